@@ -1,0 +1,88 @@
+"""One row per backbone, and the encoder built from it: uint8 RGB in, one float32 vector per picture out.
+
+Preprocessing lives inside the model, so that it cannot be forgotten or done twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import applications, layers, ops
+
+from pipeline import params
+from pipeline.encoders.efficientnet_lite import EfficientNetLite0
+
+
+def _scaled(x):
+    """[0, 255] → [−1, 1]: Keras's `tf` mode."""
+    return x / 127.5 - 1.0
+
+
+def _lite(x):
+    """What EfficientNet-Lite's published weights were trained on."""
+    return (x - 127.0) / 128.0
+
+
+def _caffe(x):
+    """RGB → BGR less ImageNet's mean: Keras's `caffe` mode."""
+    return ops.flip(x, axis=-1) - np.array([103.939, 116.779, 123.68], "float32")
+
+
+def _unchanged(x):
+    """The network scales its own input."""
+    return x
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """How to build a network without its classifier, what it expects, and how many features it gives."""
+
+    constructor: Callable
+    preprocess: Callable
+    side: int  # pixels, of the square pictures it was trained on
+    features: int
+
+
+BACKBONES = {
+    "mobilenet_v2": Backbone(applications.MobileNetV2, _scaled, 224, 1280),
+    "mobilenet_v3_small": Backbone(applications.MobileNetV3Small, _unchanged, 224, 576),
+    "mobilenet_v3_large": Backbone(applications.MobileNetV3Large, _unchanged, 224, 960),
+    "resnet50": Backbone(applications.ResNet50, _caffe, 224, 2048),
+    "efficientnet_b0": Backbone(applications.EfficientNetB0, _unchanged, 224, 1280),
+    "efficientnet_lite0": Backbone(EfficientNetLite0, _lite, 224, 1280),
+    "inception_v3": Backbone(applications.InceptionV3, _scaled, 299, 2048),
+    "vgg16": Backbone(applications.VGG16, _caffe, 224, 512),
+    "vgg19": Backbone(applications.VGG19, _caffe, 224, 512),
+    "convnext_tiny": Backbone(applications.ConvNeXtTiny, _unchanged, 224, 768),
+}
+POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+
+
+def backbone(name: str, height_width: tuple[int, int], weights: str | None = None) -> keras.Model:
+    """A network of the table without its classifier: preprocessed float32 (B, height, width, 3) → feature maps.
+
+    Args:
+        weights: None for random ones, `imagenet` to let Keras Applications download them.
+    """
+    return BACKBONES[name].constructor(include_top=False, weights=weights, input_shape=(*height_width, 3))
+
+
+def encoder(network: params.Network) -> keras.Model:
+    """An encoder with random weights: uint8 RGB (B, height, width, 3) → float32 (B, D).
+
+    Its layer `backbone` is the network of the table; its layer `head`, where there is one, the dense layers after
+    pooling. `preprocessing: unit` feeds pixels / 255 in place of what the network was trained on: what the thesis
+    did to its finetuned models (section 4.3 g).
+    """
+    height, width = network.height_width
+    pictures = keras.Input((height, width, 3), dtype="uint8", name="pictures")
+    x = ops.cast(pictures, "float32")
+    x = x / 255.0 if network.preprocessing == "unit" else BACKBONES[network.backbone].preprocess(x)
+    body = backbone(network.backbone, (height, width))
+    body.name = "backbone"
+    x = POOLING[network.pooling](name="pooling", dtype="float32")(body(x))
+    if network.head:
+        dense = [layers.Dense(layer.units, activation=layer.activation) for layer in network.head]
+        x = keras.Sequential([keras.Input((x.shape[-1],)), *dense], name="head")(x)
+    return keras.Model(pictures, x, name="encoder")

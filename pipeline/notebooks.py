@@ -1,0 +1,150 @@
+"""Executes a notebook through papermill and makes the result byte-stable.
+
+Papermill's API, not its command: only the API can switch off what makes two equal runs differ.
+"""
+
+import contextlib
+import os
+import re
+import sys
+import threading
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from pipeline import paths, progress
+
+KERNEL_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONHASHSEED": "0",
+    "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one that the user installed elsewhere
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+# TensorFlow's C++ log writes before its level can be set, and with the time in it
+LOG_LINE = re.compile(r"^(WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:\d+\.\d+).*\n?", re.MULTILINE)
+
+
+class NotebookError(RuntimeError):
+    """A notebook that failed, or was given parameters it does not have."""
+
+
+def execute(source: Path, target: Path, parameters: dict) -> None:
+    """Runs `source` with `parameters` and writes the executed copy to `target`, only if every cell succeeded.
+
+    Raises:
+        NotebookError: parameters that the notebook lacks or that it needs and were not given; a cell that failed
+            (the notebook as far as it came is kept under `build/failed/`); a kernel that died.
+    """
+    _check_names(source, parameters)
+    working = paths.BUILD / "failed" / target.relative_to(paths.ROOT / "outputs")
+    working.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _shown_progress(working.with_suffix(".progress")) as environment, _environment(environment):
+            papermill.execute_notebook(
+                str(source), str(working), parameters=parameters, kernel_name="python3", cwd=str(paths.ROOT),
+                progress_bar=False, record_timing=False, coalesce_streams=True,
+            )  # fmt: skip
+    except PapermillExecutionError as error:
+        raise NotebookError(f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n"
+                            f"The notebook as far as it came: {working.relative_to(paths.ROOT)}") from None  # fmt: skip
+    except DeadKernelError:
+        raise NotebookError(f"the kernel of {source.name} was killed, most likely for want of memory: lower batch_size") from None
+    notebook = normalise(nbformat.read(working, as_version=4), parameters)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    write(notebook, partial)
+    partial.replace(target)
+    working.unlink()
+
+
+def normalise(notebook: nbformat.NotebookNode, parameters: dict) -> nbformat.NotebookNode:
+    """The executed notebook without what differs between two equal runs: times, versions, random ids, this machine's paths."""
+    notebook.metadata = nbformat.from_dict({
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "language_info": {"name": "python"},
+        "papermill": {"parameters": parameters},
+    })  # fmt: skip
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(_stable, cell.outputs) if output is not None]
+    nbformat.validate(notebook)
+    return notebook
+
+
+def clean(source: Path, target: Path) -> None:
+    """A source notebook without outputs, counts and editor's metadata: what the graph depends on."""
+    notebook = nbformat.read(source, as_version=4)
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.metadata = nbformat.from_dict({"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write(notebook, target)
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """UTF-8 with Unix line ends, on every system."""
+    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+
+
+def _stable(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+    if output.output_type == "stream":
+        output.text = _here(LOG_LINE.sub("", output.text))
+        return output if output.text else None
+    for kind, value in output.get("data", {}).items():
+        if kind.startswith("text/") and isinstance(value, str):
+            output.data[kind] = _here(value)
+    return output
+
+
+def _here(text: str) -> str:
+    """Without the places of this checkout and this environment."""
+    return text.replace(f"{paths.ROOT}{os.sep}", "").replace(sys.prefix, "<environment>")
+
+
+def _check_names(source: Path, parameters: dict) -> None:
+    known = set(papermill.inspect_notebook(str(source)))
+    if unknown := sorted(set(parameters) - known):
+        raise NotebookError(f"{source.name} has no parameter {unknown}. Allowed: {sorted(known)}. Its parameters cell and pipeline/params.py must agree")
+    if missing := sorted(known - set(parameters)):
+        raise NotebookError(f"{source.name} has the parameters {missing} that params.yaml does not give it")
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]):
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+@contextlib.contextmanager
+def _shown_progress(file: Path):
+    """A file that the notebook's progress bars write to, shown here as it grows."""
+    file.write_text("", encoding="utf-8")
+    done = threading.Event()
+
+    def follow():
+        with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+            while not done.wait(0.5):
+                sys.stderr.write(lines.read())
+                sys.stderr.flush()
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        yield {**KERNEL_ENVIRONMENT, progress.FILE: str(file)}
+    finally:
+        done.set()
+        follower.join()
+        file.unlink(missing_ok=True)

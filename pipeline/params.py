@@ -1,0 +1,295 @@
+"""The study's parameters: one frozen, validated model per section of `params.yaml`.
+
+Every stage loads and checks the whole file before it does any work. An error is one line that names the file,
+the key, what is allowed, what was received and, for a misspelt name, the nearest known one.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import pydantic
+from pydantic import Field
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline import paths
+
+Backbone = Literal[
+    "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "resnet50", "efficientnet_b0",
+    "efficientnet_lite0", "inception_v3", "vgg16", "vgg19", "convnext_tiny",
+]  # fmt: skip
+Distance = Literal["cosine", "euclidean", "manhattan"]
+Relevance = Literal[
+    "articleType", "subCategory", "masterCategory", "gender+articleType", "articleType+baseColour", "product"
+]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$")]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Count = Annotated[int, Field(ge=1)]
+Colour = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
+
+
+def _size(value: Any) -> Any:
+    sides = value if isinstance(value, list) and len(value) == 2 else [value]
+    if not all(isinstance(side, int) and not isinstance(side, bool) and 32 <= side <= 1024 for side in sides):
+        raise ValueError("allowed are one side in pixels or [height, width], each a whole number from 32 to 1024")
+    return value
+
+
+class ParamsError(ValueError):
+    """A parameter that cannot be used; the message says which, what is allowed, and what was received."""
+
+
+class Section(pydantic.BaseModel):
+    """A part of `params.yaml`: unknown names, wrong types and values out of range are errors."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+S = TypeVar("S", bound=Section)
+
+
+class Data(Section):
+    """Which pictures the study is about."""
+
+    name: Name
+    source: Literal["drawn", "kaggle", "folder"]
+    path: str | None
+    watch: str
+    handle: str | None = None
+    seed: Seed
+    test_share: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Weights(Section):
+    """Where a backbone's weights come from."""
+
+    source: Literal["imagenet", "lite", "random", "file"]
+    backbone: Backbone
+    path: str | None = None
+    seed: Seed | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self):
+        if self.source == "file" and not self.path:
+            raise ValueError("source: file needs a path to a .weights.h5")
+        if self.source == "random" and self.seed is None:
+            raise ValueError("source: random needs a seed")
+        if self.source == "lite" and self.backbone != "efficientnet_lite0":
+            raise ValueError(f"source: lite holds efficientnet_lite0 and no other backbone. Received: {self.backbone}")
+        return self
+
+
+class Layer(Section):
+    """One dense layer of a head."""
+
+    units: Count
+    activation: Literal["linear", "relu"]
+
+
+class Network(Section):
+    """How a picture becomes a vector: shared by encoders and finetunes."""
+
+    backbone: Backbone
+    image_size: Annotated[int | list[int], pydantic.BeforeValidator(_size)]
+    resize: Literal["stretch", "pad", "native"]
+    pad_color: Colour
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
+    preprocessing: Literal["own", "unit"]
+    pooling: Literal["avg", "max"]
+    head: list[Layer]
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """The picture's height and width in pixels; one number stands for a square."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+class Encoder(Network):
+    """One way to turn pictures into features."""
+
+    weights: Name
+    batch_size: Count
+
+
+class Finetune(Network):
+    """One training run; the weights it makes carry its name."""
+
+    init: Name
+    objective: Literal["classification"]
+    label: Literal["articleType", "subCategory", "masterCategory"]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    batch_size: Count
+    epochs: Count
+    seed: Seed
+
+
+class Retrieval(Section):
+    """One encoder's features under one distance."""
+
+    encoder: Name
+    distance: Distance
+
+
+class Eda(Section):
+    """What notebook 01 shows."""
+
+    top: Count
+
+
+class KnnRetrieval(Section):
+    """What notebook 04 saves and shows, the same for every retrieval."""
+
+    neighbours: Count
+    panel_queries: Count
+    panel_neighbours: Count
+    seed: Seed
+
+
+class Evaluation(Section):
+    """What notebook 05 measures."""
+
+    relevances: Annotated[list[Relevance], Field(min_length=1)]
+    cutoffs: Annotated[list[Count], Field(min_length=1)]
+    galleries: Annotated[list[Literal["all", "test"]], Field(min_length=1)]
+    thesis_size: Annotated[int, Field(ge=2)]
+    worst_classes: Count
+    seed: Seed
+
+
+class Study(Section):
+    """The whole of `params.yaml`."""
+
+    data: Data
+    weights: dict[Name, Weights]
+    finetunes: dict[Name, Finetune]
+    encoders: Annotated[dict[Name, Encoder], Field(min_length=1)]
+    retrievals: Annotated[dict[Name, Retrieval], Field(min_length=1)]
+    eda: Eda
+    knn_retrieval: KnnRetrieval
+    evaluation: Evaluation
+
+
+def load(path: Path = paths.PARAMS) -> Study:
+    """Reads and checks a parameter file (YAML 1.2, as DVC reads it: `1e-4` is a number).
+
+    Raises:
+        ParamsError: with one line per fault.
+    """
+    try:
+        values = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing. Make it with: python -m pipeline.run compose") from None
+    except YAMLError as error:
+        raise ParamsError(f"{Path(path).name} is not YAML: {' '.join(str(error).split())}") from None
+    study = check(Study, values, Path(path).name)
+    _check_names(study, Path(path).name)
+    return study
+
+
+def check(model: type[S], values: Any, where: str) -> S:
+    """`values` as a validated `model`; `where` is the file or notebook to name in an error.
+
+    Raises:
+        ParamsError: with one line per fault.
+    """
+    try:
+        return model.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise ParamsError("\n".join(dict.fromkeys(_explain(model, fault, where) for fault in error.errors()))) from None
+
+
+def from_notebook(model: type[S], namespace: dict[str, Any], **extra: type) -> S:
+    """The parameters that a notebook's parameter cells assigned, as a validated `model`.
+
+    `papermill -p` only warns about a name the notebook does not have; here it is an error. Call it before
+    anything else is assigned. `namespace` is the notebook's `globals()`; `extra` are further names with their types.
+    """
+    literal = (str, int, float, bool, list, dict, type(None))
+    # Run again in JupyterLab, the cell sees names that later cells made: only the first run's names count.
+    names = namespace.setdefault("_parameter_names", [
+        name for name, value in namespace.items()
+        if not name.startswith("_") and name not in ("In", "Out") and isinstance(value, literal)
+    ])  # fmt: skip
+    model = pydantic.create_model(model.__name__, __base__=model, **{name: (kind, ...) for name, kind in extra.items()})
+    return check(model, {name: namespace[name] for name in names}, f"notebook {model.__name__}")
+
+
+def _check_names(study: Study, where: str) -> None:
+    """Every name that one section takes from another must exist, and must fit what it names."""
+    for name in study.weights:
+        if name in study.finetunes:
+            raise ParamsError(f"{where}: {name!r} is in weights and in finetunes; the names of both must differ.")
+    trained = {**study.weights, **study.finetunes}
+    for name, finetune in study.finetunes.items():
+        _known(where, f"finetunes.{name}.init", finetune.init, [other for other in trained if other != name])
+        _fits(where, f"finetunes.{name}", finetune, finetune.init, trained[finetune.init])
+    for name, encoder in study.encoders.items():
+        _known(where, f"encoders.{name}.weights", encoder.weights, list(trained))
+        _fits(where, f"encoders.{name}", encoder, encoder.weights, trained[encoder.weights])
+        made = trained[encoder.weights]
+        if encoder.head and (not isinstance(made, Finetune) or made.head != encoder.head):
+            raise ParamsError(f"{where}: encoders.{name}.head must be [] or the head that {encoder.weights!r} was "
+                              f"trained with. Received: {[layer.model_dump() for layer in encoder.head]}")  # fmt: skip
+    for name, retrieval in study.retrievals.items():
+        _known(where, f"retrievals.{name}.encoder", retrieval.encoder, list(study.encoders))
+
+
+def _known(where: str, key: str, value: str, allowed: list[str]) -> None:
+    if value not in allowed:
+        raise ParamsError(f"{where}: {key} names nothing. Allowed: {sorted(allowed)}. "
+                          f"Received: {value!r}.{_nearest(value, allowed)}")  # fmt: skip
+
+
+def _fits(where: str, key: str, network: Network, name: str, made: Weights | Finetune) -> None:
+    if network.backbone != made.backbone:
+        raise ParamsError(f"{where}: {key}.backbone must be that of its weights {name!r}, {made.backbone!r}. "
+                          f"Received: {network.backbone!r}")  # fmt: skip
+
+
+def _nearest(value: str, allowed: list[str]) -> str:
+    near = difflib.get_close_matches(str(value), allowed, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _explain(model: type[Section], fault: dict, where: str) -> str:
+    """One pydantic fault as one line: file, key, allowed, received, nearest."""
+    location = [str(part) for part in fault["loc"] if part not in ("int", "[key]") and "[" not in str(part)]
+    key, kind, received = ".".join(location), fault["type"], fault["input"]
+    if kind == "extra_forbidden":
+        allowed = _fields(model, location[:-1])
+        return (f"{where}: unknown key {key!r}. Allowed: {sorted(allowed)}. Received: {location[-1]!r}."
+                f"{_nearest(location[-1], allowed)}")  # fmt: skip
+    if kind == "missing":
+        return f"{where}: key {key!r} is missing. Allowed: {sorted(_fields(model, location[:-1]))}."
+    text = f"{where}: {key}: {fault['msg'].removeprefix('Value error, ')}. Received: {received!r}."
+    if kind == "literal_error":
+        text += _nearest(str(received), [part.strip(" '") for part in fault["ctx"]["expected"].replace(" or ", ", ").split(",")])
+    if isinstance(received, str) and kind in ("int_type", "float_type"):
+        text += _number_hint(received)
+    return text
+
+
+def _number_hint(text: str) -> str:
+    """YAML 1.1 readers, papermill's -f among them, take `1e-4` for text."""
+    try:
+        return f" It was read as text; write it as a number, without quotes: {float(text)!r}"
+    except ValueError:
+        return ""
+
+
+def _fields(model: type[Section], location: list[str]) -> list[str]:
+    """The names allowed at a place in a model."""
+    for part in location:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        kinds = [kind for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, Section)]
+        model = kinds[0] if kinds else model  # a dictionary's key or a list's index leads to the same model
+    return list(model.model_fields)
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """All types inside an annotation such as `dict[Name, Encoder]`."""
+    inner = getattr(annotation, "__args__", ())
+    return [annotation, *(kind for part in inner for kind in _kinds(part))]

@@ -1,0 +1,68 @@
+"""Where every file of a run lives: one function per kind of file, all below `outputs/<data>/`."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"  # work in progress: never tracked, safe to delete
+PARAMS = ROOT / "params.yaml"
+
+
+def outputs(data: str) -> Path:
+    """The folder of one data source's results."""
+    return ROOT / "outputs" / data
+
+
+def catalog(data: str) -> Path:
+    """The validated catalogue, one row per readable picture."""
+    return outputs(data) / "catalog.parquet"
+
+
+def images(data: str) -> Path:
+    """The catalogue's pictures in one zip."""
+    return outputs(data) / "images.zip"
+
+
+def ingest_report(data: str) -> Path:
+    """What ingestion counted, repaired and left out, by id."""
+    return outputs(data) / "ingest.json"
+
+
+def weights(data: str, name: str) -> Path:
+    """A folder with `backbone.weights.h5`, `head.weights.h5` where a head was trained, and `card.json`."""
+    return outputs(data) / "weights" / name
+
+
+def features(data: str, encoder: str) -> Path:
+    """The SQLite file of one encoder's features."""
+    return outputs(data) / "features" / f"{encoder}.sqlite"
+
+
+def finetuning(data: str, name: str) -> Path:
+    """A folder with `history.csv` and `metrics.json` of one finetune."""
+    return outputs(data) / "finetuning" / name
+
+
+def neighbours(data: str, retrieval: str) -> Path:
+    """The nearest neighbours of every query under one retrieval."""
+    return outputs(data) / "neighbours" / f"{retrieval}.parquet"
+
+
+def evaluation(data: str) -> Path:
+    """A folder with the tidy table, DVC's metrics and the plots' data."""
+    return outputs(data) / "evaluation"
+
+
+def executed(data: str, notebook: str, item: str | None) -> Path:
+    """The executed copy of a notebook; `item` where one notebook runs once per encoder, finetune or retrieval."""
+    folder = outputs(data) / "notebooks"
+    return folder / notebook / f"{item}.ipynb" if item else folder / f"{notebook}.ipynb"
+
+
+def report(data: str) -> Path:
+    """The folder of rendered pages; `index.html` links them all."""
+    return outputs(data) / "report"
+
+
+def reference(data: str) -> Path:
+    """A published run's numbers, kept in git."""
+    return ROOT / "reference" / data

@@ -1,0 +1,25 @@
+"""Progress with an estimate: on the terminal, in JupyterLab, and out of a notebook that runs under the graph."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm.auto import tqdm as notebook_bar
+from tqdm.std import tqdm as text_bar
+
+FILE = "PIPELINE_PROGRESS"  # run.py names a file here and shows its lines: an executed notebook must hold no timings
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], what: str, unit: str, total: int | None = None, initial: int = 0) -> Iterator[T]:
+    """Yields `items` and shows how many of `total` are done, at what speed, and how long the rest will take."""
+    options = {"desc": what, "unit": unit, "total": total, "initial": initial, "unit_scale": True}
+    if FILE in os.environ:
+        with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
+            yield from text_bar(items, file=file, mininterval=2, ncols=100, **options)
+    elif "ipykernel" in sys.modules:
+        yield from notebook_bar(items, **options)
+    else:
+        yield from text_bar(items, ncols=100, mininterval=1, **options)

@@ -1,0 +1,123 @@
+"""Exact search: the gallery ranked for each query, in chunks, and the nearest neighbours of all.
+
+Features of two encoders are never compared: the thesis's case d (section 4.3 d) is an error here, not a result.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pipeline.encoders.store import FeatureSet
+from pipeline.progress import progress
+from pipeline.retrieval.distances import DISTANCES
+
+CHUNK = 256  # queries at once: 256 x 44,441 distances and sort keys take 140 MB
+QUERY, RANK, NEIGHBOUR, DISTANCE = "query", "rank", "neighbour", "distance"
+
+
+class EncoderMismatch(ValueError):
+    """Queries and gallery come from different encoders."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest gallery items of each query: `gallery_ids` and `distances` (Q, K), nearest first; checked."""
+
+    query_ids: np.ndarray
+    gallery_ids: np.ndarray
+    distances: np.ndarray
+
+    def __post_init__(self):
+        if self.gallery_ids.shape != self.distances.shape or len(self.query_ids) != len(self.gallery_ids):
+            raise ValueError(f"shapes must be (Q,), (Q, K), (Q, K). Received: {self.query_ids.shape}, "
+                             f"{self.gallery_ids.shape}, {self.distances.shape}")  # fmt: skip
+        if (np.diff(self.distances, axis=1) < 0).any():
+            raise ValueError("distances must not fall along a row")
+
+    def frame(self) -> pd.DataFrame:
+        """One row per query and rank, the first rank being 1."""
+        queries, count = self.gallery_ids.shape
+        return pd.DataFrame({
+            QUERY: np.repeat(self.query_ids, count),
+            RANK: np.tile(np.arange(1, count + 1, dtype=np.int32), queries),
+            NEIGHBOUR: self.gallery_ids.ravel(),
+            DISTANCE: self.distances.ravel(),
+        })  # fmt: skip
+
+
+def check_same_encoder(queries: FeatureSet, gallery: FeatureSet) -> None:
+    """Raises EncoderMismatch unless both come from one encoder with one fingerprint."""
+    if queries.encoder_id != gallery.encoder_id:
+        raise EncoderMismatch(
+            f"Queries and gallery come from different encoders, so their distances mean nothing. "
+            f"Query: {queries.encoder_id} with {queries.vectors.shape[1]} dimensions. "
+            f"Gallery: {gallery.encoder_id} with {gallery.vectors.shape[1]} dimensions. Extract both with one encoder."
+        )
+
+
+def rank(
+    queries: FeatureSet,
+    gallery: FeatureSet,
+    distance: str,
+    copies: tuple[np.ndarray, np.ndarray] | None = None,
+    chunk: int = CHUNK,
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """The whole gallery in order of distance for each query, chunk by chunk: never a full (Q, G) matrix.
+
+    Equal distances stand in the gallery's order. What must not be found is put behind everything else.
+
+    Args:
+        copies: a number per query and per gallery item; a gallery item whose number is its query's is the query
+            itself or a copy of it, and gets the distance infinity. None: nothing is left out.
+
+    Yields:
+        The chunk's slice of the queries; int32 (chunk, G) gallery positions, nearest first; float32 (chunk, G)
+        their distances.
+
+    Raises:
+        EncoderMismatch: before any work.
+    """
+    check_same_encoder(queries, gallery)
+    measure = DISTANCES[distance]
+    starts = range(0, len(queries.ids), chunk)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for start in progress(starts, f"ranking by {distance}", f"x{chunk} queries", len(starts)):
+            part = slice(start, min(start + chunk, len(queries.ids)))
+            distances = measure(queries.vectors[part], gallery.vectors)
+            if copies is not None:
+                distances[copies[0][part, None] == copies[1][None, :]] = np.inf
+            rows = [slice(row, row + 8) for row in range(0, len(distances), 8)]
+            orders = list(pool.map(lambda block, distances=distances: _order(distances[block]), rows))
+            order = np.concatenate(orders)
+            yield part, order, np.take_along_axis(distances, order, axis=1)
+
+
+def search(
+    queries: FeatureSet,
+    gallery: FeatureSet,
+    distance: str,
+    count: int,
+    copies: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Neighbours:
+    """The `count` nearest gallery items of each query, fewer where the gallery is smaller. `copies`: as in `rank`."""
+    ranked = [(order[:, :count], distances[:, :count]) for _, order, distances in rank(queries, gallery, distance, copies)]
+    order, distances = (np.concatenate(part) for part in zip(*ranked, strict=True))
+    found = np.isfinite(distances).sum(axis=1).min()  # a column of nothing but copies is no neighbour
+    return Neighbours(queries.ids, gallery.ids[order[:, :found]], distances[:, :found])
+
+
+def _order(distances: np.ndarray) -> np.ndarray:
+    """A stable argsort of non-negative float32 (N, G): int32 (N, G).
+
+    The bits of a non-negative float32 sort like a whole number. With the position behind them every key is
+    different, so NumPy's fast unstable sort gives the stable order.
+    """
+    keys = (distances + np.float32(0)).view(np.uint32).astype(np.uint64)  # + 0 makes −0 and 0 equal
+    keys <<= np.uint64(32)
+    keys |= np.arange(distances.shape[1], dtype=np.uint64)
+    keys.sort(axis=1)
+    return keys.astype(np.uint32).view(np.int32)
