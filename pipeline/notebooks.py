@@ -51,7 +51,9 @@ def execute(source: Path, target: Path, parameters: dict) -> None:
         raise NotebookError(f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n"
                             f"The notebook as far as it came: {working.relative_to(paths.ROOT)}") from None  # fmt: skip
     except DeadKernelError:
-        raise NotebookError(f"the kernel of {source.name} was killed, most likely for want of memory: lower batch_size") from None
+        raise NotebookError(
+            f"the kernel of {source.name} was killed, most likely for want of memory: lower batch_size"
+        ) from None
     notebook = normalise(nbformat.read(working, as_version=4), parameters)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
@@ -84,7 +86,9 @@ def clean(source: Path, target: Path) -> None:
         cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    notebook.metadata = nbformat.from_dict({"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
     target.parent.mkdir(parents=True, exist_ok=True)
     write(notebook, target)
 
@@ -112,7 +116,9 @@ def _here(text: str) -> str:
 def _check_names(source: Path, parameters: dict) -> None:
     known = set(papermill.inspect_notebook(str(source)))
     if unknown := sorted(set(parameters) - known):
-        raise NotebookError(f"{source.name} has no parameter {unknown}. Allowed: {sorted(known)}. Its parameters cell and pipeline/params.py must agree")
+        raise NotebookError(
+            f"{source.name} has no parameter {unknown}. Allowed: {sorted(known)}. Its parameters cell and pipeline/params.py must agree"
+        )
     if missing := sorted(known - set(parameters)):
         raise NotebookError(f"{source.name} has the parameters {missing} that params.yaml does not give it")
 

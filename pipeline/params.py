@@ -160,13 +160,14 @@ class Evaluation(Section):
 
 
 class Study(Section):
-    """The whole of `params.yaml`."""
+    """The whole of `params.yaml`; `not_run` names configurations of the thesis that a suite leaves out, each with why."""
 
     data: Data
     weights: dict[Name, Weights]
     finetunes: dict[Name, Finetune]
     encoders: Annotated[dict[Name, Encoder], Field(min_length=1)]
     retrievals: Annotated[dict[Name, Retrieval], Field(min_length=1)]
+    not_run: dict[Name, str]
     eda: Eda
     knn_retrieval: KnnRetrieval
     evaluation: Evaluation
@@ -266,7 +267,9 @@ def _explain(model: type[Section], fault: dict, where: str) -> str:
         return f"{where}: key {key!r} is missing. Allowed: {sorted(_fields(model, location[:-1]))}."
     text = f"{where}: {key}: {fault['msg'].removeprefix('Value error, ')}. Received: {received!r}."
     if kind == "literal_error":
-        text += _nearest(str(received), [part.strip(" '") for part in fault["ctx"]["expected"].replace(" or ", ", ").split(",")])
+        text += _nearest(
+            str(received), [part.strip(" '") for part in fault["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        )
     if isinstance(received, str) and kind in ("int_type", "float_type"):
         text += _number_hint(received)
     return text

@@ -1,5 +1,6 @@
 """Where every file of a run lives: one function per kind of file, all below `outputs/<data>/`."""
 
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,6 +21,11 @@ def catalog(data: str) -> Path:
 def images(data: str) -> Path:
     """The catalogue's pictures in one zip."""
     return outputs(data) / "images.zip"
+
+
+def open_images(data: str) -> zipfile.ZipFile:
+    """The catalogue's pictures, opened to read."""
+    return zipfile.ZipFile(images(data))
 
 
 def ingest_report(data: str) -> Path:

@@ -1,13 +1,11 @@
 """Progress with an estimate: on the terminal, in JupyterLab, and out of a notebook that runs under the graph."""
 
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm.auto import tqdm as notebook_bar
-from tqdm.std import tqdm as text_bar
+from tqdm import tqdm
 
 FILE = "PIPELINE_PROGRESS"  # run.py names a file here and shows its lines: an executed notebook must hold no timings
 T = TypeVar("T")
@@ -18,8 +16,6 @@ def progress(items: Iterable[T], what: str, unit: str, total: int | None = None,
     options = {"desc": what, "unit": unit, "total": total, "initial": initial, "unit_scale": True}
     if FILE in os.environ:
         with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
-            yield from text_bar(items, file=file, mininterval=2, ncols=100, **options)
-    elif "ipykernel" in sys.modules:
-        yield from notebook_bar(items, **options)
+            yield from tqdm(items, file=file, mininterval=2, ncols=100, **options)
     else:
-        yield from text_bar(items, ncols=100, mininterval=1, **options)
+        yield from tqdm(items, ncols=100, mininterval=1, **options)

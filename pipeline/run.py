@@ -1,9 +1,9 @@
 """One stage of the graph, end to end, and the commands around it.
 
-    python -m pipeline.run compose [data=… suite=… key=value …]   writes params.yaml from params/
-    python -m pipeline.run repro [dvc options]                     runs what has changed, says where the report is
-    python -m pipeline.run publish                                 copies a finished run's numbers to reference/
-    python -m pipeline.run STAGE [ITEM]                            one stage; dvc.yaml calls these
+python -m pipeline.run compose [data=… suite=… key=value …]   writes params.yaml from params/
+python -m pipeline.run repro [dvc options]                     runs what has changed, says where the report is
+python -m pipeline.run publish                                 copies a finished run's numbers to reference/
+python -m pipeline.run STAGE [ITEM]                            one stage; dvc.yaml calls these
 """
 
 import argparse
@@ -28,7 +28,9 @@ NOTEBOOKS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; 0 when it succeeded, 1 with a message on stderr when not."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=[*COMMANDS, *STAGES])
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="overrides, dvc's options, or the stage's item")
     given = parser.parse_args(arguments)
@@ -66,7 +68,11 @@ def compose(overrides: list[str]) -> int:
 def repro(options: list[str]) -> int:
     """`dvc repro` with this environment's Python, also where there is no git; ends with the report's path."""
     study = params.load()
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}", "DVC_NO_ANALYTICS": "1"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "DVC_NO_ANALYTICS": "1",
+    }
     _match_git(environment)
     code = subprocess.run([sys.executable, "-m", "dvc", "repro", *options], cwd=paths.ROOT, env=environment).returncode
     if code == 0:
@@ -94,7 +100,7 @@ def parameters(study: params.Study, stage: str, item: str | None) -> dict:
     if stage == "knn_retrieval":
         return {**data, "name": item, **study.retrievals[item].model_dump(), **study.knn_retrieval.model_dump()}
     retrievals = {name: retrieval.model_dump() for name, retrieval in study.retrievals.items()}
-    return {**data, "retrievals": retrievals, **study.evaluation.model_dump()}
+    return {**data, "retrievals": retrievals, "not_run": study.not_run, **study.evaluation.model_dump()}
 
 
 def _run_stage(stage: str, rest: list[str]) -> None:
@@ -124,7 +130,15 @@ def _ingest(study: params.Study, item: None) -> None:
     from pipeline.data import catalog
 
     report = catalog.ingest(study.data)
-    lists = ["rows_repaired", "rows_left_out", "rows_without_picture", "pictures_unreadable", "grey", "odd_size", "equal_bytes"]
+    lists = [
+        "rows_repaired",
+        "rows_left_out",
+        "rows_without_picture",
+        "pictures_unreadable",
+        "grey",
+        "odd_size",
+        "equal_bytes",
+    ]
     print(json.dumps({"pictures": report["pictures"], **{name: len(report[name]) for name in lists}}))
 
 
@@ -146,7 +160,9 @@ def _execute(stage: str) -> Callable[[params.Study, str | None], None]:
         from pipeline import notebooks
 
         source = paths.BUILD / "notebooks" / f"{NOTEBOOKS[stage]}.ipynb"
-        notebooks.execute(source, paths.executed(study.data.name, NOTEBOOKS[stage], item), parameters(study, stage, item))
+        notebooks.execute(
+            source, paths.executed(study.data.name, NOTEBOOKS[stage], item), parameters(study, stage, item)
+        )
 
     return run
 
@@ -157,7 +173,9 @@ def _match_git(environment: dict[str, str]) -> None:
     told = local.exists() and "no_scm" in local.read_text(encoding="utf-8")
     if (paths.ROOT / ".git").exists() == told:
         setting = ["--unset", "core.no_scm"] if told else ["core.no_scm", "true"]
-        subprocess.run([sys.executable, "-m", "dvc", "config", "--local", *setting], cwd=paths.ROOT, env=environment, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "dvc", "config", "--local", *setting], cwd=paths.ROOT, env=environment, check=True
+        )
 
 
 COMMANDS = {"compose": compose, "repro": repro, "publish": publish}

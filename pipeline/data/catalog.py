@@ -19,7 +19,7 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from pipeline import params, paths
 from pipeline.data.images import UnreadableImage, describe
-from pipeline.data.sources import Source, SourceError, open_source
+from pipeline.data.sources import DRAWN, Source, SourceError, open_source
 from pipeline.progress import progress
 
 # Kaggle's columns
@@ -71,6 +71,20 @@ def load(data: str) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
+def load_report(data: str) -> dict:
+    """What ingestion counted, repaired and left out."""
+    return json.loads(paths.ingest_report(data).read_text(encoding="utf-8"))
+
+
+def comparability(data: str) -> str:
+    """A sentence that says whether numbers from these pictures may be held against the thesis's."""
+    if load_report(data)["source"] == DRAWN:
+        return (
+            "NOT COMPARABLE: these pictures were drawn by the project; numbers from them say nothing about the thesis."
+        )
+    return f"Measured on the {load_report(data)['pictures']:,} readable pictures of {data}."
+
+
 def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
     """A `styles.csv` as a frame of text, and what was repaired or left out on the way.
 
@@ -85,7 +99,9 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
     header = [name.strip() for name in next(lines, [])]
     missing = [name for name in COLUMNS if name not in header]
     if missing:
-        raise CatalogError(f"styles.csv lacks the column{'s' * (len(missing) > 1)} {missing}. Expected: {COLUMNS}. Received: {header}")
+        raise CatalogError(
+            f"styles.csv lacks the column{'s' * (len(missing) > 1)} {missing}. Expected: {COLUMNS}. Received: {header}"
+        )
     rows, repaired, bad, seen = [], [], [], set()
     for fields in lines:
         if not fields:
@@ -108,7 +124,9 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
             seen.add(row[ID])
             rows.append([row[name] or None for name in COLUMNS])
     if not rows:
-        raise CatalogError("styles.csv has a header and no usable row" + (f"; the first fault: {bad[0]}" if bad else ""))
+        raise CatalogError(
+            "styles.csv has a header and no usable row" + (f"; the first fault: {bad[0]}" if bad else "")
+        )
     frame = pd.DataFrame(rows, columns=COLUMNS, dtype="str")
     frame[YEAR] = frame[YEAR].str[:4].astype("Int64")
     return frame, {"encoding": encoding, "rows": len(rows) + len(bad), "rows_repaired": repaired, "rows_left_out": bad}
@@ -126,7 +144,9 @@ def add_splits(frame: pd.DataFrame, test_share: float, seed: int) -> pd.DataFram
     if products.nunique() > 1:
         split[next(chooser.split(frame, groups=products))[1]] = TEST
     temporal = frame[YEAR].map(lambda year: TRAIN if year % 2 == 0 else TEST, na_action="ignore")
-    return frame.assign(**{SPLIT: pd.Series(split, dtype="str"), TEMPORAL_SPLIT: temporal.astype("str").where(frame[YEAR].notna())})
+    return frame.assign(
+        **{SPLIT: pd.Series(split, dtype="str"), TEMPORAL_SPLIT: temporal.astype("str").where(frame[YEAR].notna())}
+    )
 
 
 def label_codes(frame: pd.DataFrame, relevance: str) -> np.ndarray:
@@ -145,13 +165,17 @@ def _decoded(data: bytes) -> tuple[str, str]:
     try:
         return data.decode("utf-8-sig"), "utf-8 with byte-order mark" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
     except UnicodeDecodeError:
-        guess = from_bytes(data[:1_000_000], cp_isolation=["cp1252", "latin_1"] if b"\0" not in data[:1000] else None).best()
+        guess = from_bytes(
+            data[:1_000_000], cp_isolation=["cp1252", "latin_1"] if b"\0" not in data[:1000] else None
+        ).best()
         if guess is None:
             raise CatalogError("styles.csv is in no known text encoding. Save it as UTF-8") from None
         try:
             return data.decode(guess.encoding).removeprefix("\ufeff"), guess.encoding
         except UnicodeDecodeError as error:
-            raise CatalogError(f"styles.csv is neither UTF-8 nor {guess.encoding} ({error.reason}). Save it as UTF-8") from None
+            raise CatalogError(
+                f"styles.csv is neither UTF-8 nor {guess.encoding} ({error.reason}). Save it as UTF-8"
+            ) from None
 
 
 def _with_pictures(rows: pd.DataFrame, source: Source, target: Path, report: dict) -> tuple[pd.DataFrame, dict]:
@@ -178,7 +202,9 @@ def _with_pictures(rows: pd.DataFrame, source: Source, target: Path, report: dic
     finally:
         partial.unlink(missing_ok=True)
     frame = rows[rows[ID].isin(facts.keys())].reset_index(drop=True)
-    columns = pd.DataFrame.from_dict(facts, orient="index", columns=[WIDTH, HEIGHT, MODE, SHA256]).reset_index(drop=True)
+    columns = pd.DataFrame.from_dict(facts, orient="index", columns=[WIDTH, HEIGHT, MODE, SHA256]).reset_index(
+        drop=True
+    )
     known = set(rows[ID])
     return pd.concat([frame, columns], axis=1), {
         "rows_without_picture": without,

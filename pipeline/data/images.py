@@ -1,6 +1,8 @@
 """Bytes to RGB arrays: decode within bounds, then stretch, pad or keep the picture's own pixels."""
 
 import io
+import zipfile
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -93,3 +95,9 @@ def _rgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     except Exception as error:
         raise UnreadableImage(f"cut short or damaged ({error})") from None
+
+
+def load(archive: Path, ids: list[str]) -> list[np.ndarray]:
+    """Pictures of a catalogue at their own sizes, uint8 (height, width, 3) each: for looking at."""
+    with zipfile.ZipFile(archive) as pictures:
+        return [np.asarray(decode(pictures.read(image_id))) for image_id in ids]

@@ -227,14 +227,20 @@ def _details(pen: ImageDraw.ImageDraw, style: dict, size: tuple[int, int]) -> No
 def _shade(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Light from the left, soft folds and a little noise."""
     height, width = pixels.shape[:2]
-    folds = Image.fromarray(rng.integers(0, 256, (12, 7), dtype=np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
-    light = np.linspace(1.10, 0.84, width)[None, :, None] * (0.88 + np.asarray(folds, np.float32)[..., None] / 255 * 0.24)
+    folds = Image.fromarray(rng.integers(0, 256, (12, 7), dtype=np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
+    light = np.linspace(1.10, 0.84, width)[None, :, None] * (
+        0.88 + np.asarray(folds, np.float32)[..., None] / 255 * 0.24
+    )
     return pixels * light + rng.normal(0, 5, (height, width, 1))
 
 
 def _user_photo(style: dict, rng: np.random.Generator) -> tuple[Image.Image, tuple[int, int, int, int]]:
     """The product on clutter, 160x120, and its box (x, y, width, height) in pixels."""
-    clutter = Image.fromarray(rng.integers(40, 216, (6, 8, 3), dtype=np.uint8)).resize((160, 120), Image.Resampling.BICUBIC)
+    clutter = Image.fromarray(rng.integers(40, 216, (6, 8, 3), dtype=np.uint8)).resize(
+        (160, 120), Image.Resampling.BICUBIC
+    )
     pen = ImageDraw.Draw(clutter)
     for _ in range(6):
         x, y = int(rng.integers(0, 150)), int(rng.integers(0, 110))

@@ -20,6 +20,7 @@ MAX_MEMBERS = 1_000_000
 MAX_MEMBER_BYTES = 64 * 2**20  # one picture; Kaggle's largest has a few MB
 MAX_STYLES_BYTES = 512 * 2**20
 MAX_RATIO = 200  # unpacked to packed bytes, for members above 1 MB; a zip bomb has over 1,000
+DRAWN = "drawn sample"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -44,18 +45,22 @@ def open_source(data: params.Data) -> Source:
         SourceError: nothing there, no `styles.csv`, an unsafe or damaged archive, or a download that failed.
     """
     if data.source == "drawn":
-        return _zip(io.BytesIO(sample.draw(data.seed)), "drawn sample")
+        return _zip(io.BytesIO(sample.draw(data.seed)), DRAWN)
     if data.path is not None:
         place = (paths.ROOT / data.path).resolve()
     elif data.source == "kaggle":
         place = _download(data.handle)
     else:
-        raise SourceError("data.path is missing. Allowed: a folder or a zip with styles.csv and images/. Received: null")
+        raise SourceError(
+            "data.path is missing. Allowed: a folder or a zip with styles.csv and images/. Received: null"
+        )
     if place.is_dir():
         return _folder(place)
     if place.is_file():
         return _zip(place, place.name)
-    raise SourceError(f"data.path leads to nothing. Allowed: a folder or a zip with styles.csv and images/. Received: {data.path!r}")
+    raise SourceError(
+        f"data.path leads to nothing. Allowed: a folder or a zip with styles.csv and images/. Received: {data.path!r}"
+    )
 
 
 def _download(handle: str | None) -> Path:
@@ -85,7 +90,9 @@ def _folder(place: Path) -> Source:
     for path in sorted((root / "images").iterdir()) if (root / "images").is_dir() else []:
         if path.suffix.lower() in SUFFIXES:
             if not path.resolve().is_relative_to(place):
-                raise SourceError(f"images/{path.name} is a link that leads out of the folder; copy the picture instead")
+                raise SourceError(
+                    f"images/{path.name} is a link that leads out of the folder; copy the picture instead"
+                )
             images.setdefault(path.stem, str(path))
 
     def read(image_id: str) -> bytes:
@@ -107,7 +114,9 @@ def _zip(place: Path | io.BytesIO, origin: str) -> Source:
     for member in members:
         _check_member(member, origin)
     by_name = {member.filename: member for member in members}
-    tables = sorted((name for name in by_name if PurePosixPath(name).name == "styles.csv"), key=lambda name: (name.count("/"), name))
+    tables = sorted(
+        (name for name in by_name if PurePosixPath(name).name == "styles.csv"), key=lambda name: (name.count("/"), name)
+    )
     if not tables:
         raise SourceError(f"{origin} has no styles.csv. Expected styles.csv and images/<id>.jpg")
     folder = str(PurePosixPath(tables[0]).parent / "images")

@@ -15,14 +15,18 @@ STAGES = [
 EPSILON = 1e-3  # of batch normalisation, as the published weights need
 
 
-def EfficientNetLite0(input_shape: tuple[int, int, int], include_top: bool = False, weights: None = None) -> keras.Model:
+def EfficientNetLite0(
+    input_shape: tuple[int, int, int], include_top: bool = False, weights: None = None
+) -> keras.Model:
     """The network without weights: (B, height, width, 3) scaled by (x − 127) / 128 → (B, height/32, width/32, 1280).
 
     Args:
         include_top: also pool and classify into ImageNet's 1000 classes: (B, 1000) logits.
     """
     if weights is not None:
-        raise ValueError(f"EfficientNetLite0 is built without weights; pipeline.encoders.weights brings them. Received: {weights!r}")
+        raise ValueError(
+            f"EfficientNetLite0 is built without weights; pipeline.encoders.weights brings them. Received: {weights!r}"
+        )
     inputs = keras.Input(input_shape)
     x = _convolve(inputs, 32, 3, 2, "stem")
     number = 0
@@ -42,7 +46,9 @@ def _block(x, kernel: int, stride: int, expansion: int, channels: int, name: str
     if expansion != 1:
         x = _convolve(x, x.shape[-1] * expansion, 1, 1, f"{name}_expand")
     x = layers.DepthwiseConv2D(kernel, stride, "same", use_bias=False, name=f"{name}_depthwise")(x)
-    x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_depthwise_bn")(x))
+    x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(
+        layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_depthwise_bn")(x)
+    )
     x = layers.Conv2D(channels, 1, padding="same", use_bias=False, name=f"{name}_project")(x)
     x = layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_project_bn")(x)
     return layers.Add(name=f"{name}_add")([inputs, x]) if stride == 1 and inputs.shape[-1] == channels else x

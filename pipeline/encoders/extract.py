@@ -62,10 +62,12 @@ def extract_features(data: str, name: str, spec: params.Encoder, ids: list[str])
     partial = paths.BUILD / "features" / f"{data}-{name}-{run}.sqlite"
     try:
         connection, done = _resumed(partial, {"encoder_id": identity, "dimension": str(dimension), "encoder": name})
-        _fill(connection, paths.images(data), ids, done, spec, frozen(model, spec.batch_size))
+        _fill(connection, data, ids, done, spec, frozen(model, spec.batch_size))
         store.finish(connection, target)
     except (sqlite3.OperationalError, OSError) as error:
-        raise ExtractError(f"{target.name} could not be written ({error}). What is done is kept; make room and run again") from None
+        raise ExtractError(
+            f"{target.name} could not be written ({error}). What is done is kept; make room and run again"
+        ) from None
     partial.unlink()
     return store.read(target)
 
@@ -77,7 +79,9 @@ def frozen(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], np.nda
     times the speed of `model.predict`, equal to the last bits of float32.
     """
     spec = tf.TensorSpec((batch_size, *model.input_shape[1:]), tf.uint8)
-    traced = tf.function(lambda pictures: model(pictures, training=False), input_signature=[spec]).get_concrete_function()
+    traced = tf.function(
+        lambda pictures: model(pictures, training=False), input_signature=[spec]
+    ).get_concrete_function()
     graph = convert_variables_to_constants_v2(traced)
     return lambda pictures: graph(tf.constant(pictures))[0].numpy()
 
@@ -91,11 +95,13 @@ def load_pictures(archive: zipfile.ZipFile, ids: list[str], spec: params.Network
     return batch
 
 
-def _fill(connection: sqlite3.Connection, archive_path: Path, ids: list[str], done: int, spec: params.Encoder, run: Callable) -> None:
+def _fill(
+    connection: sqlite3.Connection, data: str, ids: list[str], done: int, spec: params.Encoder, run: Callable
+) -> None:
     """Every batch from the `done`-th picture on, committed every `COMMIT_ROWS` pictures."""
     waiting_ids: list[str] = []
     waiting: list[np.ndarray] = []
-    with zipfile.ZipFile(archive_path) as archive:
+    with paths.open_images(data) as archive:
         batches = _decoded(archive, ids, done, spec)
         for batch_ids, pictures in _counted(batches, len(ids), done, spec.batch_size):
             waiting_ids += batch_ids
@@ -107,7 +113,9 @@ def _fill(connection: sqlite3.Connection, archive_path: Path, ids: list[str], do
             store.append(connection, waiting_ids, np.concatenate(waiting))
 
 
-def _decoded(archive: zipfile.ZipFile, ids: list[str], done: int, spec: params.Encoder) -> Iterator[tuple[list[str], np.ndarray]]:
+def _decoded(
+    archive: zipfile.ZipFile, ids: list[str], done: int, spec: params.Encoder
+) -> Iterator[tuple[list[str], np.ndarray]]:
     """Full batches, decoded ahead by threads; the last is filled up with black pictures to keep one shape."""
 
     def decode(start):

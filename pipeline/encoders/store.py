@@ -41,7 +41,9 @@ class FeatureSet:
         if len(set(self.ids.tolist())) != len(self.ids):
             raise ValueError("ids must be unique")
         if not np.isfinite(self.vectors).all():
-            raise ValueError(f"vectors must be finite. Received: {int((~np.isfinite(self.vectors)).any(axis=1).sum())} rows that are not")
+            raise ValueError(
+                f"vectors must be finite. Received: {int((~np.isfinite(self.vectors)).any(axis=1).sum())} rows that are not"
+            )
         self.vectors.setflags(write=False)
 
     def take(self, rows: np.ndarray) -> "FeatureSet":
@@ -110,7 +112,9 @@ def read(path: Path) -> FeatureSet:
     with _open(path) as connection:
         count = connection.execute("SELECT COUNT(*) FROM image_features").fetchone()[0]
         ids, vectors = np.empty(count, object), np.empty((count, dimension), np.float32)
-        for row, (image_id, blob) in enumerate(connection.execute("SELECT image_name, features FROM image_features ORDER BY rowid")):
+        for row, (image_id, blob) in enumerate(
+            connection.execute("SELECT image_name, features FROM image_features ORDER BY rowid")
+        ):
             if len(blob) != 4 * dimension:
                 raise StoreError(f"{path.name}: {image_id} has {len(blob) // 4} numbers, expected {dimension}")
             ids[row], vectors[row] = image_id, np.frombuffer(blob, "<f4")

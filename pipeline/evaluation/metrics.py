@@ -82,7 +82,9 @@ def chance_average_precision(relevant: np.ndarray, size: np.ndarray, depth: int 
     return _or_nan((harmonic + others * (depths - harmonic)) / size, relevant)
 
 
-def relevant_hits(order: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray, found: np.ndarray) -> np.ndarray:
+def relevant_hits(
+    order: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray, found: np.ndarray
+) -> np.ndarray:
     """Whether the item at each rank has its query's label; bool (Q, G).
 
     Args:

@@ -62,14 +62,23 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
 def by_label(scores: pd.DataFrame) -> pd.DataFrame:
     """Per label: queries, relevant items each, mean AP and hit@1, worst first; `scores` of one protocol and relevance."""
     answered = scores[scores[RELEVANT] > 0].groupby("label")
-    table = answered.agg(queries=(AP, "size"), relevant=(RELEVANT, "mean"), mAP=(AP, "mean"), hit_at_1=("hit@1", "mean"))
+    table = answered.agg(
+        queries=(AP, "size"), relevant=(RELEVANT, "mean"), mAP=(AP, "mean"), hit_at_1=("hit@1", "mean")
+    )
     return table.sort_values("mAP").rename(columns={"hit_at_1": "hit@1"}).reset_index()
 
 
 def removed(scores: pd.DataFrame) -> dict[str, int]:
     """How many gallery items strict queries did not see: themselves, and other pictures with the same bytes."""
-    one = scores[scores[RELEVANCE] == scores[RELEVANCE].iloc[0]].groupby(GALLERY, sort=False)["copies"].agg(["size", "sum"])
-    return {gallery: {"the query itself": int(row["size"]), "copies of it": int(row["sum"] - row["size"])} for gallery, row in one.iterrows()}
+    one = (
+        scores[scores[RELEVANCE] == scores[RELEVANCE].iloc[0]]
+        .groupby(GALLERY, sort=False)["copies"]
+        .agg(["size", "sum"])
+    )
+    return {
+        gallery: {"the query itself": int(row["size"]), "copies of it": int(row["sum"] - row["size"])}
+        for gallery, row in one.iterrows()
+    }
 
 
 def copies_of(frame: pd.DataFrame) -> np.ndarray:
@@ -85,7 +94,9 @@ def _scores(features, frame, asking, members, distance, evaluation, copies, prot
         members: gallery name → bool (G,).
     """
     if features.ids.tolist() != frame[catalog.ID].tolist():
-        raise ValueError(f"features and catalogue hold different pictures: {len(features.ids)} and {len(frame)}. Run feature_extraction again")
+        raise ValueError(
+            f"features and catalogue hold different pictures: {len(features.ids)} and {len(frame)}. Run feature_extraction again"
+        )
     codes = {relevance: catalog.label_codes(frame, relevance) for relevance in evaluation.relevances}
     labels = {relevance: _label_names(frame, relevance) for relevance in evaluation.relevances}
     both = None if copies is None else (copies[asking], copies)
@@ -106,7 +117,11 @@ def _scores(features, frame, asking, members, distance, evaluation, copies, prot
 
 def _chunk(hits: np.ndarray, cutoffs: list[int]) -> pd.DataFrame:
     relevant = hits.sum(axis=1)
-    values = {RELEVANT: relevant, AP: metrics.average_precision(hits, relevant), AP_1000: metrics.average_precision(hits, relevant, 1000)}
+    values = {
+        RELEVANT: relevant,
+        AP: metrics.average_precision(hits, relevant),
+        AP_1000: metrics.average_precision(hits, relevant, 1000),
+    }
     for k in cutoffs:
         values[f"hit@{k}"] = metrics.hit_at(hits, relevant, k)
         values[f"recall@{k}"] = metrics.recall_at(hits, relevant, k)
@@ -123,7 +138,11 @@ def _count_copies(copies: np.ndarray | None, rows: np.ndarray, member: np.ndarra
 
 def _label_names(frame: pd.DataFrame, relevance: str) -> np.ndarray:
     columns = [catalog.PRODUCT] if relevance == "product" else relevance.split("+")
-    return frame[columns].fillna("").agg(" · ".join, axis=1).to_numpy() if len(columns) > 1 else frame[columns[0]].fillna("").to_numpy()
+    return (
+        frame[columns].fillna("").agg(" · ".join, axis=1).to_numpy()
+        if len(columns) > 1
+        else frame[columns[0]].fillna("").to_numpy()
+    )
 
 
 def _means(group: pd.DataFrame) -> list[tuple[str, str]]:
@@ -137,5 +156,9 @@ def _chance(name: str, answered: pd.DataFrame) -> np.ndarray:
     kind, _, k = name.partition("@")
     if kind == "AP":
         return metrics.chance_average_precision(relevant, size, int(k) if k else None)
-    formula = {"hit": metrics.chance_hit_at, "recall": metrics.chance_recall_at, "precision": metrics.chance_precision_at}
+    formula = {
+        "hit": metrics.chance_hit_at,
+        "recall": metrics.chance_recall_at,
+        "precision": metrics.chance_precision_at,
+    }
     return formula[kind](relevant, size, int(k))

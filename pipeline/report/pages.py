@@ -17,7 +17,14 @@ from pipeline import params, paths
 
 TEMPLATES = Path(__file__).with_name("templates")
 LIBRARIES = ["tensorflow", "keras", "scikit-learn", "numpy", "pandas", "pillow", "papermill", "dvc"]
-HEADLINE = [("mAP", "value"), ("mAP", "chance"), ("macro mAP", "value"), ("hit@1", "value"), ("hit@10", "value"), ("precision@10", "value")]
+HEADLINE = [
+    ("mAP", "value"),
+    ("mAP", "chance"),
+    ("macro mAP", "value"),
+    ("hit@1", "value"),
+    ("hit@10", "value"),
+    ("precision@10", "value"),
+]
 
 
 class PagesError(RuntimeError):
@@ -61,7 +68,9 @@ def page_of(notebook: Path) -> str:
     exporter = nbconvert.HTMLExporter(config=config, template_name="folded", embed_images=True)
     # mathematics and widgets would be fetched from a public server; no page here needs them
     exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = exporter.mermaid_js_url = ""
-    body, _ = exporter.from_notebook_node(nbformat.read(notebook, as_version=4), {"metadata": {"name": _title(notebook)}})
+    body, _ = exporter.from_notebook_node(
+        nbformat.read(notebook, as_version=4), {"metadata": {"name": _title(notebook)}}
+    )
     return body
 
 
@@ -93,7 +102,10 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
     thesis = typed[typed["protocol"] == "thesis"].set_index(["retrieval", "metric"])
     rows = {}
     for retrieval in table["retrieval"].unique():
-        rows[retrieval] = {f"{metric} {kind}".removesuffix(" value"): strict[kind].get((retrieval, metric)) for metric, kind in HEADLINE}
+        rows[retrieval] = {
+            f"{metric} {kind}".removesuffix(" value"): strict[kind].get((retrieval, metric))
+            for metric, kind in HEADLINE
+        }
         rows[retrieval] |= {f"thesis {metric}": thesis["value"].get((retrieval, metric)) for metric in ("mAP", "hit@1")}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("retrieval")
 
@@ -109,7 +121,7 @@ def _index(study: params.Study, notebooks: list[Path]) -> str:
     return environment.get_template("index.html.j2").render(
         data=study.data, ingest=ingest, pictures=f"{ingest['pictures']:,}", findings=_findings(ingest),
         chapters=_chapters(notebooks, data), params_text=text, params_digest=_digest(text.encode()),
-        queries=f"{int(table['queries'].max()):,}",
+        queries=f"{ingest['test']:,}", not_run=study.not_run,
         results=[{"retrieval": name, "values": [_number(value) for value in row]} for name, row in results.iterrows()],
         sources=[(path.name, _digest(_source_text(path))) for path in sources],
         versions=[(name, version(name)) for name in LIBRARIES],
@@ -122,8 +134,11 @@ def _chapters(notebooks: list[Path], data: str) -> list[dict]:
         name = _chapter(path, data)
         item = path.stem if path.stem != name else None
         first = next(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
-        question = re.search(r"\*\*Question\.\*\* (.+)", first)
-        chapter = chapters.setdefault(name, {"title": first.splitlines()[0].lstrip("# "), "pages": [], "question": question[1] if question else ""})
+        question = re.search(r"\*\*Question\.\*\* (.+?)\n\n", first, re.DOTALL)
+        chapter = chapters.setdefault(
+            name,
+            {"title": first.splitlines()[0].lstrip("# "), "pages": [], "question": question[1] if question else ""},
+        )
         chapter["pages"].append({"item": item, "href": f"{name}/{item}.html" if item else f"{name}.html"})
     return list(chapters.values())
 
@@ -134,8 +149,14 @@ def _findings(ingest: dict) -> list[tuple[str, str]]:
         ("rows in styles.csv", f"{ingest['rows']:,} ({ingest['encoding']})"),
         ("rows repaired (an unquoted comma in the name)", f"{len(ingest['rows_repaired']):,}"),
         ("rows left out", f"{len(ingest['rows_left_out']):,}"),
-        ("rows without a picture", f"{len(ingest['rows_without_picture']):,}: {', '.join(ingest['rows_without_picture'][:10])}"),
-        ("pictures that cannot be read", f"{len(ingest['pictures_unreadable']):,}: {', '.join(list(ingest['pictures_unreadable'])[:10])}"),
+        (
+            "rows without a picture",
+            f"{len(ingest['rows_without_picture']):,}: {', '.join(ingest['rows_without_picture'][:10])}",
+        ),
+        (
+            "pictures that cannot be read",
+            f"{len(ingest['pictures_unreadable']):,}: {', '.join(list(ingest['pictures_unreadable'])[:10])}",
+        ),
         ("grey pictures", f"{len(ingest['grey']):,}"),
         ("pictures of another size than " + "×".join(map(str, ingest["usual_size"])), f"{len(ingest['odd_size']):,}"),
         ("groups of pictures with equal bytes", f"{len(ingest['equal_bytes']):,}"),

@@ -33,7 +33,9 @@ def columns(counts: pd.Series, title: str, ylabel: str = "pictures") -> Figure:
 
 def cross_table(table: pd.DataFrame, title: str) -> Figure:
     """Two labels against each other: counts as numbers and as shades."""
-    figure, axis = plt.subplots(figsize=(1.6 + 0.95 * len(table.columns), 1.2 + 0.36 * len(table)), layout="constrained")
+    figure, axis = plt.subplots(
+        figsize=(1.6 + 0.95 * len(table.columns), 1.2 + 0.36 * len(table)), layout="constrained"
+    )
     sns.heatmap(np.log1p(table), annot=table, fmt=",d", cmap="Blues", cbar=False, linewidths=0.5, ax=axis)
     axis.set_title(title)
     return _done(figure)
@@ -68,14 +70,18 @@ def neighbour_panel(panel: list[dict], title: str) -> Figure:
             query's first) and `right` (one bool per neighbour).
     """
     across = max(len(row["neighbours"]) for row in panel) + 1
-    figure, axes = plt.subplots(len(panel), across, figsize=(1.12 * across, 1.75 * len(panel)), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        len(panel), across, figsize=(1.12 * across, 1.75 * len(panel)), squeeze=False, layout="constrained"
+    )
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
         axis.set_visible(False)
     for row, place in zip(panel, axes, strict=True):
         colours = [QUERY, *(RIGHT if right else WRONG for right in row["right"])]
         marks = ["query", *("✓" if right else "✗" for right in row["right"])]
-        for axis, picture, text, colour, mark in zip(place, [row["query"], *row["neighbours"]], row["titles"], colours, marks, strict=False):
+        for axis, picture, text, colour, mark in zip(
+            place, [row["query"], *row["neighbours"]], row["titles"], colours, marks, strict=False
+        ):
             axis.set_visible(True)
             axis.imshow(picture)
             axis.set_title(f"{mark} {text}", fontsize=6.5, color=colour)

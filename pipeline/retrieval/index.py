@@ -104,7 +104,9 @@ def search(
     copies: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Neighbours:
     """The `count` nearest gallery items of each query, fewer where the gallery is smaller. `copies`: as in `rank`."""
-    ranked = [(order[:, :count], distances[:, :count]) for _, order, distances in rank(queries, gallery, distance, copies)]
+    ranked = [
+        (order[:, :count], distances[:, :count]) for _, order, distances in rank(queries, gallery, distance, copies)
+    ]
     order, distances = (np.concatenate(part) for part in zip(*ranked, strict=True))
     found = np.isfinite(distances).sum(axis=1).min()  # a column of nothing but copies is no neighbour
     return Neighbours(queries.ids, gallery.ids[order[:, :found]], distances[:, :found])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit
 
-from pipeline import params, paths
+from pipeline import params
 from pipeline.data import catalog
 from pipeline.encoders.extract import load_pictures
 
@@ -22,7 +22,9 @@ class LabelBatches(keras.utils.PyDataset):
         order: positions in `ids`, as they are to be shown.
     """
 
-    def __init__(self, archive: zipfile.ZipFile, ids: list[str], labels: np.ndarray, order: np.ndarray, spec: params.Finetune):
+    def __init__(
+        self, archive: zipfile.ZipFile, ids: list[str], labels: np.ndarray, order: np.ndarray, spec: params.Finetune
+    ):
         super().__init__(workers=os.cpu_count() or 1, use_multiprocessing=False, max_queue_size=8)
         self.archive, self.ids, self.labels, self.order, self.spec = archive, ids, labels, order, spec
 
@@ -32,11 +34,6 @@ class LabelBatches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         rows = self.order[number * self.spec.batch_size : (number + 1) * self.spec.batch_size]
         return load_pictures(self.archive, [self.ids[row] for row in rows], self.spec), self.labels[rows]
-
-
-def open_pictures(data: str) -> zipfile.ZipFile:
-    """The catalogue's pictures; close it when the training is over."""
-    return zipfile.ZipFile(paths.images(data))
 
 
 def shuffled(count: int, seed: int, epoch: int) -> np.ndarray:

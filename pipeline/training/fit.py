@@ -35,7 +35,9 @@ def classification(encoder: keras.Model, finetune: params.Finetune, classes: int
     x = keras.layers.Dropout(finetune.dropout, seed=finetune.seed, name="dropout")(encoder.output)
     x = keras.layers.Dense(classes, activation="softmax", dtype="float32", name="classifier")(x)
     model = keras.Model(encoder.input, x, name="classification")
-    model.compile(keras.optimizers.Adam(finetune.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(finetune.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
 
 
@@ -61,7 +63,7 @@ def finetune_encoder(data: str, name: str, spec: params.Finetune, frame: pd.Data
     model, encoder = _model(data, spec, len(names))
     state = _State(paths.BUILD / "training" / f"{data}-{name}", _run_id(data, spec, learn))
     history = state.restore(model)
-    with batches.open_pictures(data) as archive:
+    with paths.open_images(data) as archive:
         parts = {"validation": _batches(archive, validate, names, spec), "test": _batches(archive, test, names, spec)}
         for epoch in range(len(history), spec.epochs):
             _reseed(model, spec.seed, epoch)
@@ -70,10 +72,17 @@ def finetune_encoder(data: str, name: str, spec: params.Finetune, frame: pd.Data
             model.fit(learning, verbose=0, shuffle=False, callbacks=[shown, keras.callbacks.TerminateOnNaN()])
             row = {EPOCH: epoch + 1, **_rounded(shown.logs), **_evaluated(model, parts["validation"], "validation_")}
             if not np.isfinite(row["loss"]):
-                raise FitError(f"the loss of epoch {epoch + 1} is {row['loss']}; lower learning_rate. Received: {spec.learning_rate}")
+                raise FitError(
+                    f"the loss of epoch {epoch + 1} is {row['loss']}; lower learning_rate. Received: {spec.learning_rate}"
+                )
             history.append(row)
             state.keep(model, history)
-        metrics = {**_evaluated(model, parts["test"], "test_"), "classes": len(names), "epochs": len(history), "pictures": len(learn)}
+        metrics = {
+            **_evaluated(model, parts["test"], "test_"),
+            "classes": len(names),
+            "epochs": len(history),
+            "pictures": len(learn),
+        }
     _save(data, name, spec, encoder, metrics)
     state.forget()
     return pd.DataFrame(history), metrics
@@ -103,7 +112,10 @@ def _evaluated(model: keras.Model, data: batches.LabelBatches, prefix: str) -> d
         right += int((probabilities.argmax(axis=1) == labels).sum())
         learnt = np.flatnonzero(labels >= 0)
         losses.append(-np.log(np.maximum(probabilities[learnt, labels[learnt]], 1e-7)))
-    return {f"{prefix}loss": round(float(np.concatenate(losses).mean()), 6), f"{prefix}accuracy": round(right / len(data.order), 6)}
+    return {
+        f"{prefix}loss": round(float(np.concatenate(losses).mean()), 6),
+        f"{prefix}accuracy": round(right / len(data.order), 6),
+    }
 
 
 def _save(data: str, name: str, spec: params.Finetune, encoder: keras.Model, metrics: dict) -> None:

@@ -1,0 +1,31 @@
+"""A panel to look at: some queries, each with its nearest neighbours, right ones and wrong ones told apart."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline import paths
+from pipeline.data import catalog, images
+from pipeline.retrieval.index import Neighbours
+
+
+def choose(neighbours: Neighbours, count: int, seed: int) -> np.ndarray:
+    """Positions of `count` queries drawn by a seed, in ascending order: not picked by hand, so neither good nor bad."""
+    total = len(neighbours.query_ids)
+    return np.sort(np.random.default_rng(seed).choice(total, min(count, total), replace=False))
+
+
+def panel(data: str, frame: pd.DataFrame, neighbours: Neighbours, rows: np.ndarray, count: int) -> list[dict]:
+    """What `plots.neighbour_panel` draws: pictures, titles and whether each neighbour has its query's articleType."""
+    types = frame.set_index(catalog.ID)[catalog.ARTICLE]
+    shown = []
+    for row in rows:
+        query, found = neighbours.query_ids[row], neighbours.gallery_ids[row, :count]
+        pictures = images.load(paths.images(data), [query, *found])
+        distances = neighbours.distances[row, :count]
+        titles = [
+            str(types[query]),
+            *(f"{types[item]}\n{distance:.3g}" for item, distance in zip(found, distances, strict=True)),
+        ]
+        right = [bool(types[item] == types[query]) for item in found]
+        shown.append({"query": pictures[0], "neighbours": pictures[1:], "titles": titles, "right": right})
+    return shown
