@@ -110,14 +110,15 @@ def _stable(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
 
 def _here(text: str) -> str:
     """Without the places of this checkout and this environment."""
-    return text.replace(f"{paths.ROOT}{os.sep}", "").replace(sys.prefix, "<environment>")
+    return text.replace(sys.prefix, "<environment>").replace(f"{paths.ROOT}{os.sep}", "")
 
 
 def _check_names(source: Path, parameters: dict) -> None:
     known = set(papermill.inspect_notebook(str(source)))
     if unknown := sorted(set(parameters) - known):
         raise NotebookError(
-            f"{source.name} has no parameter {unknown}. Allowed: {sorted(known)}. Its parameters cell and pipeline/params.py must agree"
+            f"{source.name} has no parameter {unknown}. Allowed: {sorted(known)}. "
+            "Its parameters cell and pipeline/params.py must agree"
         )
     if missing := sorted(known - set(parameters)):
         raise NotebookError(f"{source.name} has the parameters {missing} that params.yaml does not give it")

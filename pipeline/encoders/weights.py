@@ -10,6 +10,7 @@ import io
 import json
 import pickle
 import shutil
+import warnings
 from pathlib import Path
 
 import h5py
@@ -217,7 +218,9 @@ def _load_file(model: keras.Model, path: Path) -> str:
     try:
         with h5py.File(path) as file:  # external links could make HDF5 read other files
             file.visititems_links(_refuse_link)
-        model.load_weights(path)
+        with warnings.catch_warnings():  # Keras only warns of layers that it leaves random
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
     except WeightsError:
         raise
     except Exception as error:

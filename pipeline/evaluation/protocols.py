@@ -42,7 +42,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     """The tidy table: a row per protocol, gallery, relevance and metric, each with its chance level.
 
     `mAP` is the mean over queries; `macro mAP` first averages within a label. Queries with nothing to find are left
-    out, and counted.
+    out, and counted; where that is all of them the value is nan.
     """
     rows = []
     for (protocol, gallery, relevance), group in scores.groupby([PROTOCOL, GALLERY, RELEVANCE], sort=False):
@@ -50,7 +50,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
         place = {PROTOCOL: protocol, GALLERY: gallery, RELEVANCE: relevance}
         count = {QUERIES: len(answered), LEFT_OUT: len(group) - len(answered)}
         for name, mean_name in _means(group):
-            chances = _chance(name, answered)
+            chances = pd.Series(_chance(name, answered), index=answered.index)
             rows.append({**place, METRIC: mean_name, VALUE: answered[name].mean(), CHANCE: chances.mean(), **count})
             if name == AP:
                 labelled = answered.assign(**{CHANCE: chances}).groupby("label")

@@ -1,0 +1,30 @@
+# Each target is a few commands that you could type yourself; on Windows type them (README, "Without make").
+PYTHON ?= python3.11
+VENV = .venv/bin/python
+
+.PHONY: reproduce thesis test lab bench
+.DEFAULT_GOAL := reproduce
+
+reproduce: .venv/installed   # the study of the drawn sample: offline, minutes, ends with the path of the report
+	$(VENV) -m pipeline.run repro
+
+thesis: .venv/installed      # the thesis's configurations on the real data: downloads, then hours without a GPU
+	$(VENV) -m pipeline.run compose data=fashion_small suite=thesis
+	$(VENV) -m pipeline.run repro
+
+test: .venv/installed        # style, then every test, the whole graph on the sample included
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m pytest
+
+lab: .venv/installed         # the notebooks, to read and change
+	$(VENV) -m jupyterlab notebooks
+
+bench: .venv/installed       # speed as ratios, measured side by side
+	$(VENV) -m benchmarks.features
+	$(VENV) -m benchmarks.ranking
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(VENV) -m pip install --quiet -r requirements.lock -e .
+	touch $@

@@ -1,0 +1,95 @@
+"""Distances and rankings against SciPy, and the order of ties."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+
+from pipeline.encoders.store import FeatureSet
+from pipeline.retrieval import distances, index
+
+SCIPY = {"cosine": "cosine", "euclidean": "euclidean", "manhattan": "cityblock"}
+
+
+def features(vectors, encoder="encoder:1", first=0):
+    vectors = np.asarray(vectors, np.float32)
+    return FeatureSet(np.array([f"{first + row}" for row in range(len(vectors))], object), vectors, encoder)
+
+
+@pytest.mark.parametrize("name", distances.DISTANCES)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 200, 7), (70, 65, 130)])
+def test_distances_equal_scipy(rng, name, shape):
+    queries, gallery, dimension = shape
+    q, g = rng.normal(size=(queries, dimension)).astype("f4"), rng.normal(size=(gallery, dimension)).astype("f4")
+    found = distances.DISTANCES[name](q, g)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, cdist(q.astype(float), g.astype(float), SCIPY[name]), rtol=1e-4, atol=2e-5)
+
+
+def test_a_vector_of_zeros_is_as_far_as_a_right_angle():
+    assert distances.cosine(np.zeros((1, 3), "f4"), np.eye(3, dtype="f4")).tolist() == [[1, 1, 1]]
+
+
+def test_unit_vectors_have_length_one_and_zeros_stay(rng):
+    vectors = np.vstack([rng.normal(size=(5, 9)), np.zeros((1, 9))])
+    assert np.linalg.norm(distances.unit(vectors), axis=1) == pytest.approx([1] * 5 + [0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 40), st.integers(0, 10_000), st.integers(1, 5))
+def test_rank_is_a_stable_sort_whatever_the_chunk(queries, gallery, seed, chunk):
+    rng = np.random.default_rng(seed)
+    q, g = features(rng.integers(0, 3, (queries, 2))), features(rng.integers(0, 3, (gallery, 2)), first=100)
+    exact = cdist(q.vectors, g.vectors, "cityblock")
+    for part, order, sorted_distances in index.rank(q, g, "manhattan", chunk=chunk):
+        expected = np.argsort(exact[part], axis=1, kind="stable")
+        assert (order == expected).all()
+        np.testing.assert_allclose(sorted_distances, np.take_along_axis(exact[part], expected, axis=1))
+
+
+def test_the_query_and_its_copies_stand_last_at_infinity(rng):
+    g = features(rng.normal(size=(6, 4)))
+    copies = np.array([0, 1, 0, 2, 3, 4])
+    _, order, found = next(index.rank(g.take(np.arange(2)), g, "euclidean", (copies[:2], copies)))
+    assert set(order[0, -2:]) == {0, 2}
+    assert order[1, -1] == 1
+    assert np.isinf(found[0, -2:]).all()
+    assert np.isfinite(found[0, :-2]).all()
+
+
+def test_search_gives_the_nearest_and_never_a_copy(rng):
+    g = features(rng.normal(size=(30, 4)))
+    copies = np.arange(30)
+    copies[7] = copies[3]
+    near = index.search(g, g, "cosine", 5, (copies, copies))
+    assert near.gallery_ids.shape == (30, 5)
+    assert "3" not in near.gallery_ids[3]
+    assert "7" not in near.gallery_ids[3]
+    frame = near.frame()
+    assert frame["rank"].tolist() == [1, 2, 3, 4, 5] * 30
+    assert frame.groupby("query", sort=False)["distance"].apply(lambda column: column.is_monotonic_increasing).all()
+
+
+def test_search_of_a_small_gallery_gives_what_there_is(rng):
+    g = features(rng.normal(size=(4, 3)))
+    near = index.search(g, g, "cosine", 100, (np.arange(4), np.arange(4)))
+    assert near.gallery_ids.shape == (4, 3)
+
+
+def test_features_of_another_encoder_are_refused_with_both_names_and_dimensions(rng):
+    q, g = features(rng.normal(size=(1, 5)), "mobilenet_v2:aa"), features(rng.normal(size=(3, 8)), "resnet50:bb")
+    with pytest.raises(index.EncoderMismatch, match=r"mobilenet_v2:aa with 5.*resnet50:bb with 8"):
+        index.search(q, g, "cosine", 1)
+
+
+def test_the_same_dimension_does_not_make_another_fingerprint_right(rng):
+    q, g = features(rng.normal(size=(1, 8)), "resnet50:aa"), features(rng.normal(size=(3, 8)), "resnet50:bb")
+    with pytest.raises(index.EncoderMismatch):
+        next(index.rank(q, g, "cosine"))
+
+
+@pytest.mark.parametrize(("shape", "found"), [((2,), np.zeros((3, 4))), ((3,), np.array([[2.0, 1.0], [0, 0], [0, 0]]))])
+def test_neighbours_check_themselves(shape, found):
+    with pytest.raises(ValueError):
+        index.Neighbours(np.empty(shape, object), np.empty(found.shape, object), found)

@@ -1,0 +1,218 @@
+"""The stage graph run end to end on the drawn sample, in a copy of the project: what a student, a reviewer and an
+instructor do, from the first run to an experiment with another picture size.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import params
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "DVC_NO_ANALYTICS": "1",
+}
+
+
+def call(place, *command, check=True):
+    result = subprocess.run(command, cwd=place, env=ENVIRONMENT, capture_output=True, text=True)
+    assert not check or result.returncode == 0, f"{command}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    return result
+
+
+def stage(place, *arguments, check=True):
+    return call(place, sys.executable, "-m", "pipeline.run", *arguments, check=check)
+
+
+def git(place, *arguments):
+    return call(place, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments).stdout
+
+
+def ran(output):
+    return re.findall(r"Running stage '([^']+)'", output)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A clone's content, uncommitted changes included, with one commit and the sample's run done."""
+    place = tmp_path_factory.mktemp("clone")
+    tracked = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
+    for name in filter(None, tracked):
+        if (ROOT / name).exists():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, place / name)
+    git(place, "init", "-q", "-b", "main")
+    stage(place, "compose")
+    result = stage(place, "repro")
+    assert result.stdout.rstrip().endswith(f"The report: {place}/outputs/sample/report/index.html")
+    git(place, "add", "-A")
+    git(place, "commit", "-q", "-m", "the sample's run")
+    return place
+
+
+def test_the_committed_lock_is_of_this_graph_and_these_parameters():
+    committed = YAML(typ="safe").load((ROOT / "dvc.lock").read_text())
+    study = params.load()
+    expected = {"notebooks", "ingest", "eda", "evaluation", "report"}
+    expected |= {f"weights@{name}" for name in study.weights} | {f"finetuning@{name}" for name in study.finetunes}
+    expected |= {f"feature_extraction@{name}" for name in study.encoders}
+    expected |= {f"knn_retrieval@{name}" for name in study.retrievals}
+    assert set(committed["stages"]) == expected
+
+
+def test_the_report_links_every_page_and_each_page_stands_alone(place):
+    report = place / "outputs/sample/report"
+    index = (report / "index.html").read_text(encoding="utf-8")
+    linked = set(re.findall(r'href="([^"]+\.html)"', index))
+    pages = {str(path.relative_to(report)) for path in report.rglob("*.html")} - {"index.html"}
+    assert linked == pages
+    assert len(pages) == 2 + 4 + 1 + 6
+    assert "Not comparable" in index
+    for page in pages:
+        text = (report / page).read_text(encoding="utf-8")
+        assert "<details" in text
+        assert not re.findall(r'(?:src|href)="https?://[^"]+\.(?:js|css)[^"]*"', text), page
+
+
+def test_executed_notebooks_hold_no_trace_of_time_or_machine(place):
+    for path in (place / "outputs/sample/notebooks").rglob("*.ipynb"):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                data = {kind: text for kind, text in output.get("data", {}).items() if kind != "image/png"}
+                text = json.dumps([output.get("text", ""), data])
+                assert output.get("name") != "stderr", f"{path.name}: {text[:300]}"
+                assert not re.search(r"0x[0-9a-f]{8,}|\d+ms/step|/home/|/tmp/|it/s\]", text), (
+                    f"{path.name}: {text[:300]}"
+                )
+                assert str(place) not in text
+
+
+def test_metrics_hold_the_thesiss_fingerprint(place):
+    table = pd.read_csv(place / "outputs/sample/evaluation/metrics.csv")
+    thesis = table[
+        (table["protocol"] == "thesis") & (table["metric"] == "hit@1") & (table["relevance"] == "articleType")
+    ]
+    assert (thesis["value"] == 1).all()
+    assert len(thesis) == 6
+    strict = table[(table["protocol"] == "strict") & (table["metric"] == "mAP")]
+    assert (strict["value"] > strict["chance"]).mean() > 0.9
+    assert set(table["relevance"]) == set(params.load().evaluation.relevances)
+
+
+def test_running_again_does_nothing(place):
+    result = stage(place, "repro")
+    assert ran(result.stdout) == []
+    assert git(place, "status", "--porcelain") == ""
+
+
+def test_running_everything_again_gives_the_same_bytes(place):
+    result = stage(place, "repro", "-f")
+    assert len(ran(result.stdout)) == 5 + 2 + 1 + 4 + 6
+    assert git(place, "diff") == ""
+    assert git(place, "status", "--porcelain") == ""
+
+
+def test_saving_a_notebook_in_an_editor_reruns_nothing_else(place):
+    path = place / "notebooks/01_eda.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="looked at")]
+    notebook.cells[1].execution_count = 3
+    nbformat.write(notebook, path)
+    assert ran(stage(place, "repro").stdout) == ["notebooks"]
+    git(place, "checkout", "-q", ".")
+    stage(place, "repro")
+
+
+def test_dvc_shows_metrics_plots_and_experiments(place):
+    assert "efficientnet_lite0_pad-cosine" in call(place, "dvc", "metrics", "show", "--md").stdout
+    assert "index.html" in call(place, "dvc", "plots", "show", "-o", "build/plots").stdout
+    assert "main" in call(place, "dvc", "exp", "show", "--md").stdout
+    assert call(place, "dvc", "metrics", "diff", "--md").returncode == 0
+
+
+def test_an_experiment_with_another_size_reruns_only_what_follows_from_it(place):
+    output = call(
+        place, "dvc", "exp", "run", "-n", "smaller", "-S", "encoders.efficientnet_lite0_stretch.image_size=160"
+    ).stdout
+    expected = ["feature_extraction@efficientnet_lite0_stretch", "knn_retrieval@efficientnet_lite0_stretch-cosine"]
+    assert sorted(ran(output)) == sorted([*expected, "evaluation", "report"])
+    difference = call(place, "dvc", "metrics", "diff", "--md").stdout
+    assert "efficientnet_lite0_stretch-cosine" in difference
+    assert "efficientnet_lite0_pad-cosine" not in difference
+    assert "smaller" in call(place, "dvc", "exp", "show", "--md").stdout
+    git(place, "checkout", "-q", ".")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("encoders.efficientnet_lite0_pad.pooling=average", "'avg' or 'max'. Received: 'average'"),
+        ("encoders.efficientnet_lite0_pad.image_size=7", "from 32 to 1024. Received: 7"),
+        ("+encoders.efficientnet_lite0_pad.image_sise=160", "Did you mean 'image_size'?"),
+        ("finetunes.classification.learning_rate='1e-4'", "write it as a number"),
+    ],
+)
+def test_a_parameter_that_cannot_be_stops_before_the_work(place, override, words):
+    result = call(place, "dvc", "exp", "run", "-S", override, check=False)
+    assert result.returncode != 0
+    assert words in result.stdout + result.stderr
+    git(place, "checkout", "-q", ".")
+
+
+def test_publishing_copies_numbers_and_no_pictures(place):
+    assert stage(place, "publish").stdout.strip() == "reference/sample"
+    published = {
+        str(path.relative_to(place / "reference/sample")) for path in (place / "reference/sample").rglob("*.*")
+    }
+    assert {"params.yaml", "dvc.lock", "ingest.json", "metrics.csv", "metrics.json"} <= published
+    assert all(Path(name).suffix in (".yaml", ".lock", ".json", ".csv") for name in published)
+    shutil.rmtree(place / "reference")
+
+
+def test_a_failing_notebook_leaves_nothing_that_looks_finished(place):
+    target = place / "outputs/sample/notebooks/02_feature_extraction/mobilenet_v2_random.ipynb"
+    before = target.read_bytes()
+    images = place / "outputs/sample/images.zip"
+    whole = images.read_bytes()
+    images.unlink()
+    images.write_bytes(whole[: len(whole) // 2])
+    target.unlink()
+    result = stage(place, "feature_extraction", "mobilenet_v2_random", check=False)
+    assert result.returncode == 1
+    assert "02_feature_extraction.ipynb failed in cell" in result.stderr
+    assert not target.exists()
+    assert (place / "build/failed/sample/notebooks/02_feature_extraction/mobilenet_v2_random.ipynb").exists()
+    images.write_bytes(whole)
+    target.write_bytes(before)
+
+
+def test_without_git_it_runs_as_well(place, tmp_path):
+    copy = tmp_path / "download"
+    shutil.copytree(place, copy, ignore=shutil.ignore_patterns(".git", "tmp"))
+    result = stage(copy, "repro")
+    assert "The report:" in result.stdout
+    assert ran(result.stdout) == []
+    git(copy, "init", "-q")
+    stage(copy, "repro")
+    assert "no_scm" not in (copy / ".dvc/config.local").read_text()
+
+
+def test_unknown_items_and_overrides_are_named(place):
+    result = stage(place, "feature_extraction", "efficientnet", check=False)
+    assert result.returncode == 1
+    assert "Allowed: ['classification'" in result.stderr
+    assert "Received: ['efficientnet']" in result.stderr
+    before = (place / "params.yaml").read_bytes()
+    assert stage(place, "compose", "suite=quik", check=False).returncode == 1
+    assert (place / "params.yaml").read_bytes() == before

@@ -1,0 +1,133 @@
+"""The notebooks' contract, papermill called by hand, and what makes executed copies stable."""
+
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+
+from pipeline import notebooks, params, paths, run
+
+SOURCES = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
+NOISE = r"0x[0-9a-f]{8,}|\d+ms/step|/home/|/tmp/|C:\\\\|\d+it/s|WARNING|Warning"
+
+
+def cells(path, kind):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+
+
+def test_there_are_the_five_chapters():
+    assert [path.stem for path in SOURCES] == list(run.NOTEBOOKS.values())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+class TestContract:
+    def test_sources_hold_no_outputs_and_stable_ids(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        assert notebook.nbformat_minor >= 5
+        assert all(not cell.outputs and cell.execution_count is None for cell in cells(path, "code"))
+        assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+
+    def test_it_opens_with_its_question_and_what_goes_in_and_out(self, path):
+        first = cells(path, "markdown")[0].source
+        assert first.startswith("# ")
+        for word in ("**Question.**", "| reads |", "| writes |", "| takes |", "| thesis |"):
+            assert word in first
+
+    def test_cells_are_short_and_define_nothing(self, path):
+        for cell in cells(path, "code"):
+            lines = cell.source.splitlines()
+            if "parameters" not in cell.metadata.get("tags", []):
+                assert len(lines) <= 12, cell.source
+            for line in lines:
+                assert not line.startswith(("def ", "class ", "for ", "while ", "%", "!")), line
+                assert "sys.path" not in line
+
+    def test_a_sentence_stands_before_each_cell(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        for before, cell in zip(notebook.cells[3:], notebook.cells[4:], strict=False):
+            if cell.cell_type == "code" and "import" not in cell.source:
+                assert before.cell_type == "markdown" or "from_notebook" in before.source, cell.source
+
+    def test_the_last_cell_asserts_and_says_one_line(self, path):
+        last = cells(path, "code")[-1].source
+        assert "assert " in last
+        assert last.splitlines()[-1].startswith("print(")
+
+    def test_its_parameters_are_literals_that_its_section_accepts(self, path):
+        given = papermill.inspect_notebook(str(path))
+        stage = {name: stage for stage, name in run.NOTEBOOKS.items()}[path.stem]
+        study = params.load()
+        item = {
+            "feature_extraction": study.encoders,
+            "finetuning": study.finetunes,
+            "knn_retrieval": study.retrievals,
+        }.get(stage)
+        assert set(given) == set(run.parameters(study, stage, next(iter(item)) if item else None))
+
+
+def test_an_unknown_parameter_is_refused_before_the_kernel_starts(tmp_path):
+    with pytest.raises(notebooks.NotebookError, match=r"has no parameter \['tops'\]"):
+        notebooks.execute(SOURCES[0], tmp_path / "out.ipynb", {"data": "sample", "top": 3, "tops": 4})
+
+
+def test_a_missing_parameter_is_refused(tmp_path):
+    with pytest.raises(notebooks.NotebookError, match=r"\['top'\]"):
+        notebooks.execute(SOURCES[0], tmp_path / "out.ipynb", {"data": "sample"})
+
+
+def papermill_by_hand(tmp_path, *arguments):
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(SOURCES[0]),
+        str(tmp_path / "out.ipynb"),
+        "--no-progress-bar",
+        *arguments,
+    ]
+    return subprocess.run(command, cwd=paths.ROOT / "notebooks", capture_output=True, text=True)
+
+
+def test_papermill_called_by_hand_fails_on_an_unknown_parameter(tmp_path):
+    result = papermill_by_hand(tmp_path, "-p", "tops", "3")
+    assert result.returncode != 0
+    assert "unknown key 'tops'" in result.stderr
+    assert "Did you mean 'top'?" in result.stderr
+
+
+def test_papermill_called_by_hand_fails_on_a_bad_value(tmp_path):
+    result = papermill_by_hand(tmp_path, "-p", "top", "ten")
+    assert result.returncode != 0
+    assert "top: Input should be a valid integer" in result.stderr
+
+
+def test_normalise_removes_what_differs_between_two_runs():
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("1", metadata={"tags": ["injected-parameters"]})]
+    )
+    notebook.cells[0].outputs = [
+        nbformat.v4.new_output(
+            "stream", name="stderr", text="I0000 00:00:1795232692.616814 4220 cudart_stub.cc:31] no cuda\n"
+        ),
+        nbformat.v4.new_output("stream", name="stdout", text=f"{paths.ROOT}/outputs and {sys.prefix}/lib\n"),
+    ]
+    notebook.cells[0].metadata["execution"] = {"iopub.execute_input": "2026"}
+    notebook.metadata["papermill"] = {"start_time": "2026", "duration": 3}
+    stable = notebooks.normalise(notebook, {"top": 3})
+    assert stable.metadata["papermill"] == {"parameters": {"top": 3}}
+    assert stable.cells[0].id == "injected-parameters"
+    assert stable.cells[0].metadata == {"tags": ["injected-parameters"]}
+    assert [output.text for output in stable.cells[0].outputs] == ["outputs and <environment>/lib\n"]
+
+
+def test_clean_removes_outputs_and_keeps_the_source(tmp_path):
+    notebook = nbformat.read(SOURCES[0], as_version=4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="seen")]
+    notebook.cells[1].execution_count = 7
+    notebook.metadata["language_info"] = {"name": "python", "version": "3.11.99"}
+    nbformat.write(notebook, tmp_path / "saved.ipynb")
+    notebooks.clean(SOURCES[0], tmp_path / "first.ipynb")
+    notebooks.clean(tmp_path / "saved.ipynb", tmp_path / "second.ipynb")
+    assert (tmp_path / "first.ipynb").read_bytes() == (tmp_path / "second.ipynb").read_bytes()
