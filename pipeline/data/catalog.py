@@ -10,6 +10,7 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -103,13 +104,13 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
             f"styles.csv lacks the column{'s' * (len(missing) > 1)} {missing}. Expected: {COLUMNS}. Received: {header}"
         )
     rows, repaired, bad, seen = [], [], [], set()
-    for fields in lines:
+    for fields in _rows(lines):
         if not fields:
             continue
-        fields = [field.strip() for field in fields]
         if len(fields) > len(header) and header[-1] == PRODUCT:
             fields[len(header) - 1 :] = [",".join(fields[len(header) - 1 :])]
-            repaired.append(fields[header.index(ID)])
+            repaired.append(fields[header.index(ID)].strip())
+        fields = [field.strip() for field in fields]
         if len(fields) != len(header):
             bad.append(f"line {lines.line_num}: {len(fields)} fields, expected {len(header)}")
             continue
@@ -158,6 +159,13 @@ def label_codes(frame: pd.DataFrame, relevance: str) -> np.ndarray:
     columns = [PRODUCT] if relevance == "product" else relevance.split("+")
     codes = frame.groupby(columns, sort=True, dropna=False).ngroup().to_numpy(np.int32)
     return np.where(frame[columns].isna().any(axis=1).to_numpy(), np.int32(-1), codes)
+
+
+def _rows(lines) -> Iterator[list[str]]:
+    try:
+        yield from lines
+    except csv.Error as error:  # a field of megabytes, most likely a quote that is never closed
+        raise CatalogError(f"styles.csv is damaged at line {lines.line_num}: {error}") from None
 
 
 def _decoded(data: bytes) -> tuple[str, str]:

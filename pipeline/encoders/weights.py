@@ -40,7 +40,7 @@ def make(spec: params.Weights, folder: Path) -> dict:
     Raises:
         WeightsError: a file that is missing, damaged or of another network, or a download that failed.
     """
-    keras.utils.set_random_seed(spec.seed or 0)
+    start_afresh(spec.seed or 0)
     row = BACKBONES[spec.backbone]
     card = {"source": spec.source, "backbone": spec.backbone, "licence": LICENCES[spec.source]}
     if spec.source == "imagenet":
@@ -52,6 +52,12 @@ def make(spec: params.Weights, folder: Path) -> dict:
         if spec.source == "file":
             card["file"], card["file_sha256"] = Path(spec.path).name, _load_file(network, paths.ROOT / spec.path)
     return save(network, None, folder, card)
+
+
+def start_afresh(seed: int) -> None:
+    """Sets every seed, and forgets the names that earlier models took: they are part of a weights file's bytes."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
 
 
 def save(network: keras.Model, head: keras.Model | None, folder: Path, card: dict) -> dict:
@@ -217,7 +223,8 @@ def _load_file(model: keras.Model, path: Path) -> str:
         )
     try:
         with h5py.File(path) as file:  # external links could make HDF5 read other files
-            file.visititems_links(_refuse_link)
+            if link := file.visititems_links(_is_link):
+                raise WeightsError(f"{path.name} has a link inside ({link}); a weights file needs none")
         with warnings.catch_warnings():  # Keras only warns of layers that it leaves random
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
@@ -228,6 +235,5 @@ def _load_file(model: keras.Model, path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _refuse_link(name: str, link) -> None:
-    if not isinstance(link, h5py.HardLink):
-        raise WeightsError(f"a weights file with a link inside ({name}) is refused")
+def _is_link(name: str, link) -> str | None:
+    return None if isinstance(link, h5py.HardLink) else name

@@ -89,7 +89,7 @@ def finetune_encoder(data: str, name: str, spec: params.Finetune, frame: pd.Data
 
 
 def _model(data: str, spec: params.Finetune, classes: int) -> tuple[keras.Model, keras.Model]:
-    keras.utils.set_random_seed(spec.seed)
+    weights.start_afresh(spec.seed)
     tf.config.experimental.enable_op_determinism()
     encoder = backbones.encoder(spec)
     weights.load_start(encoder, paths.weights(data, spec.init))

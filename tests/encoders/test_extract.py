@@ -5,10 +5,10 @@ import shutil
 import sqlite3
 import time
 
+import children
 import numpy as np
 import pytest
 
-import children
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders import extract, weights

@@ -4,10 +4,10 @@ import json
 import shutil
 import time
 
+import children
 import numpy as np
 import pytest
 
-import children
 from pipeline import paths
 from pipeline.data import catalog
 from pipeline.encoders import weights

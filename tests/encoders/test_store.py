@@ -1,0 +1,99 @@
+"""Features on disk: exact, whole, checked."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from pipeline.encoders import store
+from pipeline.encoders.store import FeatureSet, StoreError
+
+META = {"encoder_id": "e:1", "dimension": "3", "encoder": "e"}
+
+
+def written(path, vectors, parts=1):
+    connection = store.create(path.with_suffix(".working"), META)
+    ids = [f"id{row}" for row in range(len(vectors))]
+    for rows in np.array_split(np.arange(len(vectors)), parts):
+        store.append(connection, [ids[row] for row in rows], vectors[rows])
+    store.finish(connection, path)
+    path.with_suffix(".working").unlink()
+    return path
+
+
+@pytest.fixture
+def vectors(rng):
+    return rng.normal(size=(50, 3)).astype(np.float32)
+
+
+def test_what_is_written_is_read_to_the_last_bit(tmp_path, vectors):
+    features = store.read(written(tmp_path / "f.sqlite", vectors))
+    assert (features.vectors == vectors).all()
+    assert features.ids.tolist() == [f"id{row}" for row in range(50)]
+    assert features.encoder_id == "e:1"
+    assert not features.vectors.flags.writeable
+
+
+def test_bytes_depend_on_the_rows_and_not_on_how_often_they_were_committed(tmp_path, vectors):
+    files = [written(tmp_path / f"{parts}.sqlite", vectors, parts) for parts in (1, 7, 50)]
+    assert len({file.read_bytes() for file in files}) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.sqlite", "50.sqlite", "7.sqlite"]
+
+
+def test_a_missing_file_says_its_stage(tmp_path):
+    with pytest.raises(StoreError, match="dvc repro feature_extraction@e"):
+        store.read(tmp_path / "e.sqlite")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no database at all, but long enough to look at", b"SQLite format 3\0" + b"\0" * 200]
+)
+def test_a_file_that_holds_no_features_is_refused(tmp_path, content):
+    (tmp_path / "e.sqlite").write_bytes(content)
+    with pytest.raises(StoreError, match="no features file"):
+        store.read(tmp_path / "e.sqlite")
+
+
+def test_a_cut_file_is_refused(tmp_path, vectors):
+    path = written(tmp_path / "e.sqlite", np.tile(vectors, (40, 1)))
+    path.write_bytes(path.read_bytes()[:8192])
+    with pytest.raises((StoreError, sqlite3.DatabaseError)):
+        store.read(path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE meta SET value = '0' WHERE key = 'schema'", "another schema"),
+        ("UPDATE image_features SET features = x'00000000' WHERE image_name = 'id7'", "id7 has 1 numbers, expected 3"),
+    ],
+)
+def test_another_schema_and_wrong_rows_are_refused(tmp_path, vectors, statement, words):
+    path = written(tmp_path / "e.sqlite", vectors)
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    connection.close()
+    with pytest.raises(StoreError, match=words):
+        store.read(path)
+
+
+@pytest.mark.parametrize(
+    ("ids", "values", "words"),
+    [
+        (["a", "b"], np.zeros((2, 3)), "float32"),
+        (["a", "b"], np.zeros(2, "f4"), "float32"),
+        (["a"], np.zeros((2, 3), "f4"), "one length"),
+        (["a", "a"], np.zeros((2, 3), "f4"), "unique"),
+        (["a", "b"], np.array([[0, 1], [np.nan, 0]], "f4"), "1 rows that are not"),
+    ],
+)
+def test_a_feature_set_checks_itself(ids, values, words):
+    with pytest.raises(ValueError, match=words):
+        FeatureSet(np.array(ids, object), values, "e:1")
+
+
+def test_take_keeps_rows_together(tmp_path, vectors):
+    features = store.read(written(tmp_path / "f.sqlite", vectors))
+    part = features.take(np.array([4, 2]))
+    assert part.ids.tolist() == ["id4", "id2"]
+    assert (part.vectors == vectors[[4, 2]]).all()

@@ -1,0 +1,152 @@
+"""Parameters: what is allowed passes, what is not is named with its place, what is allowed and what was received."""
+
+import copy
+from itertools import product
+from pathlib import Path
+
+import pytest
+from dvc.utils.hydra import compose_and_dump
+from ruamel.yaml import YAML
+
+from pipeline import params, paths
+
+ENCODER, FINETUNE = "efficientnet_lite0_pad", "classification"
+SUITES = sorted(path.stem for path in (paths.ROOT / "params/suite").glob("*.yaml"))
+SOURCES = sorted(path.stem for path in (paths.ROOT / "params/data").glob("*.yaml"))
+
+
+def compose(target, *overrides):
+    compose_and_dump(str(target), str(paths.ROOT / "params"), None, "config", str(target.parent), list(overrides))
+    return target
+
+
+@pytest.fixture(scope="module")
+def values(tmp_path_factory):
+    text = compose(tmp_path_factory.mktemp("params") / "params.yaml").read_text()
+    return YAML(typ="safe").load(text)
+
+
+@pytest.fixture
+def refused(values, tmp_path):
+    """Changes the default parameters and gives the error's text."""
+
+    def change(*path, value=None, drop=False):
+        changed = copy.deepcopy(values)
+        place = changed
+        for key in path[:-1]:
+            place = place[key]
+        if drop:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = value
+        with (tmp_path / "params.yaml").open("w") as file:
+            YAML(typ="safe").dump(changed, file)
+        with pytest.raises(params.ParamsError) as error:
+            params.load(tmp_path / "params.yaml")
+        assert str(error.value).startswith("params.yaml: ")
+        return str(error.value)
+
+    return change
+
+
+@pytest.mark.parametrize(("data", "suite"), product(SOURCES, SUITES))
+def test_every_data_source_composes_with_every_suite(tmp_path, data, suite):
+    study = params.load(compose(tmp_path / "params.yaml", f"data={data}", f"suite={suite}"))
+    assert study.data.name == data
+
+
+def test_the_committed_parameters_are_the_composed_defaults(tmp_path):
+    assert paths.PARAMS.read_bytes() == compose(tmp_path / "params.yaml").read_bytes()
+
+
+def test_a_misspelt_key_is_named_with_the_nearest(refused):
+    text = refused("encoders", ENCODER, "imagesize", value=160)
+    assert f"unknown key 'encoders.{ENCODER}.imagesize'" in text
+    assert "Did you mean 'image_size'?" in text
+    assert "'batch_size'" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("encoders", ENCODER, "pooling"), "average", "'avg' or 'max'. Received: 'average'. Did you mean 'avg'?"),
+        (("encoders", ENCODER, "backbone"), "resnet5", "Did you mean 'resnet50'?"),
+        (("encoders", ENCODER, "image_size"), 16, "from 32 to 1024. Received: 16"),
+        (("encoders", ENCODER, "image_size"), [224], "[height, width]"),
+        (("encoders", ENCODER, "image_size"), True, "whole number"),
+        (("encoders", ENCODER, "pad_color"), [0, 0, 300], "less than or equal to 255. Received: 300"),
+        (("encoders", ENCODER, "batch_size"), "32", "valid integer. Received: '32'"),
+        (("finetunes", FINETUNE, "learning_rate"), "1e-4", "write it as a number, without quotes: 0.0001"),
+        (("finetunes", FINETUNE, "learning_rate"), 0, "greater than 0"),
+        (("finetunes", FINETUNE, "epochs"), True, "valid integer. Received: True"),
+        (("finetunes", FINETUNE, "dropout"), 1.0, "less than 1"),
+        (("evaluation", "cutoffs"), [0], "evaluation.cutoffs.0: Input should be greater than or equal to 1"),
+        (("evaluation", "relevances"), ["articletype"], "Did you mean 'articleType'?"),
+        (("data", "test_share"), 1.5, "less than 1"),
+        (("weights", "efficientnet_lite0", "backbone"), "vgg16", "lite holds efficientnet_lite0"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(refused, path, value, words):
+    text = refused(*path, value=value)
+    assert words in text
+    assert ".".join(path[:-1]) in text
+
+
+def test_a_missing_key_is_named(refused):
+    assert "key 'data.seed' is missing" in refused("data", "seed", drop=True)
+
+
+def test_names_must_lead_somewhere(refused):
+    assert "Did you mean 'efficientnet_lite0'?" in refused("encoders", ENCODER, "weights", value="efficientnet_lite")
+    assert "retrievals" in refused("retrievals", "x-cosine", value={"encoder": "nothing", "distance": "cosine"})
+    assert "finetunes.classification.init" in refused("finetunes", FINETUNE, "init", value="classification")
+
+
+def test_networks_must_fit_their_weights(refused):
+    assert "must be that of its weights" in refused("encoders", ENCODER, "backbone", value="mobilenet_v2")
+    head = [{"units": 4, "activation": "relu"}]
+    assert "was trained with" in refused("encoders", ENCODER, "head", value=head)
+
+
+def test_weights_and_finetunes_share_no_name(refused):
+    spec = {"source": "random", "backbone": "mobilenet_v2", "seed": 0}
+    assert "must differ" in refused("weights", FINETUNE, value=spec)
+
+
+def test_names_cannot_leave_their_folder(refused):
+    assert "weights.../x" in refused("weights", "../x", value={"source": "lite", "backbone": "efficientnet_lite0"})
+
+
+@pytest.mark.parametrize("text", ["1e-5", "1e-05", "0.00001"])
+def test_numbers_are_numbers_however_dvc_writes_them(values, tmp_path, text):
+    changed = copy.deepcopy(values)
+    changed["finetunes"][FINETUNE]["learning_rate"] = 12345.0
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML(typ="safe").dump(changed, file)
+    path = tmp_path / "params.yaml"
+    path.write_text(path.read_text().replace("12345.0", text))
+    assert params.load(path).finetunes[FINETUNE].learning_rate == 1e-5
+
+
+def test_no_file_says_how_to_make_one(tmp_path):
+    with pytest.raises(params.ParamsError, match="pipeline.run compose"):
+        params.load(tmp_path / "none.yaml")
+
+
+def test_broken_yaml_is_one_line(tmp_path):
+    Path(tmp_path / "params.yaml").write_text("a: [1,\nb: 2")
+    with pytest.raises(params.ParamsError) as error:
+        params.load(tmp_path / "params.yaml")
+    assert "\n" not in str(error.value)
+
+
+def test_a_notebook_refuses_a_name_it_does_not_have():
+    with pytest.raises(params.ParamsError, match="unknown key 'tops'.*Did you mean 'top'"):
+        params.from_notebook(params.Eda, {"data": "sample", "top": 3, "tops": 4, "In": [], "__name__": "x"}, data=str)
+
+
+def test_a_notebook_cell_run_again_ignores_what_later_cells_made():
+    namespace = {"data": "sample", "top": 3}
+    first = params.from_notebook(params.Eda, namespace, data=str)
+    namespace |= {"run": first, "shown": [1, 2], "top": 5}
+    assert params.from_notebook(params.Eda, namespace, data=str).top == 5
