@@ -152,6 +152,7 @@ def test_an_experiment_with_another_size_reruns_only_what_follows_from_it(place)
     assert "efficientnet_lite0_pad-cosine" not in difference
     assert "smaller" in call(place, "dvc", "exp", "show", "--md").stdout
     git(place, "checkout", "-q", ".")
+    call(place, "dvc", "checkout")
 
 
 @pytest.mark.parametrize(
@@ -168,6 +169,7 @@ def test_a_parameter_that_cannot_be_stops_before_the_work(place, override, words
     assert result.returncode != 0
     assert words in result.stdout + result.stderr
     git(place, "checkout", "-q", ".")
+    call(place, "dvc", "checkout")
 
 
 def test_publishing_copies_numbers_and_no_pictures(place):

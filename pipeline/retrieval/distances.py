@@ -3,6 +3,8 @@
 Letters: Q queries, G gallery, D dimension. Source of the choice: thesis section 3.9.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit, prange
 from sklearn.metrics.pairwise import euclidean_distances
@@ -13,9 +15,7 @@ def cosine(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
 
     Differs: the thesis thresholds the similarity itself; the ranking is the same.
     """
-    distances = unit(queries) @ unit(gallery).T
-    np.subtract(1, distances, out=distances)
-    return np.clip(distances, 0, 2, out=distances)
+    return _one_less_dot(unit(queries), unit(gallery))
 
 
 def euclidean(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
@@ -31,21 +31,44 @@ def manhattan(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
 DISTANCES = {"cosine": cosine, "euclidean": euclidean, "manhattan": manhattan}
 
 
+def to(gallery: np.ndarray, distance: str) -> Callable[[np.ndarray], np.ndarray]:
+    """The distance to one gallery, as a function of queries (Q, D) → (Q, G); what only the gallery decides is done once."""
+    if distance == "cosine":
+        unit_gallery = unit(gallery)
+        return lambda queries: _one_less_dot(unit(queries), unit_gallery)
+    return lambda queries: DISTANCES[distance](queries, gallery)
+
+
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors scaled to length 1, (N, D) → (N, D); zeros stay zeros."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(norms == 0, 1, norms)
 
 
-@njit(parallel=True, fastmath={"reassoc", "contract", "nsz"}, cache=True)
+def _one_less_dot(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """1 − q · g for unit vectors; rounding may leave [0, 2] by a hair, so it is cut off."""
+    distances = queries @ gallery.T
+    np.subtract(1, distances, out=distances)
+    return np.clip(distances, 0, 2, out=distances)
+
+
+@njit(parallel=True, cache=True)
 def _manhattan(queries, gallery):
+    """Sums run over the dimensions in their order and side by side over gallery items: fast without letting the
+    compiler reorder a sum, which would make the last bits depend on how it was compiled."""
     distances = np.empty((queries.shape[0], gallery.shape[0]), np.float32)
-    block = 64  # gallery rows that stay in the processor's cache while every query of the chunk passes over them
+    dimension = queries.shape[1]
+    block = 64  # gallery items that stay in the processor's cache while every query of the chunk passes over them
     for part in prange(-(-gallery.shape[0] // block)):
+        first = part * block
+        count = min(block, gallery.shape[0] - first)
+        columns = np.zeros((dimension, block), np.float32)
+        columns[:, :count] = gallery[first : first + count].T
         for query in range(queries.shape[0]):
-            for item in range(part * block, min((part + 1) * block, gallery.shape[0])):
-                total = np.float32(0)
-                for d in range(queries.shape[1]):
-                    total += abs(queries[query, d] - gallery[item, d])
-                distances[query, item] = total
+            totals = np.zeros(block, np.float32)
+            for d in range(dimension):
+                value = queries[query, d]
+                for item in range(block):
+                    totals[item] += abs(value - columns[d, item])
+            distances[query, first : first + count] = totals[:count]
     return distances

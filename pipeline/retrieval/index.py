@@ -13,7 +13,7 @@ import pandas as pd
 
 from pipeline.encoders.store import FeatureSet
 from pipeline.progress import progress
-from pipeline.retrieval.distances import DISTANCES
+from pipeline.retrieval.distances import to as distances_to
 
 CHUNK = 256  # queries at once: 256 x 44,441 distances and sort keys take 140 MB
 QUERY, RANK, NEIGHBOUR, DISTANCE = "query", "rank", "neighbour", "distance"
@@ -75,25 +75,25 @@ def rank(
             itself or a copy of it, and gets the distance infinity. None: nothing is left out.
 
     Yields:
-        The chunk's slice of the queries; int32 (chunk, G) gallery positions, nearest first; float32 (chunk, G)
-        their distances.
+        The chunk's slice of the queries; int32 (chunk, G) gallery positions, nearest first; float32 (chunk, G) the
+        distances in the gallery's order.
 
     Raises:
         EncoderMismatch: before any work.
     """
     check_same_encoder(queries, gallery)
-    measure = DISTANCES[distance]
+    measure = distances_to(gallery.vectors, distance)
     starts = range(0, len(queries.ids), chunk)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for start in progress(starts, f"ranking by {distance}", f"x{chunk} queries", len(starts)):
             part = slice(start, min(start + chunk, len(queries.ids)))
-            distances = measure(queries.vectors[part], gallery.vectors)
+            distances = measure(queries.vectors[part])
             if copies is not None:
                 distances[copies[0][part, None] == copies[1][None, :]] = np.inf
             rows = [slice(row, row + 8) for row in range(0, len(distances), 8)]
             orders = list(pool.map(lambda block, distances=distances: _order(distances[block]), rows))
             order = np.concatenate(orders)
-            yield part, order, np.take_along_axis(distances, order, axis=1)
+            yield part, order, distances
 
 
 def search(
@@ -105,7 +105,8 @@ def search(
 ) -> Neighbours:
     """The `count` nearest gallery items of each query, fewer where the gallery is smaller. `copies`: as in `rank`."""
     ranked = [
-        (order[:, :count], distances[:, :count]) for _, order, distances in rank(queries, gallery, distance, copies)
+        (order[:, :count], np.take_along_axis(distances, order[:, :count], axis=1))
+        for _, order, distances in rank(queries, gallery, distance, copies)
     ]
     order, distances = (np.concatenate(part) for part in zip(*ranked, strict=True))
     found = np.isfinite(distances).sum(axis=1).min()  # a column of nothing but copies is no neighbour

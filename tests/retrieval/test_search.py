@@ -24,6 +24,7 @@ def test_distances_equal_scipy(rng, name, shape):
     q, g = rng.normal(size=(queries, dimension)).astype("f4"), rng.normal(size=(gallery, dimension)).astype("f4")
     found = distances.DISTANCES[name](q, g)
     assert found.dtype == np.float32
+    assert (distances.to(g, name)(q) == found).all()
     np.testing.assert_allclose(found, cdist(q.astype(float), g.astype(float), SCIPY[name]), rtol=1e-4, atol=2e-5)
 
 
@@ -42,10 +43,10 @@ def test_rank_is_a_stable_sort_whatever_the_chunk(queries, gallery, seed, chunk)
     rng = np.random.default_rng(seed)
     q, g = features(rng.integers(0, 3, (queries, 2))), features(rng.integers(0, 3, (gallery, 2)), first=100)
     exact = cdist(q.vectors, g.vectors, "cityblock")
-    for part, order, sorted_distances in index.rank(q, g, "manhattan", chunk=chunk):
+    for part, order, found in index.rank(q, g, "manhattan", chunk=chunk):
         expected = np.argsort(exact[part], axis=1, kind="stable")
         assert (order == expected).all()
-        np.testing.assert_allclose(sorted_distances, np.take_along_axis(exact[part], expected, axis=1))
+        np.testing.assert_allclose(found, exact[part])
 
 
 def test_the_query_and_its_copies_stand_last_at_infinity(rng):
@@ -54,8 +55,7 @@ def test_the_query_and_its_copies_stand_last_at_infinity(rng):
     _, order, found = next(index.rank(g.take(np.arange(2)), g, "euclidean", (copies[:2], copies)))
     assert set(order[0, -2:]) == {0, 2}
     assert order[1, -1] == 1
-    assert np.isinf(found[0, -2:]).all()
-    assert np.isfinite(found[0, :-2]).all()
+    assert np.flatnonzero(np.isinf(found[0])).tolist() == [0, 2]
 
 
 def test_search_gives_the_nearest_and_never_a_copy(rng):
@@ -93,3 +93,12 @@ def test_the_same_dimension_does_not_make_another_fingerprint_right(rng):
 def test_neighbours_check_themselves(shape, found):
     with pytest.raises(ValueError):
         index.Neighbours(np.empty(shape, object), np.empty(found.shape, object), found)
+
+
+def test_manhattan_adds_in_the_order_of_the_dimensions(rng):
+    """So its last bits do not depend on how it was compiled, and runs on two machines agree."""
+    q, g = rng.normal(size=(2, 300)).astype("f4"), rng.normal(size=(70, 300)).astype("f4")
+    total = np.zeros((2, 70), np.float32)
+    for d in range(300):
+        total += np.abs(q[:, None, d] - g[None, :, d])
+    assert (distances.manhattan(q, g) == total).all()
