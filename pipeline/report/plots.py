@@ -118,7 +118,7 @@ def against_chance(table: pd.DataFrame, label: str, title: str) -> Figure:
     axis.scatter(table["chance"], table[label], marker="|", s=140, color="black", label="chance", zorder=3)
     axis.set(title=title, xlim=(0, 1.05))
     axis.invert_yaxis()
-    axis.legend(frameon=False, loc="lower right")
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return _done(figure)
 
 
