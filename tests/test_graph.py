@@ -134,6 +134,28 @@ def test_saving_a_notebook_in_an_editor_reruns_nothing_else(place):
     stage(place, "repro")
 
 
+def test_a_notebook_run_by_hand_leaves_the_study_as_it_is(place):
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar"]
+    trial = ["-p", "image_size", "96", "-p", "weights", "mobilenet_v2_random", "-p", "backbone", "mobilenet_v2"]
+    call(place, *command, "notebooks/02_feature_extraction.ipynb", "build/02.ipynb", *trial)
+    call(
+        place,
+        *command,
+        "notebooks/04_knn_retrieval.ipynb",
+        "build/04.ipynb",
+        "-p",
+        "encoder",
+        "trial",
+        "-p",
+        "neighbours",
+        "5",
+    )
+    assert (place / "outputs/sample/features/trial.sqlite").exists()
+    assert pd.read_parquet(place / "outputs/sample/neighbours/trial.parquet")["rank"].max() == 5
+    assert ran(stage(place, "repro").stdout) == []
+    assert git(place, "status", "--porcelain") == ""
+
+
 def test_dvc_shows_metrics_plots_and_experiments(place):
     assert "efficientnet_lite0_pad-cosine" in call(place, "dvc", "metrics", "show", "--md").stdout
     assert "index.html" in call(place, "dvc", "plots", "show", "-o", "build/plots").stdout
