@@ -27,6 +27,13 @@ def start(work, root: Path, build: Path) -> multiprocessing.Process:
     return child
 
 
+def run(work, root: Path) -> None:
+    """A child that does `work` and ends well."""
+    child = start(work, root, root / "build")
+    child.join()
+    assert child.exitcode == 0
+
+
 def make_weights() -> None:
     from pipeline.encoders import weights
 

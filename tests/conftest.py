@@ -1,9 +1,11 @@
 """Shared by all tests: a place with the drawn sample ingested, and small pieces of it."""
 
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import children
 import numpy as np
 import pytest
 
@@ -27,6 +29,23 @@ def in_sample(sample_place, monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "ROOT", sample_place)
     monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
     return sample_place
+
+
+@pytest.fixture(scope="module")
+def workplace(sample_place, tmp_path_factory):
+    """The ingested sample with the weights of a small random encoder, one folder per test file."""
+    place = tmp_path_factory.mktemp("work")
+    shutil.copytree(sample_place / "outputs", place / "outputs")
+    children.run(children.make_weights, place)
+    return place
+
+
+@pytest.fixture
+def here(workplace, monkeypatch):
+    """The tests' code works in the workplace."""
+    monkeypatch.setattr(paths, "ROOT", workplace)
+    monkeypatch.setattr(paths, "BUILD", workplace / "build")
+    return workplace
 
 
 @pytest.fixture

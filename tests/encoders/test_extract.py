@@ -14,28 +14,10 @@ from pipeline.data import catalog
 from pipeline.encoders import extract, weights
 
 
-@pytest.fixture(scope="module")
-def place(sample_place, tmp_path_factory):
-    """The ingested sample with the weights of a small random encoder."""
-    place = tmp_path_factory.mktemp("extract")
-    shutil.copytree(sample_place / "outputs", place / "outputs")
-    child = children.start(children.make_weights, place, place / "build")
-    child.join()
-    assert child.exitcode == 0
-    return place
-
-
-@pytest.fixture
-def here(place, monkeypatch):
-    monkeypatch.setattr(paths, "ROOT", place)
-    monkeypatch.setattr(paths, "BUILD", place / "build")
-    return place
-
-
 def test_twenty_kills_at_random_moments_end_with_the_same_bytes(here):
     target = paths.features("sample", "tiny")
     began = time.monotonic()
-    children_run(here)
+    children.run(children.extract, here)
     whole, took = target.read_bytes(), time.monotonic() - began
     moments, kills, finished = random.Random(0), 0, 0
     target.unlink()
@@ -52,12 +34,6 @@ def test_twenty_kills_at_random_moments_end_with_the_same_bytes(here):
             if kills < 20:
                 target.unlink()
     assert finished >= 1
-
-
-def children_run(here):
-    child = children.start(children.extract, here, here / "build")
-    child.join()
-    assert child.exitcode == 0
 
 
 def test_vectors_equal_the_plain_model_and_follow_the_catalogue(here):
@@ -106,9 +82,7 @@ def test_a_disk_too_small_is_said_before_the_work(here, monkeypatch):
 
 
 def test_a_disk_that_fills_up_keeps_what_is_done_and_leaves_nothing_that_looks_whole(here):
-    child = children.start(fill_the_disk, here, here / "small")
-    child.join()
-    assert child.exitcode == 0
+    children.run(fill_the_disk, here)
     assert not paths.features("sample", "tiny-full").exists()
 
 

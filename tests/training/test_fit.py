@@ -14,30 +14,9 @@ from pipeline.encoders import weights
 from pipeline.training import batches, fit
 
 
-@pytest.fixture(scope="module")
-def place(sample_place, tmp_path_factory):
-    place = tmp_path_factory.mktemp("fit")
-    shutil.copytree(sample_place / "outputs", place / "outputs")
-    run(children.make_weights, place)
-    return place
-
-
-@pytest.fixture
-def here(place, monkeypatch):
-    monkeypatch.setattr(paths, "ROOT", place)
-    monkeypatch.setattr(paths, "BUILD", place / "build")
-    return place
-
-
-def run(work, place):
-    child = children.start(work, place, place / "build")
-    child.join()
-    assert child.exitcode == 0
-
-
 def test_a_killed_run_goes_on_after_its_last_epoch_and_ends_the_same(here):
     folder, result = paths.weights("sample", "tuned"), here / "build" / "result.json"
-    run(children.finetune, here)
+    children.run(children.finetune, here)
     whole = (weights.fingerprint(folder), result.read_text())
     shutil.rmtree(folder)
     child = children.start(children.finetune, here, here / "build")
@@ -49,7 +28,7 @@ def test_a_killed_run_goes_on_after_its_last_epoch_and_ends_the_same(here):
     kept = json.loads(next((here / "build" / "training").glob("sample-tuned-*/history.json")).read_text())
     assert 1 <= len(kept) < children.FINETUNE.epochs
     assert not folder.exists()
-    run(children.finetune, here)
+    children.run(children.finetune, here)
     assert (weights.fingerprint(folder), result.read_text()) == whole
     assert not list((here / "build" / "training").glob("sample-tuned-*"))
     card = json.loads((folder / "card.json").read_text())
