@@ -81,10 +81,14 @@ def repro(options: list[str]) -> int:
 
 
 def publish(_: list[str]) -> int:
-    """Copies the finished run's numbers to reference/."""
+    """Copies the finished run's numbers to reference/ and prints them as a table for the README."""
+    import pandas as pd
+
     from pipeline.report import pages
 
-    print(pages.publish(params.load()).relative_to(paths.ROOT))
+    place = pages.publish(params.load())
+    print(pages.markdown(pd.read_csv(place / "metrics.csv")))
+    print(place.relative_to(paths.ROOT))
     return 0
 
 

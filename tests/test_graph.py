@@ -195,7 +195,7 @@ def test_a_parameter_that_cannot_be_stops_before_the_work(place, override, words
 
 
 def test_publishing_copies_numbers_and_no_pictures(place):
-    assert stage(place, "publish").stdout.strip() == "reference/sample"
+    assert stage(place, "publish").stdout.splitlines()[-1] == "reference/sample"
     published = {
         str(path.relative_to(place / "reference/sample")) for path in (place / "reference/sample").rglob("*.*")
     }

@@ -110,6 +110,11 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("retrieval")
 
 
+def markdown(table: pd.DataFrame) -> str:
+    """The headline as a table for a README, three decimals."""
+    return headline(table).to_markdown(floatfmt=".3f")
+
+
 def _index(study: params.Study, notebooks: list[Path]) -> str:
     data = study.data.name
     ingest = json.loads(paths.ingest_report(data).read_text(encoding="utf-8"))

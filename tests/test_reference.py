@@ -1,0 +1,80 @@
+"""The published run: it lands on numbers measured independently of this project, and the README says what it says."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from pipeline import params, paths
+from pipeline.evaluation import study
+from pipeline.report import pages
+
+PLACE = paths.ROOT / "reference/fashion_small"
+# Measured independently on 1000 random queries against all pictures (150 to 300 for Manhattan), articleType; the
+# tolerance is what so few queries leave open. Published: 8,916 test queries.
+ANCHORS = {
+    "mobilenet_v2_stretch": {
+        "cosine": 0.432, "euclidean": 0.385, "manhattan": 0.400, "hit@1": 0.829, "hit@10": 0.965, "precision@10": 0.727,
+    },
+    "efficientnet_lite0_pad": {
+        "cosine": 0.480, "euclidean": 0.456, "manhattan": 0.453, "hit@1": 0.838, "hit@10": 0.969, "precision@10": 0.753,
+    },
+    "efficientnet_lite0_stretch": {"cosine": 0.495, "hit@1": 0.851, "hit@10": 0.968, "precision@10": 0.769},
+}  # fmt: skip
+FINER = {
+    "subCategory": 0.70,
+    "masterCategory": 0.78,
+    "gender+articleType": 0.40,
+    "articleType+baseColour": 0.14,
+    "product": 0.15,
+}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return pd.read_csv(PLACE / "metrics.csv")
+
+
+def value(table, retrieval, metric, relevance="articleType"):
+    rows = study.pick(table, retrieval=retrieval, metric=metric, relevance=relevance, protocol="strict", gallery="all")
+    assert len(rows) == 1
+    return rows.iloc[0]["value"]
+
+
+@pytest.mark.parametrize("encoder", ANCHORS)
+def test_the_published_run_lands_on_the_anchors(table, encoder):
+    for name, expected in ANCHORS[encoder].items():
+        if name in ("cosine", "euclidean", "manhattan"):
+            assert value(table, f"{encoder}-{name}", "mAP") == pytest.approx(expected, abs=0.02)
+        else:
+            assert value(table, f"{encoder}-cosine", name) == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("relevance", FINER)
+def test_finer_relevance_lands_on_the_anchors(table, relevance):
+    assert value(table, "efficientnet_lite0_pad-cosine", "mAP", relevance) == pytest.approx(FINER[relevance], abs=0.025)
+
+
+def test_every_query_that_may_find_itself_does(table):
+    thesis = study.pick(table, protocol="thesis", metric="hit@1", relevance="articleType")
+    assert (thesis["value"] == 1).all()
+    assert len(thesis) == 12
+
+
+def test_the_counts_of_the_real_data():
+    report = json.loads((PLACE / "ingest.json").read_text())
+    assert (report["rows"], report["pictures"], len(report["rows_repaired"])) == (44_446, 44_441, 22)
+    assert report["rows_without_picture"] == ["12347", "39401", "39403", "39410", "39425"]
+    assert (len(report["grey"]), len(report["pictures_unreadable"])) == (431, 0)
+
+
+def test_it_is_complete_and_its_parameters_are_valid(table):
+    assert set(table["retrieval"]) == set(params.load(PLACE / "params.yaml").retrievals)
+    assert (PLACE / "dvc.lock").exists()
+    assert json.loads((PLACE / "finetuning/classification/metrics.json").read_text())["epochs"] == 5
+
+
+def test_the_readme_shows_the_published_numbers(table):
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("<!-- results -->")[1].split("<!-- /results -->")[0].strip()
+    assert shown == pages.markdown(table)
