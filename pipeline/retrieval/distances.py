@@ -6,7 +6,7 @@ Letters: Q queries, G gallery, D dimension. Source of the choice: thesis section
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from sklearn.metrics.pairwise import euclidean_distances
 
 
@@ -52,15 +52,14 @@ def _one_less_dot(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     return np.clip(distances, 0, 2, out=distances)
 
 
-@njit(parallel=True, cache=True)
+@njit(nogil=True, cache=True)
 def _manhattan(queries, gallery):
     """Sums run over the dimensions in their order and side by side over gallery items: fast without letting the
     compiler reorder a sum, which would make the last bits depend on how it was compiled."""
     distances = np.empty((queries.shape[0], gallery.shape[0]), np.float32)
     dimension = queries.shape[1]
     block = 64  # gallery items that stay in the processor's cache while every query of the chunk passes over them
-    for part in prange(-(-gallery.shape[0] // block)):
-        first = part * block
+    for first in range(0, gallery.shape[0], block):
         count = min(block, gallery.shape[0] - first)
         columns = np.zeros((dimension, block), np.float32)
         columns[:, :count] = gallery[first : first + count].T

@@ -4,18 +4,20 @@ Features of two encoders are never compared: the thesis's case d (section 4.3 d)
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from pipeline.encoders.store import FeatureSet
 from pipeline.progress import progress
 from pipeline.retrieval.distances import to as distances_to
 
-CHUNK = 256  # queries at once: 256 x 44,441 distances and sort keys take 140 MB
+CHUNK = 128  # queries that one worker ranks at once: 128 x 44,441 distances and sort keys take 70 MB
 QUERY, RANK, NEIGHBOUR, DISTANCE = "query", "rank", "neighbour", "distance"
 
 
@@ -84,16 +86,23 @@ def rank(
     check_same_encoder(queries, gallery)
     measure = distances_to(gallery.vectors, distance)
     starts = range(0, len(queries.ids), chunk)
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for start in progress(starts, f"ranking by {distance}", f"x{chunk} queries", len(starts)):
-            part = slice(start, min(start + chunk, len(queries.ids)))
-            distances = measure(queries.vectors[part])
-            if copies is not None:
-                distances[copies[0][part, None] == copies[1][None, :]] = np.inf
-            rows = [slice(row, row + 8) for row in range(0, len(distances), 8)]
-            orders = list(pool.map(lambda block, distances=distances: _order(distances[block]), rows))
-            order = np.concatenate(orders)
-            yield part, order, distances
+    parts = [slice(start, min(start + chunk, len(queries.ids))) for start in starts]
+
+    def ranked(part: slice) -> tuple[slice, np.ndarray, np.ndarray]:
+        distances = measure(queries.vectors[part])
+        if copies is not None:
+            distances[copies[0][part, None] == copies[1]] = np.inf
+        return part, _order(distances), distances
+
+    # a worker per core, each with single-threaded BLAS: sorting then costs no core its turn at the products
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        ahead: deque = deque()
+        for part in progress(parts, f"ranking by {distance}", f"x{chunk} queries", len(parts)):
+            ahead.append(pool.submit(ranked, part))
+            if len(ahead) > (os.cpu_count() or 1):
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def search(
@@ -119,8 +128,12 @@ def _order(distances: np.ndarray) -> np.ndarray:
     The bits of a non-negative float32 sort like a whole number. With the position behind them every key is
     different, so NumPy's fast unstable sort gives the stable order.
     """
-    keys = (distances + np.float32(0)).view(np.uint32).astype(np.uint64)  # + 0 makes −0 and 0 equal
-    keys <<= np.uint64(32)
-    keys |= np.arange(distances.shape[1], dtype=np.uint64)
-    keys.sort(axis=1)
-    return keys.astype(np.uint32).view(np.int32)
+    order = np.empty(distances.shape, np.int32)
+    positions = np.arange(distances.shape[1], dtype=np.uint64)
+    for row, found in zip(distances.view(np.uint32), order, strict=True):  # a row at a time stays in the cache
+        keys = row.astype(np.uint64)
+        keys <<= np.uint64(32)
+        keys |= positions
+        keys.sort()
+        np.copyto(found, keys, casting="unsafe")  # the low half is the position
+    return order

@@ -1,5 +1,6 @@
 """Label tables as people save them, pictures as they come, and the split."""
 
+import csv
 import io
 import multiprocessing
 import os
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_sources import HEADER, jpeg, place, row, spec, styles, zipped  # noqa: F401
+from test_sources import HEADER, jpeg, place, row, spec, styles, unpacked, zipped  # noqa: F401
 
 from pipeline import paths
 from pipeline.data import catalog
@@ -42,6 +43,29 @@ def test_a_latin_1_table_is_read_and_said_to_be_one():
     frame, report = catalog.read_styles(text.encode("latin-1"))
     assert report["encoding"] not in ("utf-8", "utf-8 with byte-order mark")
     assert frame[catalog.PRODUCT].iloc[7] == "Chemise d'été n° 7 à carreaux, façon"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
+def test_what_spreadsheets_save_is_read(encoding):
+    name = "Cœur – 20 €, été"
+    lines = [HEADER, *(row(number, f"{name} {number}") for number in range(30))]
+    frame, report = catalog.read_styles(("\r\n".join(lines) + "\r\n").encode(encoding))
+    assert frame[catalog.PRODUCT].tolist() == [f"{name} {number}" for number in range(30)]
+    assert report["rows_left_out"] == []
+
+
+def test_what_is_no_text_is_refused(rng):
+    with pytest.raises(catalog.CatalogError, match="no known text encoding"):
+        catalog.read_styles(jpeg() + rng.bytes(3000))
+
+
+def test_columns_may_stand_in_any_order_with_others_between():
+    columns = ["extra", *reversed(catalog.COLUMNS)]
+    values = dict(zip(catalog.COLUMNS, row(7).split(","), strict=True)) | {"extra": "?"}
+    text = ",".join(columns) + "\n" + ",".join(values[name] for name in columns)
+    frame, _ = catalog.read_styles(text.encode())
+    assert frame.columns.tolist() == catalog.COLUMNS
+    assert frame.iloc[0].tolist() == [*row(7).split(",")[:7], 2012, "Casual", "A shirt"]
 
 
 @pytest.mark.parametrize("column", catalog.COLUMNS)
@@ -85,12 +109,23 @@ def test_a_quote_that_never_closes_is_said():
         catalog.read_styles(styles(row(1), row(2, '"' + "x" * 200_000)))
 
 
+@pytest.mark.xfail(strict=True, reason="the open quote swallows every row after it, up to 128 kB, without a word")
+def test_a_quote_that_never_closes_swallows_no_row():
+    table = styles(row(1, '"Bad'), *(row(number) for number in range(2, 50)))
+    try:
+        frame, report = catalog.read_styles(table)
+    except catalog.CatalogError:
+        return
+    assert len(frame) + len(report["rows_left_out"]) == 49
+
+
 def test_na_is_a_label_and_blank_is_missing():
     frame, _ = catalog.read_styles(styles(row(1).replace("Blue", "NA").replace("Summer", "")))
     assert frame[catalog.COLOUR].tolist() == ["NA"]
     assert frame[catalog.SEASON].isna().all()
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(st.characters(exclude_characters='\r\n"\0', exclude_categories=["Cs"]), max_size=60), max_size=15)
 )
@@ -98,6 +133,20 @@ def test_every_row_is_kept_or_named(lines):
     frame, report = catalog.read_styles("\n".join([HEADER, row("keep"), *lines]).encode())
     blank = sum(1 for line in lines if not line)
     assert len(frame) + len(report["rows_left_out"]) == report["rows"] == 1 + len(lines) - blank
+
+
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(NAMES, min_size=1, max_size=8))
+def test_a_quoted_name_comes_back_as_it_was_written(names):
+    buffer = io.StringIO(newline="")
+    fields = [row(number).split(",")[:-1] + [name] for number, name in enumerate(names)]
+    csv.writer(buffer).writerows([catalog.COLUMNS, *fields])
+    frame, report = catalog.read_styles(buffer.getvalue().encode())
+    assert [name if isinstance(name, str) else "" for name in frame[catalog.PRODUCT]] == [n.strip() for n in names]
+    assert report["rows_repaired"] == report["rows_left_out"] == []
 
 
 def bad_pictures():
@@ -121,6 +170,35 @@ def test_unusable_pictures_are_listed_and_the_run_goes_on(place):  # noqa: F811
         assert archive.read("6") == jpeg("blue")
 
 
+def test_every_row_ends_in_one_place(place, rng):  # noqa: F811
+    cases = {
+        "good": jpeg, "text": lambda: b"only text", "cut": lambda: jpeg()[:300], "empty": lambda: b"", "gone": None,
+    }  # fmt: skip
+    kinds = {str(number): str(rng.choice(list(cases))) for number in range(80)}
+    files = {f"images/{number}.jpg": cases[kind]() for number, kind in kinds.items() if cases[kind]}
+    table = styles(*(row(number, f"Shirt {number}") for number in kinds), "short,row", row("../x"))
+    (place / "a.zip").write_bytes(zipped({"styles.csv": table, **files}))
+    report = catalog.ingest(spec("a.zip"))
+    assert len(report["rows_left_out"]) == 2
+    assert catalog.load("mine")[catalog.ID].tolist() == [number for number in kinds if kinds[number] == "good"]
+    assert report["rows_without_picture"] == [number for number in kinds if kinds[number] == "gone"]
+    unreadable = [number for number in kinds if kinds[number] in ("text", "cut", "empty")]
+    assert list(report["pictures_unreadable"]) == unreadable
+    assert report["rows"] == 82 == 2 + report["pictures"] + len(report["rows_without_picture"]) + len(unreadable)
+
+
+def test_pictures_with_equal_bytes_grey_and_odd_sizes_are_named(place):  # noqa: F811
+    grey, odd = io.BytesIO(), io.BytesIO()
+    Image.new("L", (60, 80), 90).save(grey, "JPEG")
+    Image.new("RGB", (60, 60), "green").save(odd, "PNG")
+    pictures = {"1": jpeg(), "2": jpeg("blue"), "3": grey.getvalue(), "4": odd.getvalue(), "5": jpeg()}
+    files = {f"images/{number}.jpg": data for number, data in pictures.items()}
+    (place / "a.zip").write_bytes(zipped({"styles.csv": styles(*map(row, pictures)), **files}))
+    report = catalog.ingest(spec("a.zip"))
+    assert (report["grey"], report["odd_size"], report["equal_bytes"]) == (["3"], {"4": [60, 60]}, [["1", "5"]])
+    assert report["usual_size"] == [60, 80]
+
+
 def test_an_empty_catalogue_is_refused_and_leaves_nothing(place):  # noqa: F811
     (place / "a.zip").write_bytes(zipped({"styles.csv": styles(), "images/9.jpg": jpeg()}))
     with pytest.raises(catalog.CatalogError, match="empty catalogue: 2 rows in styles.csv, 1 pictures"):
@@ -139,14 +217,29 @@ def test_two_ingests_give_the_same_bytes(place):  # noqa: F811
     assert [path.read_bytes() for path in files] == first
 
 
-def fill_the_disk(root):
-    """No file of this process may grow past 20 kB: what a full disk looks like to a writer."""
+def test_the_bytes_depend_on_the_pictures_alone(place):  # noqa: F811
+    rows = [row(number, f"Shirt {number}") for number in range(12)]
+    pictures = {f"images/{number}.jpg": jpeg((9 * number, 0, 0)) for number in range(12)}
+    (place / "a.zip").write_bytes(zipped({"styles.csv": styles(*rows), **pictures}))
+    unpacked(place / "folder", {**dict(reversed(pictures.items())), "styles.csv": styles(*reversed(rows))})
+    catalog.ingest(spec("a.zip"))
+    first = paths.images("mine").read_bytes()
+    paths.images("mine").with_suffix(".partial").write_bytes(b"left by a killed run")
+    catalog.ingest(spec("folder"))
+    assert paths.images("mine").read_bytes() == first
+    with paths.open_images("mine") as archive:
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert not list(paths.outputs("mine").glob("*.partial"))
+
+
+def fill_the_disk(root, size):
+    """No file of this process may grow past `size`: what a full disk looks like to a writer."""
     import resource
     import signal
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     paths.ROOT = root
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     try:
         catalog.ingest(spec("a.zip"))
     except OSError:
@@ -154,18 +247,29 @@ def fill_the_disk(root):
     os._exit(0)
 
 
-def test_a_full_disk_leaves_nothing_that_looks_whole(place):  # noqa: F811
-    rows = [row(number, f"Shirt {number}") for number in range(60)]
-    files = {"styles.csv": styles(*rows), **{f"images/{number}.jpg": jpeg() for number in range(60)}}
+def ingest_on_a_full_disk(place, pictures, size):  # noqa: F811
+    rows = [row(number, f"Shirt {number}") for number in range(pictures)]
+    files = {"styles.csv": styles(*rows), **{f"images/{number}.jpg": jpeg() for number in range(pictures)}}
     (place / "a.zip").write_bytes(zipped(files))
-    child = multiprocessing.get_context("fork").Process(target=fill_the_disk, args=(place,))
+    child = multiprocessing.get_context("fork").Process(target=fill_the_disk, args=(place, size))
     child.start()
     child.join()
     assert child.exitcode == 7
+
+
+def test_a_full_disk_leaves_nothing_that_looks_whole(place):  # noqa: F811
+    ingest_on_a_full_disk(place, pictures=60, size=20_000)
     assert not [path for path in (place / "outputs").rglob("*") if path.is_file()]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+@pytest.mark.xfail(strict=True, reason="the catalogue is written in place: what fits of it stays under its name")
+def test_a_disk_that_fills_up_after_the_pictures_leaves_no_part_of_a_catalogue(place):  # noqa: F811
+    ingest_on_a_full_disk(place, pictures=3, size=6_000)
+    assert paths.images("mine").stat().st_size < 6_000
+    assert not paths.catalog("mine").exists()
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "c", "d", "e", None]), min_size=2, max_size=60), st.integers(0, 99))
 def test_no_product_straddles_the_split(names, seed):
     frame = pd.DataFrame(
@@ -202,6 +306,25 @@ def test_codes_are_equal_where_labels_are_and_blank_is_relevant_to_nothing():
     assert product.dtype == np.int32
 
 
+LABEL = st.sampled_from(["a", "b", "NA", None])
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(LABEL, LABEL, LABEL), min_size=1, max_size=12), st.sampled_from(
+    ["articleType", "gender+articleType", "articleType+baseColour", "product"]))  # fmt: skip
+def test_codes_are_equal_for_exactly_the_pairs_with_equal_labels(labels, relevance):
+    columns = [catalog.GENDER, catalog.ARTICLE, catalog.COLOUR]
+    frame = pd.DataFrame(labels, columns=columns, dtype="str")
+    frame[catalog.PRODUCT] = frame[catalog.GENDER]
+    wanted = [catalog.PRODUCT] if relevance == "product" else relevance.split("+")
+    codes = catalog.label_codes(frame, relevance)
+    keys = [tuple(None if pd.isna(value) else value for value in values) for values in frame[wanted].to_numpy()]
+    for one, key in zip(codes, keys, strict=True):
+        assert (one == -1) == (None in key)
+        for other, another in zip(codes, keys, strict=True):
+            assert (one == other and one >= 0) == (key == another and None not in key)
+
+
 def test_ids_stand_in_the_order_of_their_numbers(place):  # noqa: F811
     rows = [row(number, f"Shirt {number}") for number in ("10", "9", "b", "100")]
     files = {"styles.csv": styles(*rows), **{f"images/{name}.jpg": jpeg() for name in ("10", "9", "b", "100")}}
@@ -213,3 +336,8 @@ def test_ids_stand_in_the_order_of_their_numbers(place):  # noqa: F811
 def test_a_catalogue_not_made_yet_says_how(place):  # noqa: F811
     with pytest.raises(catalog.CatalogError, match="dvc repro ingest"):
         catalog.load("nothing")
+
+
+def test_a_table_of_one_product_is_all_train():
+    frame, _ = catalog.read_styles(styles(row(1), row(2)))
+    assert (catalog.add_splits(frame, 0.5, 0)[catalog.SPLIT] == catalog.TRAIN).all()

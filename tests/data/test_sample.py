@@ -3,8 +3,12 @@
 import csv
 import hashlib
 import io
+import os
+import subprocess
+import sys
 import zipfile
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,11 +20,27 @@ def archive():
     return zipfile.ZipFile(io.BytesIO(sample.draw(0)))
 
 
-def test_it_is_the_same_to_the_byte_and_another_for_another_seed(archive):
-    archive.fp.seek(0)
-    first = hashlib.sha256(archive.fp.read()).hexdigest()
-    assert hashlib.sha256(sample.draw(0)).hexdigest() == first
-    assert hashlib.sha256(sample.draw(1)).hexdigest() != first
+def table(archive):
+    lines = archive.read("styles.csv").decode().splitlines()[1:]
+    return [line.split(",", 9) for line in lines]
+
+
+def few_products():
+    return {name: article for name, article in sample.ARTICLES.items() if name in ("Shirts", "Watches", "Caps")}
+
+
+def hash_of_few(seed):
+    return hashlib.sha256(sample.draw(seed)).hexdigest()
+
+
+def test_it_is_the_same_to_the_byte_and_another_for_another_seed(monkeypatch):
+    monkeypatch.setattr(sample, "ARTICLES", few_products())
+    first = hash_of_few(0)
+    assert hash_of_few(1) != first
+    code = "import test_sample as t; t.sample.ARTICLES = t.few_products(); print(t.hash_of_few(0))"
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
+    again = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert again.stdout.strip() == first
 
 
 def test_it_has_kaggles_layout(archive):
@@ -33,8 +53,28 @@ def test_it_has_kaggles_layout(archive):
 
 
 def test_products_come_in_near_alike_pictures(archive):
-    names = [row[9] for row in csv.reader(io.StringIO(archive.read("styles.csv").decode())) if len(row) == 10][1:]
+    rows = [row for row in table(archive) if row[4] != "Umbrellas"]
+    names = [row[9] for row in rows]
     assert len(set(names)) < 0.7 * len(names)
+    pixels = {}
+    for row in rows:
+        try:
+            picture = Image.open(io.BytesIO(archive.read(f"images/{row[0]}.jpg"))).convert("RGB").resize((60, 80))
+        except (KeyError, OSError):
+            continue
+        pixels.setdefault((row[4], row[9]), []).append(np.asarray(picture, np.float32))
+    several = {product: pictures for product, pictures in pixels.items() if len(pictures) > 1}
+    assert len(several) > 100
+
+    def apart(one, other):
+        return float(np.abs(one - other).mean())
+
+    products = list(several)
+    within = [apart(pictures[0], pictures[1]) for pictures in several.values()]
+    between = [
+        apart(several[a][0], several[b][0]) for a, b in zip(products, products[1:], strict=False) if a[0] == b[0]
+    ]
+    assert 0 < np.median(within) < 0.7 * np.median(between)
 
 
 def test_a_user_photo_holds_its_product_in_its_box(archive):
@@ -54,6 +94,7 @@ def test_a_user_photo_holds_its_product_in_its_box(archive):
 def test_its_ugliness_is_reported_and_stops_nothing(in_sample):
     report, frame = catalog.load_report("sample"), catalog.load("sample")
     assert report["rows"] == len(frame) + 2
+    assert report["source"] == "drawn sample"
     assert (
         len(report["rows_repaired"]) == len(report["rows_without_picture"]) == len(report["pictures_unreadable"]) == 1
     )
@@ -67,3 +108,9 @@ def test_its_ugliness_is_reported_and_stops_nothing(in_sample):
     assert (frame[catalog.COLOUR] == "NA").sum() == 1
     assert (frame[catalog.USAGE] == "NA").sum() > 0
     assert "NOT COMPARABLE" in catalog.comparability("sample")
+
+
+def test_one_article_type_has_a_single_picture(archive):
+    types = [row[4] for row in table(archive)]
+    assert types.count("Umbrellas") == 1
+    assert len(set(types)) == len(sample.ARTICLES)

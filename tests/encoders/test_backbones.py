@@ -1,74 +1,120 @@
 """The backbone table, and preprocessing inside the model."""
 
-import keras
+import functools
+import types
+
 import numpy as np
 import pytest
+from keras import applications, layers
 
 from pipeline import params
 from pipeline.encoders import backbones
 
-SIDES = {"inception_v3": 75}
+NAMES = list(backbones.BACKBONES)
+LITE = types.SimpleNamespace(preprocess_input=lambda x: (x - 127) / 128)
+# name: whose preprocessing it takes, and its parameters without the classifier
+KNOWN = {
+    "mobilenet_v2": (applications.mobilenet_v2, 2_257_984),
+    "mobilenet_v3_small": (applications.mobilenet_v3, 939_120),
+    "mobilenet_v3_large": (applications.mobilenet_v3, 2_996_352),
+    "resnet50": (applications.resnet50, 23_587_712),
+    "efficientnet_b0": (applications.efficientnet, 4_049_571),
+    "efficientnet_lite0": (LITE, 4_694_024 - 1_281_000),
+    "inception_v3": (applications.inception_v3, 21_802_784),
+    "vgg16": (applications.vgg16, 14_714_688),
+    "vgg19": (applications.vgg19, 20_024_384),
+    "convnext_tiny": (applications.convnext, 27_820_128),
+}
+
+
+def side_of(name):
+    """A small picture that leaves 2x2 feature maps, so that pooling has something to do."""
+    return 107 if name == "inception_v3" else 64
 
 
 def network(name, **changes):
-    side = SIDES.get(name, 32)
     given = {
-        "backbone": name, "image_size": side, "resize": "pad", "pad_color": [0, 0, 0], "interpolation": "bicubic",
-        "preprocessing": "own", "pooling": "avg", "head": [], **changes,
+        "backbone": name, "image_size": side_of(name), "resize": "pad", "pad_color": [0, 0, 0],
+        "interpolation": "bicubic", "preprocessing": "own", "pooling": "avg", "head": [], **changes,
     }  # fmt: skip
     return params.Network(**given)
 
 
+@functools.cache
+def encoder_of(name):
+    return backbones.encoder(network(name))
+
+
+def close(mine, expected):
+    """Random networks give features of 1e-11: what is near is told by the largest of them."""
+    np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
 @pytest.fixture
 def pictures(rng):
-    return lambda side: rng.integers(0, 256, (2, side, side, 3), dtype=np.uint8)
-
-
-@pytest.mark.parametrize("name", backbones.BACKBONES)
-def test_each_row_takes_bytes_and_gives_what_it_says(name, pictures):
-    encoder = backbones.encoder(network(name))
-    assert encoder.input.dtype == "uint8"
-    vectors = encoder(pictures(SIDES.get(name, 32)), training=False)
-    assert vectors.shape == (2, backbones.BACKBONES[name].features)
-    assert vectors.dtype == "float32"
-    assert np.isfinite(vectors.numpy()).all()
+    return lambda height, width: rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
 
 
 def test_the_table_and_the_parameters_know_the_same_names():
-    assert set(params.Backbone.__args__) == set(backbones.BACKBONES)
+    assert set(params.Backbone.__args__) == set(backbones.BACKBONES) == set(KNOWN)
 
 
-OWN = {
-    "mobilenet_v2": keras.applications.mobilenet_v2, "resnet50": keras.applications.resnet50,
-    "vgg16": keras.applications.vgg16, "vgg19": keras.applications.vgg19,
-    "inception_v3": keras.applications.inception_v3, "mobilenet_v3_small": keras.applications.mobilenet_v3,
-    "efficientnet_b0": keras.applications.efficientnet, "convnext_tiny": keras.applications.convnext,
-}  # fmt: skip
+@pytest.mark.parametrize("name", NAMES)
+def test_each_row_takes_bytes_and_gives_what_it_says(name, pictures):
+    encoder = encoder_of(name)
+    assert encoder.input.dtype == "uint8"
+    vectors = encoder(pictures(side_of(name), side_of(name)), training=False).numpy()
+    assert vectors.shape == (2, backbones.BACKBONES[name].features)
+    assert vectors.dtype == np.float32
+    assert np.isfinite(vectors).all()
+    assert np.ptp(vectors, axis=0).max() > 0
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_preprocessing_is_keras_own(name, rng):
-    pixels = rng.integers(0, 256, (1, 4, 4, 3)).astype("float32")
-    expected = OWN[name].preprocess_input(pixels.copy())
-    mine = np.asarray(backbones.BACKBONES[name].preprocess(keras.ops.convert_to_tensor(pixels)))
-    np.testing.assert_allclose(mine, expected, atol=1e-4)
+@pytest.mark.parametrize("name", NAMES)
+def test_each_row_is_the_network_of_its_name_at_its_own_side(name):
+    row = backbones.BACKBONES[name]
+    body = backbones.backbone(name, (row.side, row.side))
+    assert body.input_shape == (None, row.side, row.side, 3)
+    assert body.output_shape[-1] == row.features
+    assert body.count_params() == KNOWN[name][1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_encoder_is_the_published_preprocessing_then_the_network_then_the_mean(name, pictures):
+    encoder, data = encoder_of(name), pictures(side_of(name), side_of(name))
+    given = KNOWN[name][0].preprocess_input(data.astype("float32"))
+    maps = encoder.get_layer("backbone")(given, training=False).numpy()
+    assert maps.shape[1:3] == (2, 2)
+    close(encoder(data, training=False), maps.mean(axis=(1, 2)))
+
+
+def test_lite_is_without_squeeze_and_excitation_and_clips_at_six():
+    kinds = encoder_of("efficientnet_lite0").get_layer("backbone").layers
+    assert {layer.max_value for layer in kinds if isinstance(layer, layers.ReLU)} == {6.0}
+    assert {type(layer).__name__ for layer in kinds} == {
+        "InputLayer", "Conv2D", "DepthwiseConv2D", "BatchNormalization", "ReLU", "Add",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("preprocessing", "scale"), [("own", lambda x: x / 127.5 - 1), ("unit", lambda x: x / 255)])
 @pytest.mark.parametrize(("pooling", "pool"), [("avg", np.mean), ("max", np.max)])
 def test_the_encoder_is_preprocessing_network_and_pooling(preprocessing, scale, pooling, pool, pictures):
-    encoder = backbones.encoder(network("mobilenet_v2", preprocessing=preprocessing, pooling=pooling))
-    data = pictures(32)
-    maps = encoder.get_layer("backbone")(scale(data.astype("f4")), training=False).numpy()
-    np.testing.assert_allclose(encoder(data, training=False), pool(maps, axis=(1, 2)), rtol=1e-4, atol=1e-6)
+    spec = network("mobilenet_v2", preprocessing=preprocessing, pooling=pooling, image_size=[96, 64])
+    encoder, data = backbones.encoder(spec), pictures(96, 64)
+    maps = encoder.get_layer("backbone")(scale(data.astype("float32")), training=False).numpy()
+    assert maps.shape[1:3] == (3, 2)
+    close(encoder(data, training=False), pool(maps, axis=(1, 2)))
 
 
-def test_a_head_follows_pooling():
+def test_a_head_follows_pooling(pictures):
     head = [params.Layer(units=512, activation="relu"), params.Layer(units=128, activation="linear")]
-    encoder = backbones.encoder(network("mobilenet_v3_small", head=head))
+    encoder, data = backbones.encoder(network("mobilenet_v3_small", head=head)), pictures(64, 64)
     assert encoder.output_shape == (None, 128)
     dense = encoder.get_layer("head").layers
     assert [(layer.units, layer.activation.__name__) for layer in dense] == [(512, "relu"), (128, "linear")]
+    pooled = encoder.get_layer("backbone")(data.astype("float32"), training=False).numpy().mean(axis=(1, 2))
+    first, second = (layer.kernel.numpy() for layer in dense)
+    close(encoder(data, training=False), np.maximum(pooled @ first, 0) @ second)
 
 
 def test_a_rectangle_is_height_then_width():
