@@ -55,8 +55,10 @@ def ingest(data: params.Data) -> dict:
                            "pictures in images/, and no row has a readable picture of its id")  # fmt: skip
     frame = add_splits(frame, data.test_share, data.seed)
     report = {"source": source.origin, **report, **pictures, **_counts(frame)}
-    frame.to_parquet(paths.catalog(data.name), index=False)
-    paths.ingest_report(data.name).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8", newline="\n")
+    table = io.BytesIO()
+    frame.to_parquet(table, index=False)
+    _write_whole(paths.catalog(data.name), table.getvalue())
+    _write_whole(paths.ingest_report(data.name), (json.dumps(report, indent=1) + "\n").encode())
     return report
 
 
@@ -96,15 +98,15 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
         CatalogError: unknown encoding, a missing column, or no row.
     """
     text, encoding = _decoded(data)
-    lines = csv.reader(io.StringIO(text, newline=""))
-    header = [name.strip() for name in next(lines, [])]
+    lines = _rows(text)
+    header = [name.strip() for name in next(lines)[1]]
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise CatalogError(
             f"styles.csv lacks the column{'s' * (len(missing) > 1)} {missing}. Expected: {COLUMNS}. Received: {header}"
         )
     rows, repaired, bad, seen = [], [], [], set()
-    for fields in _rows(lines):
+    for number, fields in lines:
         if not fields:
             continue
         if len(fields) > len(header) and header[-1] == PRODUCT:
@@ -112,15 +114,15 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
             repaired.append(fields[header.index(ID)].strip())
         fields = [field.strip() for field in fields]
         if len(fields) != len(header):
-            bad.append(f"line {lines.line_num}: {len(fields)} fields, expected {len(header)}")
+            bad.append(f"line {number}: {len(fields)} fields, expected {len(header)}")
             continue
         row = dict(zip(header, fields, strict=True))
         if not ID_PATTERN.fullmatch(row[ID]):
-            bad.append(f"line {lines.line_num}: id {row[ID][:64]!r} is not letters, digits, '-' and '_'")
+            bad.append(f"line {number}: id {row[ID][:64]!r} is not letters, digits, '-' and '_'")
         elif row[ID] in seen:
-            bad.append(f"line {lines.line_num}: id {row[ID]} again; the first row is kept")
+            bad.append(f"line {number}: id {row[ID]} again; the first row is kept")
         elif row[YEAR] and not re.fullmatch(r"\d{4}(\.0)?", row[YEAR]):
-            bad.append(f"line {lines.line_num}: year {row[YEAR][:64]!r} is not a year")
+            bad.append(f"line {number}: year {row[YEAR][:64]!r} is not a year")
         else:
             seen.add(row[ID])
             rows.append([row[name] or None for name in COLUMNS])
@@ -161,11 +163,23 @@ def label_codes(frame: pd.DataFrame, relevance: str) -> np.ndarray:
     return np.where(frame[columns].isna().any(axis=1).to_numpy(), np.int32(-1), codes)
 
 
-def _rows(lines) -> Iterator[list[str]]:
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each line's number and fields. A line is a row: a quote that never closes spoils its own row and no other."""
+    for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
+        try:
+            yield number, next(csv.reader([line]), [])
+        except csv.Error as error:  # a field of megabytes
+            raise CatalogError(f"styles.csv is damaged at line {number}: {error}") from None
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """A file under its name is whole: it is written under another and renamed."""
+    partial = path.with_suffix(".partial")
     try:
-        yield from lines
-    except csv.Error as error:  # a field of megabytes, most likely a quote that is never closed
-        raise CatalogError(f"styles.csv is damaged at line {lines.line_num}: {error}") from None
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _decoded(data: bytes) -> tuple[str, str]:

@@ -5,6 +5,7 @@ member's own name is never used to write a file.
 """
 
 import io
+import lzma
 import stat
 import sys
 import zipfile
@@ -69,7 +70,7 @@ def _download(handle: str | None) -> Path:
 
     try:
         print(f"downloading {handle} from Kaggle (kagglehub keeps it for the next time)", file=sys.stderr)
-        return Path(kagglehub.dataset_download(handle))
+        return Path(kagglehub.dataset_download(handle)).resolve()
     except Exception as error:  # kagglehub and requests raise many kinds
         raise SourceError(
             f"Kaggle's {handle} could not be downloaded ({type(error).__name__}: {str(error).splitlines()[0]}). "
@@ -84,6 +85,8 @@ def _folder(place: Path) -> Source:
     if not tables:
         raise SourceError(f"{place.name}/ has no styles.csv. Expected styles.csv and images/<id>.jpg")
     root = tables[0].parent
+    if not tables[0].resolve().is_relative_to(place):
+        raise SourceError("styles.csv is a link that leads out of the folder; copy the table instead")
     if tables[0].stat().st_size > MAX_STYLES_BYTES:
         raise SourceError(f"styles.csv is larger than {MAX_STYLES_BYTES // 2**20} MB")
     images = {}
@@ -96,8 +99,11 @@ def _folder(place: Path) -> Source:
             images.setdefault(path.stem, str(path))
 
     def read(image_id: str) -> bytes:
-        with Path(images[image_id]).open("rb") as file:
-            return _bounded(file.read(MAX_MEMBER_BYTES + 1), image_id)
+        try:
+            with Path(images[image_id]).open("rb") as file:
+                return _bounded(file.read(MAX_MEMBER_BYTES + 1), image_id)
+        except OSError as error:
+            raise SourceError(f"{image_id} cannot be opened ({error.strerror})") from None
 
     return Source(place.name, tables[0].read_bytes(), images, read)
 
@@ -106,7 +112,7 @@ def _zip(place: Path | io.BytesIO, origin: str) -> Source:
     """A zip in Kaggle's layout, checked before anything is read; Kaggle's second copy of everything is left alone."""
     try:
         archive = zipfile.ZipFile(place)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise SourceError(f"{origin} is no complete zip ({error}). Download or copy it again") from None
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
@@ -149,7 +155,16 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str, l
     try:
         with archive.open(member) as file:
             return _bounded(file.read(limit + 1), what, limit)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         if isinstance(error, SourceError):
             raise
         raise SourceError(f"{what} cannot be read from the zip ({error})") from None

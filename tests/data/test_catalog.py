@@ -109,7 +109,6 @@ def test_a_quote_that_never_closes_is_said():
         catalog.read_styles(styles(row(1), row(2, '"' + "x" * 200_000)))
 
 
-@pytest.mark.xfail(strict=True, reason="the open quote swallows every row after it, up to 128 kB, without a word")
 def test_a_quote_that_never_closes_swallows_no_row():
     table = styles(row(1, '"Bad'), *(row(number) for number in range(2, 50)))
     try:
@@ -117,6 +116,12 @@ def test_a_quote_that_never_closes_swallows_no_row():
     except catalog.CatalogError:
         return
     assert len(frame) + len(report["rows_left_out"]) == 49
+
+
+def test_a_line_is_a_row_so_a_quoted_line_break_is_named_and_spoils_no_other():
+    frame, report = catalog.read_styles(styles(row(1), row(2, '"two\nlines"'), row(3)))
+    assert frame[catalog.ID].tolist() == ["1", "2", "3"]
+    assert report["rows_left_out"] == ["line 4: 1 fields, expected 10"]
 
 
 def test_na_is_a_label_and_blank_is_missing():
@@ -135,7 +140,7 @@ def test_every_row_is_kept_or_named(lines):
     assert len(frame) + len(report["rows_left_out"]) == report["rows"] == 1 + len(lines) - blank
 
 
-NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+NAMES = st.text(st.characters(exclude_characters="\0\r\n", exclude_categories=["Cs"]), max_size=30)
 
 
 @settings(deadline=None, max_examples=50)
@@ -262,7 +267,6 @@ def test_a_full_disk_leaves_nothing_that_looks_whole(place):  # noqa: F811
     assert not [path for path in (place / "outputs").rglob("*") if path.is_file()]
 
 
-@pytest.mark.xfail(strict=True, reason="the catalogue is written in place: what fits of it stays under its name")
 def test_a_disk_that_fills_up_after_the_pictures_leaves_no_part_of_a_catalogue(place):  # noqa: F811
     ingest_on_a_full_disk(place, pictures=3, size=6_000)
     assert paths.images("mine").stat().st_size < 6_000

@@ -177,9 +177,7 @@ def test_a_damaged_member_is_one_unreadable_picture(place):
     [
         zipfile.ZIP_DEFLATED,
         zipfile.ZIP_BZIP2,
-        pytest.param(
-            zipfile.ZIP_LZMA, marks=pytest.mark.xfail(strict=True, reason="lzma.LZMAError is caught by nobody")
-        ),
+        pytest.param(zipfile.ZIP_LZMA),
     ],
 )
 def test_damage_is_one_unreadable_picture_however_it_was_packed(opened, method):
@@ -191,7 +189,6 @@ def test_damage_is_one_unreadable_picture_however_it_was_packed(opened, method):
         source.read("2")
 
 
-@pytest.mark.xfail(strict=True, reason="UnicodeDecodeError of zipfile.ZipFile is caught by nobody")
 def test_a_zip_with_a_name_that_is_no_text_is_refused(opened):
     data = zipped({**WHOLE, "images/é.jpg": b"x"}).replace("é".encode(), b"\xff\xfe")
     with pytest.raises(sources.SourceError):
@@ -232,7 +229,6 @@ def test_a_folder_of_pictures_that_is_a_link_out_is_refused(place):
         sources.open_source(spec("folder"))
 
 
-@pytest.mark.xfail(strict=True, reason="only pictures are checked for links")
 def test_a_table_that_is_a_link_out_is_refused(place):
     unpacked(place / "folder", WHOLE)
     (place / "folder/styles.csv").rename(place / "secret.csv")
@@ -248,7 +244,6 @@ def test_a_folder_may_itself_be_reached_through_a_link(place):
 
 
 @pytest.mark.parametrize("kind", ["folder", "link"])
-@pytest.mark.xfail(strict=True, reason="OSError of a folder's file is caught by nobody: the whole ingest fails")
 def test_what_cannot_be_opened_in_a_folder_is_one_unreadable_picture(place, kind):
     picture = unpacked(place / "folder", WHOLE) / "images/2.jpg"
     picture.unlink()
@@ -343,7 +338,6 @@ def test_a_downloaded_copy_serves_without_the_server_when_its_version_is_named(k
     assert kaggle.asked == []
 
 
-@pytest.mark.xfail(strict=True, reason="the downloaded folder's path is not resolved: each picture seems to lead out")
 def test_kaggles_cache_may_be_reached_through_a_link(kaggle, place, monkeypatch):
     (place / "disk").mkdir()
     (place / "link").symlink_to(place / "disk")
