@@ -294,20 +294,23 @@ def first_dataset(file):
     return file.visititems(lambda name, item: name if isinstance(item, h5py.Dataset) else None)
 
 
-def headed(*units):
-    head = [params.Layer(units=unit, activation="relu") for unit in units]
+def encoder_of(backbone, side, head=()):
     return backbones.encoder(
         params.Network(
-            backbone="mobilenet_v3_small",
-            image_size=32,
+            backbone=backbone,
+            image_size=side,
             resize="pad",
             pad_color=[0, 0, 0],
             interpolation="bicubic",
             preprocessing="own",
             pooling="avg",
-            head=head,
-        )  # fmt: skip
+            head=list(head),
+        )
     )
+
+
+def headed(*units):
+    return encoder_of("mobilenet_v3_small", 32, [params.Layer(units=unit, activation="relu") for unit in units])
 
 
 @pytest.fixture(scope="module")
@@ -424,18 +427,7 @@ def test_keras_own_weights_are_downloaded_once(keras_host, tmp_path):
     card = weights.make(IMAGENET, tmp_path / "made")
     assert card["source"] == "imagenet"
     assert keras_host.asked == ["/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"]
-    encoder = backbones.encoder(
-        params.Network(
-            backbone="mobilenet_v2",
-            image_size=96,
-            resize="pad",
-            pad_color=[0, 0, 0],
-            interpolation="bicubic",
-            preprocessing="own",
-            pooling="avg",
-            head=[],
-        )  # fmt: skip
-    )
+    encoder = encoder_of("mobilenet_v2", 96)
     weights.load(encoder, tmp_path / "made")
     for mine, theirs in zip(encoder.get_weights(), keras_host.network.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
