@@ -4,16 +4,14 @@ Every stage loads and checks the whole file before it does any work. An error is
 the key, what is allowed, what was received and, for a misspelt name, the nearest known one.
 """
 
-import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline import paths
+from pipeline.sections import ParamsError, S, Section, check, nearest, read_yaml
 
 Backbone = Literal[
     "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "resnet50", "efficientnet_b0",
@@ -23,6 +21,7 @@ Distance = Literal["cosine", "euclidean", "manhattan"]
 Relevance = Literal[
     "articleType", "subCategory", "masterCategory", "gender+articleType", "articleType+baseColour", "product"
 ]
+Graded = Literal["articleType", "gender", "baseColour", "usage"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$")]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Count = Annotated[int, Field(ge=1)]
@@ -34,19 +33,6 @@ def _size(value: Any) -> Any:
     if not all(isinstance(side, int) and not isinstance(side, bool) and 32 <= side <= 1024 for side in sides):
         raise ValueError("allowed are one side in pixels or [height, width], each a whole number from 32 to 1024")
     return value
-
-
-class ParamsError(ValueError):
-    """A parameter that cannot be used; the message says which, what is allowed, and what was received."""
-
-
-class Section(pydantic.BaseModel):
-    """A part of `params.yaml`: unknown names, wrong types and values out of range are errors."""
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-S = TypeVar("S", bound=Section)
 
 
 class Data(Section):
@@ -140,22 +126,46 @@ class Eda(Section):
 
 
 class KnnRetrieval(Section):
-    """What notebook 04 saves and shows, the same for every retrieval."""
+    """What notebook 04 finds, judges and shows, the same for every retrieval."""
 
     neighbours: Count
     panel_queries: Count
     panel_neighbours: Count
+    relevances: Annotated[list[Relevance], Field(min_length=1)]
+    cutoffs: Annotated[list[Count], Field(min_length=1)]
+    galleries: Annotated[list[Literal["all", "test"]], Field(min_length=1)]
+    gains: dict[Graded, Annotated[float, Field(ge=0)]]
+    gain_cutoffs: list[Count]
+    thesis_sizes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    threshold_queries: Count
+    seed: Seed
+
+    @pydantic.field_validator("gains")
+    @classmethod
+    def _type_first(cls, gains: dict[str, float]) -> dict[str, float]:
+        if gains and gains.get("articleType", 0) <= 0:
+            raise ValueError("gains need an articleType above 0: a picture of another type has no gain")
+        return {"articleType": gains["articleType"], **gains} if gains else gains
+
+
+class EmbeddingSpace(Section):
+    """What is measured of an encoder's features whatever the distance, and what is drawn of them."""
+
+    pictures: Annotated[int, Field(ge=20)]
+    perplexity: Annotated[float, Field(gt=1)]
+    umap_neighbours: Annotated[int, Field(ge=2)]
+    umap_encoders: list[Name]
+    components: Annotated[list[Count], Field(min_length=1)]
+    pca_queries: Count
     seed: Seed
 
 
 class Evaluation(Section):
-    """What notebook 05 measures."""
+    """What notebook 05 makes of it."""
 
-    relevances: Annotated[list[Relevance], Field(min_length=1)]
-    cutoffs: Annotated[list[Count], Field(min_length=1)]
-    galleries: Annotated[list[Literal["all", "test"]], Field(min_length=1)]
-    thesis_size: Annotated[int, Field(ge=2)]
+    resamples: Annotated[int, Field(ge=200)]
     worst_classes: Count
+    worst_queries: Count
     seed: Seed
 
 
@@ -170,6 +180,7 @@ class Study(Section):
     not_run: dict[Name, str]
     eda: Eda
     knn_retrieval: KnnRetrieval
+    embedding_space: EmbeddingSpace
     evaluation: Evaluation
 
 
@@ -180,26 +191,12 @@ def load(path: Path = paths.PARAMS) -> Study:
         ParamsError: with one line per fault.
     """
     try:
-        values = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
+        values = read_yaml(path)
     except FileNotFoundError:
         raise ParamsError(f"{path} is missing. Make it with: python -m pipeline.run compose") from None
-    except YAMLError as error:
-        raise ParamsError(f"{Path(path).name} is not YAML: {' '.join(str(error).split())}") from None
     study = check(Study, values, Path(path).name)
     _check_names(study, Path(path).name)
     return study
-
-
-def check(model: type[S], values: Any, where: str) -> S:
-    """`values` as a validated `model`; `where` is the file or notebook to name in an error.
-
-    Raises:
-        ParamsError: with one line per fault.
-    """
-    try:
-        return model.model_validate(values)
-    except pydantic.ValidationError as error:
-        raise ParamsError("\n".join(dict.fromkeys(_explain(model, fault, where) for fault in error.errors()))) from None
 
 
 def from_notebook(model: type[S], namespace: dict[str, Any], **extra: type) -> S:
@@ -234,6 +231,8 @@ def _check_names(study: Study, where: str) -> None:
         if encoder.head and (not isinstance(made, Finetune) or made.head != encoder.head):
             raise ParamsError(f"{where}: encoders.{name}.head must be [] or the head that {encoder.weights!r} was "
                               f"trained with. Received: {[layer.model_dump() for layer in encoder.head]}")  # fmt: skip
+    for name in study.embedding_space.umap_encoders:
+        _known(where, "embedding_space.umap_encoders", name, list(study.encoders))
     for name, retrieval in study.retrievals.items():
         _known(where, f"retrievals.{name}.encoder", retrieval.encoder, list(study.encoders))
 
@@ -241,58 +240,10 @@ def _check_names(study: Study, where: str) -> None:
 def _known(where: str, key: str, value: str, allowed: list[str]) -> None:
     if value not in allowed:
         raise ParamsError(f"{where}: {key} names nothing. Allowed: {sorted(allowed)}. "
-                          f"Received: {value!r}.{_nearest(value, allowed)}")  # fmt: skip
+                          f"Received: {value!r}.{nearest(value, allowed)}")  # fmt: skip
 
 
 def _fits(where: str, key: str, network: Network, name: str, made: Weights | Finetune) -> None:
     if network.backbone != made.backbone:
         raise ParamsError(f"{where}: {key}.backbone must be that of its weights {name!r}, {made.backbone!r}. "
                           f"Received: {network.backbone!r}")  # fmt: skip
-
-
-def _nearest(value: str, allowed: list[str]) -> str:
-    near = difflib.get_close_matches(str(value), allowed, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
-def _explain(model: type[Section], fault: dict, where: str) -> str:
-    """One pydantic fault as one line: file, key, allowed, received, nearest."""
-    location = [str(part) for part in fault["loc"] if part not in ("int", "[key]") and "[" not in str(part)]
-    key, kind, received = ".".join(location), fault["type"], fault["input"]
-    if kind == "extra_forbidden":
-        allowed = _fields(model, location[:-1])
-        return (f"{where}: unknown key {key!r}. Allowed: {sorted(allowed)}. Received: {location[-1]!r}."
-                f"{_nearest(location[-1], allowed)}")  # fmt: skip
-    if kind == "missing":
-        return f"{where}: key {key!r} is missing. Allowed: {sorted(_fields(model, location[:-1]))}."
-    text = f"{where}: {key}: {fault['msg'].removeprefix('Value error, ')}. Received: {received!r}."
-    if kind == "literal_error":
-        text += _nearest(
-            str(received), [part.strip(" '") for part in fault["ctx"]["expected"].replace(" or ", ", ").split(",")]
-        )
-    if isinstance(received, str) and kind in ("int_type", "float_type"):
-        text += _number_hint(received)
-    return text
-
-
-def _number_hint(text: str) -> str:
-    """YAML 1.1 readers, papermill's -f among them, take `1e-4` for text."""
-    try:
-        return f" It was read as text; write it as a number, without quotes: {float(text)!r}"
-    except ValueError:
-        return ""
-
-
-def _fields(model: type[Section], location: list[str]) -> list[str]:
-    """The names allowed at a place in a model."""
-    for part in location:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        kinds = [kind for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, Section)]
-        model = kinds[0] if kinds else model  # a dictionary's key or a list's index leads to the same model
-    return list(model.model_fields)
-
-
-def _kinds(annotation: Any) -> list[Any]:
-    """All types inside an annotation such as `dict[Name, Encoder]`."""
-    inner = getattr(annotation, "__args__", ())
-    return [annotation, *(kind for part in inner for kind in _kinds(part))]

@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"  # work in progress: never tracked, safe to delete
 PARAMS = ROOT / "params.yaml"
+CLAIMS = ROOT / "params" / "claims.yaml"
 
 
 def outputs(data: str) -> Path:
@@ -33,6 +34,11 @@ def ingest_report(data: str) -> Path:
     return outputs(data) / "ingest.json"
 
 
+def labels(data: str) -> Path:
+    """How often `styles.csv` uses each label, before any row is left out for want of a picture."""
+    return outputs(data) / "labels.csv"
+
+
 def weights(data: str, name: str) -> Path:
     """A folder with `backbone.weights.h5`, `head.weights.h5` where a head was trained, and `card.json`."""
     return outputs(data) / "weights" / name
@@ -51,6 +57,21 @@ def finetuning(data: str, name: str) -> Path:
 def neighbours(data: str, retrieval: str) -> Path:
     """The nearest neighbours of every query under one retrieval."""
     return outputs(data) / "neighbours" / f"{retrieval}.parquet"
+
+
+def scores(data: str, retrieval: str) -> Path:
+    """Every query's scores under one retrieval."""
+    return outputs(data) / "scores" / f"{retrieval}.parquet"
+
+
+def distances(data: str, retrieval: str) -> Path:
+    """How many pairs of pictures lie how far apart under one retrieval."""
+    return outputs(data) / "scores" / f"{retrieval}.distances.parquet"
+
+
+def embedding_space(data: str, encoder: str) -> Path:
+    """A folder with what was measured and drawn of one encoder's features."""
+    return outputs(data) / "embedding_space" / encoder
 
 
 def evaluation(data: str) -> Path:

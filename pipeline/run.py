@@ -104,7 +104,14 @@ def parameters(study: params.Study, stage: str, item: str | None) -> dict:
     if stage == "knn_retrieval":
         return {**data, "name": item, **study.retrievals[item].model_dump(), **study.knn_retrieval.model_dump()}
     retrievals = {name: retrieval.model_dump() for name, retrieval in study.retrievals.items()}
-    return {**data, "retrievals": retrievals, "not_run": study.not_run, **study.evaluation.model_dump()}
+    weights = {name: encoder.weights for name, encoder in study.encoders.items()}
+    return {
+        **data,
+        "retrievals": retrievals,
+        "weights": weights,
+        "not_run": study.not_run,
+        **study.evaluation.model_dump(),
+    }
 
 
 def _run_stage(stage: str, rest: list[str]) -> None:
@@ -120,7 +127,7 @@ def _run_stage(stage: str, rest: list[str]) -> None:
 
 def _items(study: params.Study, stage: str) -> dict | None:
     return {"weights": study.weights, "feature_extraction": study.encoders, "finetuning": study.finetunes,
-            "knn_retrieval": study.retrievals}.get(stage)  # fmt: skip
+            "knn_retrieval": study.retrievals, "embedding_space": study.encoders}.get(stage)  # fmt: skip
 
 
 def _clean_notebooks(study: params.Study, item: None) -> None:
@@ -151,6 +158,15 @@ def _weights(study: params.Study, item: str) -> None:
     from pipeline.encoders import weights
 
     weights.make(study.weights[item], paths.weights(study.data.name, item))
+
+
+def _embedding_space(study: params.Study, item: str) -> None:
+    from pipeline.data import catalog
+    from pipeline.encoders import store
+    from pipeline.evaluation import space
+
+    data = study.data.name
+    space.measure(data, item, store.read(paths.features(data, item)), catalog.load(data), study.embedding_space)
 
 
 def _report(study: params.Study, item: None) -> None:
@@ -185,7 +201,7 @@ def _match_git(environment: dict[str, str]) -> None:
 COMMANDS = {"compose": compose, "repro": repro, "publish": publish}
 STAGES = {
     "notebooks": _clean_notebooks, "ingest": _ingest, "weights": _weights,
-    **{stage: _execute(stage) for stage in NOTEBOOKS}, "report": _report,
+    **{stage: _execute(stage) for stage in NOTEBOOKS}, "embedding_space": _embedding_space, "report": _report,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -11,13 +11,24 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {
-    "": ["paths", "params", "progress"],
+    "": ["paths", "sections", "params", "progress"],
     "data": ["sample", "sources", "images", "catalog"],
     "encoders": ["efficientnet_lite", "backbones", "weights", "store", "extract"],
     "training": ["batches", "fit"],
     "retrieval": ["distances", "index", "panel"],
-    "evaluation": ["metrics", "protocols", "study"],
-    "report": ["plots", "pages"],
+    "evaluation": [
+        "metrics",
+        "statistics",
+        "thresholds",
+        "protocols",
+        "separation",
+        "space",
+        "mistakes",
+        "facts",
+        "study",
+        "claims",
+    ],
+    "report": ["plots", "study_plots", "pages"],
 }
 ORDER = [f"pipeline.{room}.{module}".replace("..", ".") for room, modules in ROOMS.items() for module in modules]
 ACROSS = ["pipeline.notebooks", "pipeline.run"]  # these may import any room

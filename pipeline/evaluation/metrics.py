@@ -51,6 +51,47 @@ def average_precision(hits: np.ndarray, relevant: np.ndarray, depth: int | None 
     return _or_nan(_precision_sums(np.ascontiguousarray(hits[:, :depth])) / np.maximum(relevant, 1), relevant)
 
 
+def ndcg_at(gains: np.ndarray, k: int) -> np.ndarray:
+    """Σ_{r ≤ k} gain_r / log₂(r + 1), divided by the same sum in the best order; float64 (Q,).
+
+    Source: Järvelin and Kekäläinen (2002), "Cumulated gain-based evaluation of IR techniques", with their gains as
+    they are (Burges et al. raise two to them) and the discount of rank 1 being 1.
+
+    Args:
+        gains: float32 (Q, G), at least 0, in the order of the ranking; what must not be found is left at 0.
+
+    >>> ndcg_at(np.array([[0, 2, 1]], "float32"), 2)  # (2 / log2(3)) / (2 + 1 / log2(3))
+    array([0.4796...])
+    """
+    k = min(k, gains.shape[1])
+    ideal = ideal_dcg_at(gains, k)
+    return np.where(ideal > 0, gains[:, :k].astype(float) @ discounts(k) / np.where(ideal > 0, ideal, 1), np.nan)
+
+
+def ideal_dcg_at(gains: np.ndarray, k: int) -> np.ndarray:
+    """Σ_{r ≤ k} gain_r / log₂(r + 1) of the best order; float64 (Q,). `gains`: as for `ndcg_at`, in any order."""
+    return _ideal_dcg(np.ascontiguousarray(gains), discounts(k))
+
+
+def discounts(k: int) -> np.ndarray:
+    """1 / log₂(r + 1) for the ranks 1 … k; float64 (k,)."""
+    return 1 / np.log2(np.arange(2, k + 2))
+
+
+def chance_ndcg_at(gains: np.ndarray, size: np.ndarray, k: int) -> np.ndarray:
+    """Expected nDCG@k of a random ranking: the mean gain times the sum of the discounts, divided by the best DCG.
+
+    Args:
+        gains: as for `ndcg_at`, in any order.
+        size: how many items the gallery has (Q,).
+    """
+    k = min(k, gains.shape[1])
+    ideal, size = ideal_dcg_at(gains, k), np.asarray(size)
+    reached = np.concatenate([[0], np.cumsum(discounts(k))])[np.minimum(k, size)]
+    expected = gains.sum(axis=1, dtype=float) / np.maximum(size, 1) * reached
+    return np.where(ideal > 0, expected / np.where(ideal > 0, ideal, 1), np.nan)
+
+
 def chance_hit_at(relevant: np.ndarray, size: np.ndarray, k: int) -> np.ndarray:
     """Expected hit@k of a random ranking: 1 − C(N−R, k) / C(N, k)."""
     relevant, size = np.asarray(relevant, float), np.asarray(size, float)
@@ -82,6 +123,20 @@ def chance_average_precision(relevant: np.ndarray, size: np.ndarray, depth: int 
     return _or_nan((harmonic + others * (depths - harmonic)) / size, relevant)
 
 
+def seen(
+    order: np.ndarray, query_codes: np.ndarray, gallery_codes: np.ndarray, member: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is left of a ranking of everything when only some may be found: int32 (Q, G) and how many ranks count (Q,).
+
+    Args:
+        order: int32 (Q, G), gallery positions, nearest first.
+        query_codes: int (Q,); a gallery item with its query's number is the query itself or a copy, and goes.
+        gallery_codes: int (G,).
+        member: bool (G,), who is in the gallery.
+    """
+    return _seen(order, query_codes, gallery_codes, member)
+
+
 def relevant_hits(
     order: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray, found: np.ndarray
 ) -> np.ndarray:
@@ -91,9 +146,24 @@ def relevant_hits(
         order: int32 (Q, G), gallery positions, nearest first.
         query_labels: int32 (Q,); −1 is no label, relevant to nothing.
         gallery_labels: int32 (G,).
-        found: int (Q,), how many ranks count; what was put behind them (the query and its copies) is never a hit.
+        found: int (Q,), how many ranks count; what stands behind them is never a hit.
     """
     return _relevant_hits(order, query_labels, gallery_labels, found)
+
+
+def graded_gains(
+    order: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray, weights: np.ndarray, found: np.ndarray
+) -> np.ndarray:
+    """The gain of the item at each rank: 0 unless the first label is its query's, else the sum of the weights of all
+    labels that are; float32 (Q, G).
+
+    Args:
+        query_labels: int32 (Q, L), −1 where blank.
+        gallery_labels: int32 (G, L).
+        weights: float32 (L,).
+        found: as for `relevant_hits`.
+    """
+    return _graded_gains(order, query_labels, gallery_labels, weights, found)
 
 
 def _or_nan(values: np.ndarray, relevant: np.ndarray) -> np.ndarray:
@@ -121,3 +191,45 @@ def _relevant_hits(order, query_labels, gallery_labels, found):
             for rank in range(found[query]):
                 hits[query, rank] = gallery_labels[order[query, rank]] == query_labels[query]
     return hits
+
+
+@njit(parallel=True, cache=True)
+def _seen(order, query_codes, gallery_codes, member):
+    kept = np.zeros(order.shape, np.int32)
+    found = np.zeros(order.shape[0], np.int64)
+    for query in prange(order.shape[0]):
+        count = 0
+        for rank in range(order.shape[1]):
+            item = order[query, rank]
+            if member[item] and gallery_codes[item] != query_codes[query]:
+                kept[query, count] = item
+                count += 1
+        found[query] = count
+    return kept, found
+
+
+@njit(parallel=True, cache=True)
+def _graded_gains(order, query_labels, gallery_labels, weights, found):
+    gains = np.zeros(order.shape, np.float32)
+    for query in prange(order.shape[0]):
+        for rank in range(found[query]):
+            item = order[query, rank]
+            if query_labels[query, 0] >= 0 and gallery_labels[item, 0] == query_labels[query, 0]:
+                total = np.float32(0)
+                for label in range(weights.shape[0]):
+                    same = gallery_labels[item, label] == query_labels[query, label]
+                    if same and query_labels[query, label] >= 0:
+                        total += weights[label]
+                gains[query, rank] = total
+    return gains
+
+
+@njit(parallel=True, cache=True)
+def _ideal_dcg(gains, discounts):
+    ideal = np.zeros(gains.shape[0])
+    for query in prange(gains.shape[0]):
+        row = gains[query]
+        best = np.sort(row[row > 0])[::-1]  # most gains are 0, which add nothing
+        for rank in range(min(len(best), len(discounts))):
+            ideal[query] += best[rank] * discounts[rank]
+    return ideal

@@ -1,9 +1,12 @@
 """Labels joined with full rankings: who asks, who answers, what is relevant, and what is left out.
 
 Strict: test queries; gallery `all` or `test`; the query and every picture with the query's bytes are removed.
+Temporal: the strict queries of odd years against the pictures of even years.
 Thesis: a seeded subset is queries and gallery at once, with the query left in. It shows what the thesis most likely
-measured: a query that finds itself makes Recall@1 = 1.0 for every model.
+measured: a query that finds itself makes Recall@1 = 1.0 for every model. The same without the query stands beside it.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,74 +14,63 @@ import pandas as pd
 from pipeline import params
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import metrics
-from pipeline.retrieval.index import rank
+from pipeline.evaluation import metrics, thresholds
+from pipeline.retrieval.index import Neighbours, nearest, rank
 
-PROTOCOL, GALLERY, RELEVANCE, METRIC, VALUE, CHANCE = "protocol", "gallery", "relevance", "metric", "value", "chance"
-QUERIES, LEFT_OUT = "queries", "left_out"
-STRICT, THESIS = "strict", "thesis"
-AP, AP_1000, RELEVANT, SIZE = "AP", "AP@1000", "relevant", "size"
-
-
-def strict(features: FeatureSet, frame: pd.DataFrame, distance: str, evaluation: params.Evaluation) -> pd.DataFrame:
-    """Scores of every test query, a row per query, gallery and relevance; columns are the metrics."""
-    is_test = (frame[catalog.SPLIT] == catalog.TEST).to_numpy()
-    if not is_test.any():
-        raise ValueError("the catalogue has no test part: it needs pictures of two products or more")
-    members = {gallery: np.ones(len(frame), bool) if gallery == "all" else is_test for gallery in evaluation.galleries}
-    return _scores(features, frame, np.flatnonzero(is_test), members, distance, evaluation, copies_of(frame), STRICT)
+PROTOCOL, GALLERY, RELEVANCE, LABEL, QUERY = "protocol", "gallery", "relevance", "label", "query"
+STRICT, THESIS, QUERY_OUT = "strict", "thesis", "thesis, query out"
+COPIES_IN, PRODUCT_OUT, TEMPORAL = "strict, copies left in", "strict, whole product out", "temporal"
+EVEN_YEARS, GRADED = "even years", "graded"
+AP, AP_1000, RELEVANT, SIZE, COPIES = "AP", "AP@1000", "relevant", "size", "copies"
+FIRST_MISS, BEFORE_MISS = "first_miss", "before_miss"
 
 
-def thesis(features: FeatureSet, frame: pd.DataFrame, distance: str, evaluation: params.Evaluation) -> pd.DataFrame:
-    """Scores under the thesis's likely protocol: every picture of a seeded subset finds itself first."""
-    size = min(evaluation.thesis_size, len(frame))
-    chosen = np.sort(np.random.default_rng(evaluation.seed).choice(len(frame), size, replace=False))
-    subset = frame.iloc[chosen].reset_index(drop=True)
-    members = {f"{size} with the query": np.ones(size, bool)}
-    return _scores(features.take(chosen), subset, np.arange(size), members, distance, evaluation, None, THESIS)
+@dataclass(frozen=True)
+class Judged:
+    """One retrieval, ranked once: the nearest neighbours of the test queries, a row of scores per query, protocol,
+    gallery and relevance, and the histogram of distances that thresholds are read from."""
+
+    neighbours: Neighbours
+    scores: pd.DataFrame
+    distances: pd.DataFrame
 
 
-def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """The tidy table: a row per protocol, gallery, relevance and metric, each with its chance level.
+def judge(features: FeatureSet, frame: pd.DataFrame, distance: str, run: params.KnnRetrieval) -> Judged:
+    """Every protocol on one encoder's features under one distance; no ranking is kept longer than its chunk.
 
-    `mAP` is the mean over queries; `macro mAP` first averages within a label. Queries with nothing to find are left
-    out, and counted; where that is all of them the value is nan.
+    Raises:
+        ValueError: the catalogue has no test part, or the features are of other pictures. Before any work.
     """
-    rows = []
-    for (protocol, gallery, relevance), group in scores.groupby([PROTOCOL, GALLERY, RELEVANCE], sort=False):
-        answered = group[group[RELEVANT] > 0]
-        place = {PROTOCOL: protocol, GALLERY: gallery, RELEVANCE: relevance}
-        count = {QUERIES: len(answered), LEFT_OUT: len(group) - len(answered)}
-        for name, mean_name in _means(group):
-            chances = pd.Series(_chance(name, answered), index=answered.index)
-            rows.append({**place, METRIC: mean_name, VALUE: answered[name].mean(), CHANCE: chances.mean(), **count})
-            if name == AP:
-                labelled = answered.assign(**{CHANCE: chances}).groupby("label")
-                macro = {VALUE: labelled[AP].mean().mean(), CHANCE: labelled[CHANCE].mean().mean()}
-                rows.append({**place, METRIC: "macro mAP", **macro, **count})
-    return pd.DataFrame(rows)
+    check_same_pictures(features, frame)
+    histogram = _train_histogram(features, frame, distance, run)
+    neighbours, scores, counts = _strict(features, frame, distance, run, float(histogram[thresholds.DISTANCE].iloc[-1]))
+    histogram[thresholds.TEST_ALL], histogram[thresholds.TEST_RIGHT] = counts
+    parts = [scores, *(_thesis(features, frame, distance, run, size) for size in _sizes(run, len(frame)))]
+    table = pd.concat(parts, ignore_index=True)
+    for column in (PROTOCOL, GALLERY, RELEVANCE):
+        table[column] = table[column].astype("category")
+    return Judged(neighbours, table, histogram)
 
 
-def by_label(scores: pd.DataFrame) -> pd.DataFrame:
-    """Per label: queries, relevant items each, mean AP and hit@1, worst first; `scores` of one protocol and relevance."""
-    answered = scores[scores[RELEVANT] > 0].groupby("label")
-    table = answered.agg(
-        queries=(AP, "size"), relevant=(RELEVANT, "mean"), mAP=(AP, "mean"), hit_at_1=("hit@1", "mean")
-    )
-    return table.sort_values("mAP").rename(columns={"hit_at_1": "hit@1"}).reset_index()
+def check_same_pictures(features: FeatureSet, frame: pd.DataFrame) -> None:
+    """Raises ValueError unless features and catalogue hold the same pictures and some of them are for testing."""
+    if features.ids.tolist() != frame[catalog.ID].tolist():
+        raise ValueError(f"features and catalogue hold different pictures: {len(features.ids)} and {len(frame)}. "
+                         "Run feature_extraction again")  # fmt: skip
+    if not (frame[catalog.SPLIT] == catalog.TEST).any():
+        raise ValueError("the catalogue has no test part: it needs pictures of two products or more")
 
 
-def removed(scores: pd.DataFrame) -> dict[str, int]:
-    """How many gallery items strict queries did not see: themselves, and other pictures with the same bytes."""
-    one = (
-        scores[scores[RELEVANCE] == scores[RELEVANCE].iloc[0]]
-        .groupby(GALLERY, sort=False)["copies"]
-        .agg(["size", "sum"])
-    )
-    return {
-        gallery: {"the query itself": int(row["size"]), "copies of it": int(row["sum"] - row["size"])}
-        for gallery, row in one.iterrows()
-    }
+def precisions(queries: FeatureSet, gallery: FeatureSet, frame: pd.DataFrame, rows: np.ndarray, relevance: str,
+               distance: str = "cosine") -> np.ndarray:  # fmt: skip
+    """AP of some queries against everything under the strict protocol; (Q,). `rows`: the queries' positions."""
+    codes, copies, everything = catalog.label_codes(frame, relevance), copies_of(frame), np.ones(len(frame), bool)
+    values = np.empty(len(rows))
+    for part, order, _ in rank(queries, gallery, distance):
+        inside, found = metrics.seen(order, copies[rows[part]], copies, everything)
+        hits = metrics.relevant_hits(inside, codes[rows[part]], codes, found)
+        values[part] = metrics.average_precision(hits, hits.sum(axis=1))
+    return values
 
 
 def copies_of(frame: pd.DataFrame) -> np.ndarray:
@@ -86,36 +78,90 @@ def copies_of(frame: pd.DataFrame) -> np.ndarray:
     return pd.factorize(frame[catalog.SHA256])[0].astype(np.int64)
 
 
-def _scores(features, frame, asking, members, distance, evaluation, copies, protocol) -> pd.DataFrame:
-    """Ranks the whole catalogue once per query and reads every gallery and relevance off that ranking.
+def label_names(frame: pd.DataFrame, relevance: str) -> np.ndarray:
+    """What a relevance's labels are called, one per picture; blank where one is missing."""
+    columns = [catalog.PRODUCT] if relevance == "product" else relevance.split("+")
+    text = frame[columns].fillna("").astype(str)
+    return text.agg(" · ".join, axis=1).to_numpy() if len(columns) > 1 else text[columns[0]].to_numpy()
 
-    Args:
-        asking: positions of the queries (Q,).
-        members: gallery name → bool (G,).
-    """
-    if features.ids.tolist() != frame[catalog.ID].tolist():
-        raise ValueError(
-            f"features and catalogue hold different pictures: {len(features.ids)} and {len(frame)}. Run feature_extraction again"
-        )
-    codes = {relevance: catalog.label_codes(frame, relevance) for relevance in evaluation.relevances}
-    labels = {relevance: _label_names(frame, relevance) for relevance in evaluation.relevances}
-    both = None if copies is None else (copies[asking], copies)
-    parts = []
-    for part, order, _ in rank(features.take(asking), features, distance, both):
+
+def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFrame, tuple[np.ndarray, np.ndarray]]:
+    """Ranks everything once per test query and reads every gallery, relevance and variant off that ranking."""
+    is_test = (frame[catalog.SPLIT] == catalog.TEST).to_numpy()
+    asking = np.flatnonzero(is_test)
+    everything = np.ones(len(frame), bool)
+    even = (frame[catalog.TEMPORAL_SPLIT] == catalog.TRAIN).fillna(False).to_numpy(bool)
+    odd = (frame[catalog.TEMPORAL_SPLIT] == catalog.TEST).fillna(False).to_numpy(bool)
+    codes = {relevance: catalog.label_codes(frame, relevance) for relevance in run.relevances}
+    first = run.relevances[:1]
+    copies, single = copies_of(frame), np.arange(len(frame))
+    product = catalog.label_codes(frame, "product").astype(np.int64)
+    product = np.where(product < 0, len(frame) + single, product)
+    members = {gallery: everything if gallery == "all" else is_test for gallery in run.galleries}
+    views = [(STRICT, gallery, copies, member, run.relevances) for gallery, member in members.items()]
+    views += [(COPIES_IN, "all", single, everything, first), (PRODUCT_OUT, "all", product, everything, first),
+              (TEMPORAL, EVEN_YEARS, copies, even, first), (TEMPORAL, "all", copies, everything, first)]  # fmt: skip
+    parts, found_nearest, counts = [], [], np.zeros((2, thresholds.BINS), np.int64)
+    for part, order, distances in rank(features.take(asking), features, distance):
         rows = asking[part]
-        for gallery, member in members.items():
-            inside = order if member.all() else order[member[order]].reshape(len(order), -1)
-            size = _count_copies(copies, rows, member)
-            for relevance, code in codes.items():
-                hits = metrics.relevant_hits(inside, code[rows], code, inside.shape[1] - size)
-                parts.append(_chunk(hits, evaluation.cutoffs).assign(**{
-                    "query": features.ids[rows], "label": labels[relevance][rows], "copies": size,
-                    SIZE: inside.shape[1] - size, PROTOCOL: protocol, GALLERY: gallery, RELEVANCE: relevance,
-                }))  # fmt: skip
+        found_nearest.append(nearest(order, distances, (copies[rows], copies), run.neighbours))
+        labels = codes[first[0]]
+        counts += thresholds.histogram(distances, (copies[rows], copies), (labels[rows], labels), top)
+        for protocol, gallery, skip, member, relevances in views:
+            inside, found = metrics.seen(order, skip[rows], skip, member)
+            place = {QUERY: rows.astype(np.int32), COPIES: (member.sum() - found).astype(np.int32), SIZE: found,
+                     PROTOCOL: protocol, GALLERY: gallery}  # fmt: skip
+            for relevance in relevances:
+                hits = metrics.relevant_hits(inside, codes[relevance][rows], codes[relevance], found)
+                values = _values(hits, run.cutoffs)
+                if protocol == STRICT and gallery == run.galleries[0] and relevance == first[0]:
+                    miss, before = thresholds.first_miss(distances, inside, hits, found)
+                    values |= {FIRST_MISS: miss, BEFORE_MISS: before}
+                table = pd.DataFrame({**place, RELEVANCE: relevance, **values})
+                parts.append(table[odd[rows]] if protocol == TEMPORAL else table)
+            if protocol == STRICT and run.gains:
+                parts.append(pd.DataFrame({**place, RELEVANCE: GRADED, **_graded(inside, found, frame, rows, run)}))
+    ids, distances = (np.concatenate(column) for column in zip(*found_nearest, strict=True))
+    kept = np.isfinite(distances).sum(axis=1).min()  # a column of nothing but copies is no neighbour
+    neighbours = Neighbours(features.ids[asking], features.ids[ids[:, :kept]], distances[:, :kept])
+    return neighbours, pd.concat(parts, ignore_index=True), (counts[0], counts[1])
+
+
+def _thesis(features, frame, distance, run, size) -> pd.DataFrame:
+    """A seeded subset as queries and gallery at once, with the query in the gallery and without it."""
+    chosen = np.sort(np.random.default_rng(run.seed).permutation(len(frame))[:size])
+    subset, labels = features.take(chosen), catalog.label_codes(frame, run.relevances[0])[chosen]
+    nobody, itself = np.full(size, -1), np.arange(size)
+    everything, parts = np.ones(size, bool), []
+    for part, order, _ in rank(subset, subset, distance):
+        for protocol, skip in ((THESIS, nobody), (QUERY_OUT, itself)):
+            inside, found = metrics.seen(order, skip[part], itself, everything)
+            hits = metrics.relevant_hits(inside, labels[part], labels, found)
+            parts.append(pd.DataFrame({
+                QUERY: chosen[part].astype(np.int32), COPIES: (size - found).astype(np.int32), SIZE: found,
+                PROTOCOL: protocol, GALLERY: str(size), RELEVANCE: run.relevances[0], **_values(hits, run.cutoffs),
+            }))  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 
 
-def _chunk(hits: np.ndarray, cutoffs: list[int]) -> pd.DataFrame:
+def _train_histogram(features, frame, distance, run) -> pd.DataFrame:
+    """The distances from some train pictures to all others of the train part, in steps of their range."""
+    train = np.flatnonzero((frame[catalog.SPLIT] == catalog.TRAIN).to_numpy())
+    copies, labels = copies_of(frame)[train], catalog.label_codes(frame, run.relevances[0])[train]
+    gallery = features.take(train)
+    count = min(run.threshold_queries, len(train))
+    chosen = np.sort(np.random.default_rng(run.seed).choice(len(train), count, replace=False))
+    found = [(part, distances) for part, _, distances in rank(gallery.take(chosen), gallery, distance)]
+    top = max(float(distances.max()) for _, distances in found)
+    counts = np.zeros((2, thresholds.BINS), np.int64)
+    for part, distances in found:
+        rows = chosen[part]
+        counts += thresholds.histogram(distances, (copies[rows], copies), (labels[rows], labels), top)
+    return pd.DataFrame({thresholds.DISTANCE: thresholds.steps(top), thresholds.TRAIN_ALL: counts[0],
+                         thresholds.TRAIN_RIGHT: counts[1]})  # fmt: skip
+
+
+def _values(hits: np.ndarray, cutoffs: list[int]) -> dict[str, np.ndarray]:
     relevant = hits.sum(axis=1)
     values = {
         RELEVANT: relevant,
@@ -126,39 +172,21 @@ def _chunk(hits: np.ndarray, cutoffs: list[int]) -> pd.DataFrame:
         values[f"hit@{k}"] = metrics.hit_at(hits, relevant, k)
         values[f"recall@{k}"] = metrics.recall_at(hits, relevant, k)
         values[f"precision@{k}"] = metrics.precision_at(hits, relevant, k)
-    return pd.DataFrame(values)
+    return values
 
 
-def _count_copies(copies: np.ndarray | None, rows: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """How many items of a gallery are each query or a copy of it; int (Q,)."""
-    if copies is None:
-        return np.zeros(len(rows), np.int64)
-    return np.bincount(copies[member], minlength=copies.max() + 1)[copies[rows]]
+def _graded(inside, found, frame, rows, run) -> dict[str, np.ndarray]:
+    """nDCG by the stated gains, and its chance level beside it."""
+    labels = np.stack([catalog.label_codes(frame, column) for column in run.gains], axis=1)
+    weights = np.array(list(run.gains.values()), np.float32)
+    gains = metrics.graded_gains(inside, labels[rows], labels, weights, found)
+    values: dict[str, np.ndarray] = {RELEVANT: (gains > 0).sum(axis=1)}
+    for k in run.gain_cutoffs:
+        values[f"nDCG@{k}"] = metrics.ndcg_at(gains, k)
+        values[f"chance nDCG@{k}"] = metrics.chance_ndcg_at(gains, found, k)
+    return values
 
 
-def _label_names(frame: pd.DataFrame, relevance: str) -> np.ndarray:
-    columns = [catalog.PRODUCT] if relevance == "product" else relevance.split("+")
-    return (
-        frame[columns].fillna("").agg(" · ".join, axis=1).to_numpy()
-        if len(columns) > 1
-        else frame[columns[0]].fillna("").to_numpy()
-    )
-
-
-def _means(group: pd.DataFrame) -> list[tuple[str, str]]:
-    """Columns of per-query values and the names of their means."""
-    cutoffs = [name for name in group.columns if name.split("@")[0] in ("hit", "recall", "precision")]
-    return [(AP, "mAP"), (AP_1000, "mAP@1000"), *((name, name) for name in cutoffs)]
-
-
-def _chance(name: str, answered: pd.DataFrame) -> np.ndarray:
-    relevant, size = answered[RELEVANT].to_numpy(), answered[SIZE].to_numpy()
-    kind, _, k = name.partition("@")
-    if kind == "AP":
-        return metrics.chance_average_precision(relevant, size, int(k) if k else None)
-    formula = {
-        "hit": metrics.chance_hit_at,
-        "recall": metrics.chance_recall_at,
-        "precision": metrics.chance_precision_at,
-    }
-    return formula[kind](relevant, size, int(k))
+def _sizes(run: params.KnnRetrieval, pictures: int) -> list[int]:
+    """The sizes of the thesis protocol that this catalogue has pictures for; all of them where none fits."""
+    return [size for size in sorted(run.thesis_sizes) if size <= pictures] or [pictures]

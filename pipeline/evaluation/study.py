@@ -1,52 +1,196 @@
-"""Every retrieval of the study under both protocols: the tidy table, the scores behind it, and the files DVC shows."""
+"""Every retrieval's scores as one tidy table with intervals, the differences between them, and the files DVC shows.
+
+A measurement's key is `retrieval/protocol/gallery/relevance/metric`, for instance
+`efficientnet_lite0_pad-cosine/strict/all/articleType/mAP`; claims refer to it by that.
+"""
 
 import json
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import store
-from pipeline.evaluation import protocols
-from pipeline.evaluation.protocols import GALLERY, METRIC, RELEVANCE, STRICT, THESIS, VALUE
+from pipeline.evaluation import metrics, protocols, statistics
+from pipeline.evaluation.protocols import AP, AP_1000, GALLERY, PROTOCOL, QUERY, RELEVANCE, RELEVANT, SIZE
+from pipeline.progress import progress
 
-RETRIEVAL, ENCODER, DISTANCE = "retrieval", "encoder", "distance"
+RETRIEVAL, ENCODER, DISTANCE, METRIC = "retrieval", "encoder", "distance", "metric"
+VALUE, LOW, HIGH, CHANCE, QUERIES, LEFT_OUT = "value", "low", "high", "chance", "queries", "left_out"
 DECIMALS = 6  # what two machines with the same lock agree on
+PLACE = [PROTOCOL, GALLERY, RELEVANCE]
+MACRO = "macro mAP"
+
+
+class StudyError(RuntimeError):
+    """Scores that have not been made."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The study's results: `table` is tidy; `scores` has a row per strict query over all pictures by articleType."""
+    """`table`: a row per retrieval, protocol, gallery, relevance and metric, with its interval and chance level.
+
+    `resampled`: by key, the same mean in each bootstrap draw; the draws are the same for every key with the same
+    queries, so two of them may be subtracted.
+    """
 
     table: pd.DataFrame
-    scores: pd.DataFrame
-    removed: dict[str, dict[str, int]]
+    resampled: dict[str, np.ndarray]
+
+    def values(self) -> dict[str, float]:
+        """Every value by its key."""
+        return dict(zip(keys(self.table), self.table[VALUE], strict=True))
 
 
-def measure(data: str, retrievals: dict[str, params.Retrieval], evaluation: params.Evaluation) -> Measured:
-    """Ranks the catalogue for every retrieval; one encoder's features are in memory at a time.
+def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Evaluation) -> Measured:
+    """Summarises the scores of all retrievals, one place (protocol, gallery, relevance) at a time.
 
     Raises:
-        StoreError: features that have not been extracted.
+        StudyError: scores that have not been made.
     """
+    if missing := [name for name in retrievals if not paths.scores(data, name).exists()]:
+        raise StudyError(f"{missing[0]} has no scores. Make them with: dvc repro knn_retrieval@{missing[0]}")
     frame = catalog.load(data)
-    tables, kept, features = [], [], None
-    for name, retrieval in sorted(retrievals.items(), key=lambda entry: entry[1].encoder):
-        if features is None or not features.encoder_id.startswith(f"{retrieval.encoder}:"):
-            features = store.read(paths.features(data, retrieval.encoder))
-        place = {RETRIEVAL: name, ENCODER: retrieval.encoder, DISTANCE: retrieval.distance}
-        strict = protocols.strict(features, frame, retrieval.distance, evaluation)
-        thesis = protocols.thesis(features, frame, retrieval.distance, evaluation)
-        summary = pd.concat([protocols.summarise(strict), protocols.summarise(thesis)])
-        tables.append(summary.assign(**place)[[*place, *summary.columns]])
-        first = strict[(strict[GALLERY] == evaluation.galleries[0]) & (strict[RELEVANCE] == evaluation.relevances[0])]
-        kept.append(first.assign(**place))
+    places = scores(data, next(iter(retrievals)), columns=PLACE).drop_duplicates().itertuples(index=False)
+    draws: dict[int, np.ndarray] = {}
+    tables, resampled = [], {}
+    for place in progress(list(places), "bootstrap", "place"):
+        where = dict(zip(PLACE, place, strict=True))
+        one = {name: scores(data, name, **where) for name in retrievals}
+        first = next(iter(one.values()))
+        if len(first) not in draws:
+            draws[len(first)] = statistics.draws(len(first), run.resamples, run.seed)
+        labels = _labels(frame, where[RELEVANCE], first[QUERY].to_numpy())
+        table, samples = summarise(one, labels, draws[len(first)])
+        tables.append(table.assign(**where))
+        resampled |= {"/".join((name, *place, metric)): column for (name, metric), column in samples.items()}
+    table = pd.concat(tables, ignore_index=True)
+    table[ENCODER] = table[RETRIEVAL].map({name: retrieval.encoder for name, retrieval in retrievals.items()})
+    table[DISTANCE] = table[RETRIEVAL].map({name: retrieval.distance for name, retrieval in retrievals.items()})
     order = {name: position for position, name in enumerate(retrievals)}
-    table = pd.concat(tables).sort_values(
-        RETRIEVAL, key=lambda names: names.map(order), kind="stable", ignore_index=True
+    table = table.sort_values(RETRIEVAL, key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    columns = [RETRIEVAL, ENCODER, DISTANCE, *PLACE, METRIC, VALUE, LOW, HIGH, CHANCE, QUERIES, LEFT_OUT]
+    return Measured(table[columns], resampled)
+
+
+def scores(data: str, retrieval: str, columns: list[str] | None = None, **where) -> pd.DataFrame:
+    """The rows of one retrieval's scores that have all the values given; of one relevance, only its own metrics."""
+    filters = [(column, "==", value) for column, value in where.items()]
+    table = pd.read_parquet(paths.scores(data, retrieval), columns=columns, filters=filters or None)
+    for column in set(PLACE) & set(table.columns):
+        table[column] = table[column].astype(str)
+    if RELEVANCE not in where:
+        return table
+    graded = where[RELEVANCE] == protocols.GRADED
+    others = [name for name in table.columns if ("nDCG" in name) != graded and ("@" in name or name == AP)]
+    return table.drop(columns=others)
+
+
+def summarise(
+    one: dict[str, pd.DataFrame], labels: np.ndarray, draws: np.ndarray
+) -> tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
+    """Means over queries of several retrievals at one place: values, intervals and chance levels, and the draws' means.
+
+    `mAP` is the mean over queries; `macro mAP` first averages within a label. Queries with nothing to find are left
+    out, and counted; where that is all of them the value is nan.
+
+    Args:
+        one: by retrieval, a row per query; the queries are the same in all.
+        labels: a number per query, for the macro mean.
+        draws: float32 (R, Q).
+    """
+    first = next(iter(one.values()))
+    names = [name for name in first.columns if name == AP or "@" in name and not name.startswith("chance ")]
+    values = np.concatenate([table[names].to_numpy(float) for table in one.values()], axis=1)
+    keys_ = [(retrieval, _mean_name(name)) for retrieval in one for name in names]
+    answered = first[RELEVANT].to_numpy() > 0
+    chances = {_mean_name(name): _mean(_chance(name, first)) for name in names}
+    means, samples = np.array([_mean(column) for column in values.T]), statistics.resampled_means(draws, values)
+    if AP in names and answered.any():
+        macro = values[:, names.index(AP) :: len(names)]
+        keys_ += [(retrieval, MACRO) for retrieval in one]
+        means = np.concatenate([means, [_macro(column, labels) for column in macro.T]])
+        samples = np.concatenate([samples, statistics.resampled_macro_means(draws, macro, labels)], axis=1)
+        chances[MACRO] = _macro(_chance(AP, first), labels)
+    low, high = statistics.interval(samples)
+    table = pd.DataFrame(keys_, columns=[RETRIEVAL, METRIC]).assign(**{
+        VALUE: means, LOW: low, HIGH: high, CHANCE: [chances[metric] for _, metric in keys_],
+        QUERIES: int(answered.sum()), LEFT_OUT: int((~answered).sum()),
+    })  # fmt: skip
+    return table, dict(zip(keys_, samples.T.astype(np.float32), strict=True))
+
+
+def differences(measured: Measured, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Paired differences `first` − `second` (keys), each with its own interval and with one that holds for all at once.
+
+    Args:
+        pairs: the columns `first` and `second` and any others, which are kept. Both keys of a pair must have been
+            measured on the same queries.
+    """
+    values = measured.values()
+    estimates = np.array([values[a] - values[b] for a, b in zip(pairs["first"], pairs["second"], strict=True)])
+    samples = np.stack([
+        measured.resampled[a].astype(float) - measured.resampled[b] for a, b in zip(pairs["first"], pairs["second"], strict=True)
+    ], axis=1)  # fmt: skip
+    low, high = statistics.interval(samples)
+    all_low, all_high = statistics.simultaneous(estimates, samples)
+    return pairs.assign(**{
+        "difference": estimates, LOW: low, HIGH: high, "low of all": all_low, "high of all": all_high,
+    })  # fmt: skip
+
+
+def pairs_of(measured: Measured, weights: dict[str, str], place: str = "strict/all/articleType/mAP") -> pd.DataFrame:
+    """The differences that the thesis argues about: each with all else equal.
+
+    `preparation`: an encoder against the first with the same weights, under the same distance; `distance`: a distance
+    against the encoder's first; `weights`: the first encoder of some weights against that of the first weights.
+
+    Args:
+        weights: by encoder, the name of its weights.
+    """
+    known = (
+        measured.table[[RETRIEVAL, ENCODER, DISTANCE]]
+        .drop_duplicates()
+        .assign(weights=lambda t: t[ENCODER].map(weights))
     )
-    return Measured(table, pd.concat(kept, ignore_index=True), protocols.removed(strict))
+    found = []
+    first_of = known.groupby("weights", sort=False)[ENCODER].first()
+    for row in known.itertuples(index=False):
+        rivals = {
+            "preparation": known[(known[ENCODER] == first_of[row.weights]) & (known[DISTANCE] == row.distance)],
+            "distance": known[known[ENCODER] == row.encoder].head(1),
+        }
+        if row.encoder == first_of[row.weights]:
+            rivals["weights"] = known[(known[ENCODER] == first_of.iloc[0]) & (known[DISTANCE] == row.distance)]
+        for what, rival in rivals.items():
+            if len(rival) and rival[RETRIEVAL].iloc[0] != row.retrieval:
+                found.append(
+                    {"what": what, "first": f"{row.retrieval}/{place}", "second": f"{rival[RETRIEVAL].iloc[0]}/{place}"}
+                )
+    return pd.DataFrame(found, columns=["what", "first", "second"]).sort_values(
+        "what", kind="stable", ignore_index=True
+    )
+
+
+def self_match(table: pd.DataFrame) -> pd.DataFrame:
+    """mAP and hit@1 of the thesis's protocol with the query in the gallery and without it, and the share it explains.
+
+    The share is (with − without) / with: what part of the printed number is the query finding itself.
+    """
+    rows = pick(table, protocol=[protocols.THESIS, protocols.QUERY_OUT], metric=["mAP", "hit@1", "hit@5", "hit@10"])
+    wide = rows.pivot(index=[RETRIEVAL, GALLERY, METRIC], columns=PROTOCOL, values=VALUE).reset_index()
+    wide = wide.rename(columns={GALLERY: "pictures", protocols.THESIS: "query in", protocols.QUERY_OUT: "query out"})
+    wide["pictures"] = wide["pictures"].astype(int)
+    wide["share"] = (wide["query in"] - wide["query out"]) / wide["query in"]
+    return wide.sort_values([RETRIEVAL, METRIC, "pictures"], ignore_index=True).rename_axis(None, axis=1)
+
+
+def by_label(scores: pd.DataFrame, names: np.ndarray) -> pd.DataFrame:
+    """Per label: queries, relevant items each, mAP and hit@1, worst first. `names`: each query's label."""
+    answered = scores.assign(label=names)[(scores[RELEVANT] > 0).to_numpy()].groupby("label")
+    table = answered.agg(queries=(AP, "size"), relevant=(RELEVANT, "mean"), mAP=(AP, "mean"), hit=("hit@1", "mean"))
+    return table.sort_values("mAP").rename(columns={"hit": "hit@1"}).reset_index()
 
 
 def pick(table: pd.DataFrame, **where) -> pd.DataFrame:
@@ -56,37 +200,77 @@ def pick(table: pd.DataFrame, **where) -> pd.DataFrame:
     return table
 
 
-def precision_curve(table: pd.DataFrame) -> pd.DataFrame:
-    """Precision and chance against k, per retrieval: strict, all pictures, articleType."""
-    rows = pick(table, protocol=STRICT, gallery="all", relevance="articleType")
-    rows = rows[rows[METRIC].str.startswith("precision@")]
-    return pd.DataFrame(
-        {RETRIEVAL: rows[RETRIEVAL], "k": rows[METRIC].str.split("@").str[1].astype(int), "precision": rows[VALUE]}
-    )
+def keys(table: pd.DataFrame) -> list[str]:
+    """The key of each row of a tidy table."""
+    columns = [table[column].astype(str) for column in [RETRIEVAL, *PLACE, METRIC]]
+    return ["/".join(parts) for parts in zip(*columns, strict=True)]
 
 
-def write(data: str, measured: Measured) -> None:
-    """Writes `metrics.csv` (tidy), `metrics.json` (what `dvc metrics` shows) and the data of `dvc plots`."""
+def _labels(frame: pd.DataFrame, relevance: str, rows: np.ndarray) -> np.ndarray:
+    return catalog.label_codes(frame, "articleType" if relevance == protocols.GRADED else relevance)[rows]
+
+
+def _mean_name(name: str) -> str:
+    return {AP: "mAP", AP_1000: "mAP@1000"}.get(name, name)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else np.nan
+
+
+def _macro(values: np.ndarray, labels: np.ndarray) -> float:
+    known = np.isfinite(values)
+    return float(pd.Series(values[known]).groupby(labels[known]).mean().mean())
+
+
+def _chance(name: str, rows: pd.DataFrame) -> np.ndarray:
+    """The expected value of a metric for a random ranking, per query."""
+    relevant, size = rows[RELEVANT].to_numpy(), rows[SIZE].to_numpy()
+    kind, _, k = name.partition("@")
+    if kind == "nDCG":
+        return rows[f"chance {name}"].to_numpy()
+    if kind == AP:
+        return metrics.chance_average_precision(relevant, size, int(k) if k else None)
+    formula = {
+        "hit": metrics.chance_hit_at,
+        "recall": metrics.chance_recall_at,
+        "precision": metrics.chance_precision_at,
+    }
+    return formula[kind](relevant, size, int(k))
+
+
+def write(data: str, measured: Measured, tables: dict[str, pd.DataFrame], verdicts: pd.DataFrame) -> None:
+    """Writes the tables as CSV and what `dvc metrics` and `dvc plots` show.
+
+    `metrics.csv` is the tidy table, `verdicts.csv` that of the claims; `tables` become `<name>.csv`.
+    """
     folder = paths.evaluation(data)
     folder.mkdir(parents=True, exist_ok=True)
-    table = measured.table.round(DECIMALS)
-    _csv(table, folder / "metrics.csv")
-    by_type = pick(table, protocol=STRICT, gallery="all", relevance="articleType")
+    by_type = pick(measured.table, protocol=protocols.STRICT, gallery="all", relevance="articleType")
     bars = pick(by_type, metric="mAP")[[RETRIEVAL, VALUE]].rename(columns={VALUE: "mAP"})
-    _csv(bars, folder / "mean_average_precision.csv")
-    _csv(precision_curve(table), folder / "precision_at_k.csv")
+    precision = by_type[by_type[METRIC].str.startswith("precision@")]
+    curve = pd.DataFrame(
+        {RETRIEVAL: precision[RETRIEVAL], "k": precision[METRIC].str.split("@").str[1], "precision": precision[VALUE]}
+    )
+    every = {
+        "metrics": measured.table,
+        "verdicts": verdicts,
+        "mean_average_precision": bars,
+        "precision_at_k": curve,
+        **tables,
+    }
+    for name, table in every.items():
+        table.round(DECIMALS).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    thesis = pick(measured.table, protocol=protocols.THESIS, relevance="articleType")
     headline = {}
-    for name in table[RETRIEVAL].unique():
-        strict = pick(by_type, retrieval=name).set_index(METRIC)[VALUE]
-        thesis = pick(table, protocol=THESIS, relevance="articleType", retrieval=name).set_index(METRIC)[VALUE]
-        headline[name] = {
-            **strict[["mAP", "macro mAP", "hit@1"]].to_dict(),
-            "thesis mAP": thesis["mAP"],
-            "thesis hit@1": thesis["hit@1"],
-        }
-    text = json.dumps(headline, indent=1) + "\n"
-    (folder / "metrics.json").write_text(text, encoding="utf-8", newline="\n")
-
-
-def _csv(table: pd.DataFrame, path) -> None:
-    table.to_csv(path, index=False, lineterminator="\n")
+    for name in measured.table[RETRIEVAL].unique():
+        strict = pick(by_type, retrieval=name).set_index(METRIC)[VALUE].round(DECIMALS)
+        sizes = pick(thesis, retrieval=name, metric="mAP").set_index(GALLERY)[VALUE].round(DECIMALS)
+        headline[name] = {**strict[["mAP", MACRO, "hit@1"]].to_dict(), "thesis mAP": sizes.to_dict()}
+    counted = {
+        "count": verdicts["verdict"].value_counts().to_dict(),
+        "claim": dict(zip(verdicts["claim"], verdicts["verdict"], strict=True)),
+    }
+    for name, values in (("metrics", headline), ("verdicts", counted)):
+        (folder / f"{name}.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8", newline="\n")

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 RIGHT, WRONG, QUERY, PLAIN = "#2e8b57", "#c0392b", "#34495e", "#4c78a8"
-GREY = "#9aa0a6"
+GREY = "#9aa0a6"  # what is there for comparison
 
 
 def bars(counts: pd.Series, title: str, xlabel: str = "pictures") -> Figure:
@@ -137,6 +137,23 @@ def lines(table: pd.DataFrame, x: str, y: str, group: str, title: str) -> Figure
     sns.lineplot(table, x=x, y=y, hue=group, marker="o", errorbar=None, ax=axis)
     axis.set(title=title, xticks=sorted(table[x].unique()))
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False, title=None)
+    return _done(figure)
+
+
+def threshold_curve(curve: pd.DataFrame, best: float, single: pd.Series, title: str) -> Figure:
+    """Precision, recall and F1 against the threshold; a line at the best; bars for thresholds read off one picture each."""
+    figure, axis = plt.subplots(figsize=(7.5, 3), layout="constrained")
+    reached = curve[curve["recall"] < 0.9]
+    for name, colour in (("precision", RIGHT), ("recall", PLAIN), ("F1", QUERY)):
+        axis.plot(reached["threshold"], reached[name], color=colour, label=name)
+    axis.axvline(best, color=WRONG, linestyle="--", label="best F1 on train")
+    far = float(reached["threshold"].max()) if len(reached) else best
+    other = axis.twinx()
+    other.hist(single[np.isfinite(single) & (single <= far)], bins=60, color=GREY, alpha=0.5)
+    axis.plot([], [], color=GREY, linewidth=8, alpha=0.5, label="thresholds read off\none query each")
+    other.set(ylabel="queries", yticks=[])
+    axis.set(title=title, xlabel="threshold", ylim=(0, 1.02), zorder=other.get_zorder() + 1, facecolor="none")
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.03, 1))
     return _done(figure)
 
 

@@ -105,6 +105,27 @@ def rank(
             yield ahead.popleft().result()
 
 
+def nearest(
+    order: np.ndarray, distances: np.ndarray, copies: tuple[np.ndarray, np.ndarray], count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` of a ranking of everything, once the query and its copies are passed over.
+
+    Args:
+        order: int32 (Q, G), nearest first.
+        distances: float32 (Q, G), in the gallery's order.
+        copies: numbers (Q,) and (G,); a gallery item with its query's number is the query itself or a copy.
+
+    Returns:
+        Gallery positions and distances, (Q, K) each; infinite where the gallery holds fewer.
+    """
+    most = np.bincount(copies[1]).max()  # no query has more copies than the largest group of them
+    first = order[:, : count + most]
+    passed = copies[0][:, None] == copies[1][first]
+    kept = np.take_along_axis(first, np.argsort(passed, axis=1, kind="stable")[:, :count], axis=1)
+    found = np.take_along_axis(distances, kept, axis=1)
+    return kept, np.where(copies[0][:, None] == copies[1][kept], np.float32(np.inf), found)
+
+
 def search(
     queries: FeatureSet,
     gallery: FeatureSet,

@@ -102,3 +102,38 @@ def test_manhattan_adds_in_the_order_of_the_dimensions(rng):
     for d in range(300):
         total += np.abs(q[:, None, d] - g[None, :, d])
     assert (distances.manhattan(q, g) == total).all()
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 20), st.integers(1, 25), st.integers(1, 8), st.integers(0, 10_000))
+def test_the_nearest_of_a_ranking_equal_a_loop_that_passes_over_copies(queries, gallery, count, groups, seed):
+    rng = np.random.default_rng(seed)
+    q, g = features(rng.integers(0, 3, (queries, 2))), features(rng.integers(0, 3, (gallery, 2)), first=100)
+    copies = rng.integers(0, groups, queries), rng.integers(0, groups, gallery)
+    _, order, found = next(index.rank(q, g, "manhattan"))
+    places, far = index.nearest(order, found, copies, count)
+    assert places.shape == far.shape == (queries, min(count, gallery))
+    for query in range(queries):
+        others = [item for item in range(gallery) if copies[1][item] != copies[0][query]]
+        others.sort(key=lambda item, row=found[query]: (row[item], item))
+        expected = others[:count]
+        assert places[query, : len(expected)].tolist() == expected
+        assert far[query, : len(expected)].tolist() == [found[query, item] for item in expected]
+        assert np.isinf(far[query, len(expected) :]).all()
+
+
+def test_the_nearest_equal_a_search_that_never_ranks_copies(rng):
+    g = features(rng.integers(0, 4, (60, 3)))
+    copies = rng.integers(0, 25, 60)
+    _, order, found = next(index.rank(g, g, "euclidean"))
+    places, far = index.nearest(order, found, (copies, copies), 7)
+    near = index.search(g, g, "euclidean", 7, (copies, copies))
+    assert g.ids[places].tolist() == near.gallery_ids.tolist()
+    np.testing.assert_array_equal(far, near.distances)
+
+
+def test_a_gallery_of_nothing_but_copies_has_no_nearest(rng):
+    g = features(rng.normal(size=(3, 2)))
+    _, order, found = next(index.rank(g, g, "cosine"))
+    _, far = index.nearest(order, found, (np.zeros(3, int), np.zeros(3, int)), 2)
+    assert np.isinf(far).all()

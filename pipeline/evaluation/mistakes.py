@@ -1,0 +1,57 @@
+"""What went wrong: the nearest pictures of each query by what they share with it, and the queries found worst."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.data import catalog
+from pipeline.evaluation.protocols import AP
+from pipeline.retrieval.index import DISTANCE, NEIGHBOUR, QUERY, RANK, Neighbours
+
+RIGHT, COLOUR, GENDER, TYPE = "type, gender and colour right", "wrong colour", "wrong gender", "wrong type"
+KINDS = [RIGHT, COLOUR, GENDER, TYPE]
+
+
+def kinds(neighbours: pd.DataFrame, frame: pd.DataFrame, first: int) -> pd.Series:
+    """What each of the first neighbours shares with its query, one of `KINDS`, by its worst fault.
+
+    A wrong type outweighs a wrong gender, and that a wrong colour. The index is that of `neighbours`' rows.
+    """
+    near = neighbours[neighbours[RANK] <= first]
+    labels = frame.set_index(catalog.ID)[[catalog.ARTICLE, catalog.GENDER, catalog.COLOUR]].fillna("")
+    same = labels.loc[near[QUERY]].to_numpy() == labels.loc[near[NEIGHBOUR]].to_numpy()
+    found = pd.Series(RIGHT, index=near.index)
+    for column, fault in ((2, COLOUR), (1, GENDER), (0, TYPE)):  # the gravest is written last and stays
+        found[~same[:, column]] = fault
+    return found
+
+
+def shares(found: pd.Series) -> pd.Series:
+    """The share of each of `KINDS`, in their order."""
+    return found.value_counts(normalize=True).reindex(KINDS, fill_value=0.0)
+
+
+def worst(scores: pd.DataFrame, neighbours: pd.DataFrame, frame: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The queries of lowest AP, one per label so that one bad label does not fill the table, and what they found.
+
+    Args:
+        scores: one row per query of one retrieval, protocol, gallery and relevance.
+    """
+    labels = frame[[catalog.ID, catalog.ARTICLE, catalog.GENDER, catalog.COLOUR]]
+    rows = scores[scores["relevant"] > 0].sort_values(AP, kind="stable")
+    rows = rows.join(labels, on="query").drop_duplicates(catalog.ARTICLE).head(count)
+    first = neighbours[neighbours[RANK] == 1].set_index(QUERY)[NEIGHBOUR]
+    described = labels.set_index(catalog.ID).fillna("").agg(" · ".join, axis=1)
+    fault = kinds(neighbours, frame, 1)
+    fault.index = neighbours.loc[fault.index, QUERY]
+    return pd.DataFrame({
+        "query": rows[catalog.ID].to_numpy(), "is": described.loc[rows[catalog.ID]].to_numpy(),
+        "found first": described.loc[first.loc[rows[catalog.ID]]].to_numpy(),
+        "what went wrong": fault.loc[rows[catalog.ID]].to_numpy(),
+        "relevant": rows["relevant"].to_numpy(), "AP": rows[AP].to_numpy(),
+    })  # fmt: skip
+
+
+def of_queries(neighbours: pd.DataFrame, queries: list[str]) -> Neighbours:
+    """The saved neighbours of some queries, in the order given: what `panel` shows."""
+    rows = neighbours[neighbours[QUERY].isin(queries)].pivot(index=QUERY, columns=RANK).loc[queries]
+    return Neighbours(np.array(queries, object), rows[NEIGHBOUR].to_numpy(), rows[DISTANCE].to_numpy())

@@ -1,0 +1,108 @@
+"""Pictures of an embedding, and what it loses with fewer dimensions: document 002's experiments 1 to 3, seeded.
+
+A map in two dimensions keeps some neighbourhoods and no distances: how large a cluster is, how far two lie apart and
+whether they touch mean nothing in t-SNE or UMAP. Numbers come from the embedding itself (`separation`).
+"""
+
+import json
+import os
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from pipeline import params, paths
+from pipeline.data import catalog
+from pipeline.encoders.store import FeatureSet
+from pipeline.evaluation import protocols
+from pipeline.evaluation.separation import separation
+from pipeline.retrieval.distances import cosine
+
+ENOUGH = 0.9  # of the variance: what document 002 says is enough
+LABELS = ["articleType", "masterCategory"]
+
+
+def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, run: params.EmbeddingSpace) -> None:
+    """Writes what is measured (`measures.json`, `pca.parquet`) and drawn (`map.parquet`, `edges.parquet`).
+
+    Raises:
+        ValueError: features of other pictures, or no test part. Before any work.
+    """
+    protocols.check_same_pictures(features, frame)
+    rows = test_rows(frame, run.pictures, run.seed)
+    vectors = features.vectors[rows]
+    labels = {label: catalog.label_codes(frame, label)[rows] for label in LABELS}
+    measures = {"separation": {label: separation(vectors, codes, run.seed) for label, codes in labels.items()}}
+    curve, variance = components(features, frame, run)
+    measures["pca"] = {"dimension": features.vectors.shape[1], "enough": ENOUGH, "variance": variance}
+    drawn, edges = maps(vectors, run, encoder in run.umap_encoders)
+    folder = paths.embedding_space(data, encoder)
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn.assign(row=rows).to_parquet(folder / "map.parquet", index=False)
+    edges.to_parquet(folder / "edges.parquet", index=False)
+    curve.to_parquet(folder / "pca.parquet", index=False)
+    # last, so that a folder with measures is whole
+    (folder / "measures.json").write_text(json.dumps(measures, indent=1) + "\n", encoding="utf-8", newline="\n")
+
+
+def test_rows(frame: pd.DataFrame, count: int, seed: int) -> np.ndarray:
+    """Positions of some test pictures drawn by the seed, in the catalogue's order."""
+    test = np.flatnonzero((frame[catalog.SPLIT] == catalog.TEST).to_numpy())
+    return np.sort(np.random.default_rng(seed).choice(test, min(count, len(test)), replace=False))
+
+
+def components(
+    features: FeatureSet, frame: pd.DataFrame, run: params.EmbeddingSpace
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """AP of seeded test queries with 1, 2, … principal components, and the share of variance that each count keeps.
+
+    PCA is fitted on the train part. `components` 0 stands for the features as they are; the count that keeps 90 % of
+    the variance is always among them.
+    """
+    train = (frame[catalog.SPLIT] == catalog.TRAIN).to_numpy()
+    rows = test_rows(frame, run.pca_queries, run.seed)
+    with threadpool_limits(1):
+        pca = PCA(svd_solver="covariance_eigh").fit(features.vectors[train])
+    kept = np.cumsum(pca.explained_variance_ratio_)
+    most = min(len(kept), int(train.sum()) - 1)
+    enough = int(np.searchsorted(kept, ENOUGH)) + 1
+    counts = sorted({*(count for count in run.components if count < most), min(enough, most), most})
+    projected = pca.transform(features.vectors).astype(np.float32)
+    tables = []
+    for count in [0, *counts]:
+        vectors = features.vectors if count == 0 else np.ascontiguousarray(projected[:, :count])
+        gallery = FeatureSet(features.ids, vectors, f"{features.encoder_id}, {count} components")
+        values = protocols.precisions(gallery.take(rows), gallery, frame, rows, LABELS[0])
+        tables.append(pd.DataFrame({"components": count, protocols.QUERY: rows.astype(np.int32), protocols.AP: values}))
+    return pd.concat(tables, ignore_index=True), {str(count): float(kept[count - 1]) for count in counts}
+
+
+def maps(vectors: np.ndarray, run: params.EmbeddingSpace, with_umap: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """t-SNE and UMAP of vectors (N, D): coordinates, a row per vector, and the edges of UMAP's connectivity graph.
+
+    An edge joins two of a picture's nearest neighbours, weighted from 0 to 1. Both maps see cosine distances only.
+    """
+    distances = cosine(vectors, vectors)
+    np.fill_diagonal(distances, 0)
+    few = max(2, len(vectors) - 1)
+    with threadpool_limits(1):
+        near = TSNE(perplexity=min(run.perplexity, few / 3), metric="precomputed", init="random", random_state=run.seed)
+        spread = near.fit_transform(distances)
+    drawn = pd.DataFrame({"tsne_x": spread[:, 0], "tsne_y": spread[:, 1]})
+    if not with_umap:
+        return drawn.astype(np.float32), pd.DataFrame({"from": [], "to": [], "weight": []})
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # umap-learn loads TensorFlow where it finds it
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that a seed makes it run on one thread: that is wanted
+        import umap  # here, because it takes seconds
+
+        layout = umap.UMAP(n_neighbors=min(run.umap_neighbours, few), metric="precomputed", random_state=run.seed)
+        flat = layout.fit_transform(distances)
+    graph = layout.graph_.tocoo()
+    once = graph.row < graph.col
+    edges = pd.DataFrame({"from": graph.row[once], "to": graph.col[once], "weight": graph.data[once]})
+    drawn = drawn.assign(umap_x=flat[:, 0], umap_y=flat[:, 1]).astype(np.float32)
+    return drawn, edges.sort_values(["from", "to"], ignore_index=True)

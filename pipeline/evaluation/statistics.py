@@ -1,0 +1,82 @@
+"""How sure a mean over queries is: bootstrap intervals, paired differences, and several differences at once.
+
+One table of draws serves every retrieval, so that a difference of two is paired by query and all are on one footing.
+Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile interval); Romano and
+Wolf (2005), "Exact and approximate stepdown methods", section 4 (the studentised maximum).
+Letters: R resamples, Q queries, M measures.
+"""
+
+import warnings
+
+import numpy as np
+from scipy import sparse
+
+LEVEL = 0.95
+
+
+def draws(queries: int, resamples: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """How often each query is drawn in each resample: float32 (R, Q), whole numbers.
+
+    Args:
+        groups: a number per query (Q,): whole groups are drawn in place of single queries, for queries that are not
+            independent, such as the pictures of one product.
+    """
+    chosen = np.random.default_rng(seed)
+    if groups is None:
+        places, size = np.arange(queries), queries
+    else:
+        _, places = np.unique(groups, return_inverse=True)
+        size = int(places.max()) + 1
+    counts = np.empty((resamples, queries), np.float32)
+    for row in counts:
+        row[:] = np.bincount(chosen.integers(0, size, size), minlength=size)[places]
+    return counts
+
+
+def resampled_means(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The mean of each column in each resample; (R, Q) and (Q, M) → float64 (R, M). nan values are left out."""
+    known = np.isfinite(values)
+    sums = counts @ np.where(known, values, 0).astype(np.float32)
+    weights = counts @ known.astype(np.float32)
+    return np.where(weights > 0, sums.astype(float) / np.maximum(weights, 1), np.nan)
+
+
+def resampled_macro_means(counts: np.ndarray, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean over labels of the means within a label, in each resample; (R, M). `labels`: whole numbers (Q,).
+
+    A label of which a resample drew nothing is left out of that resample.
+    """
+    columns = []
+    for column in values.T:
+        known = np.isfinite(column)
+        _, codes = np.unique(labels[known], return_inverse=True)
+        shape = (int(known.sum()), int(codes.max(initial=-1)) + 1)
+        rows = np.arange(shape[0])
+        part = counts[:, known]
+        totals = part @ sparse.csr_array((column[known], (rows, codes)), shape)
+        drawn = part @ sparse.csr_array((np.ones(shape[0]), (rows, codes)), shape)
+        means = np.divide(totals, drawn, out=np.zeros_like(totals), where=drawn > 0)
+        columns.append(means.sum(axis=1) / np.maximum((drawn > 0).sum(axis=1), 1))
+    return np.stack(columns, axis=1)
+
+
+def interval(resampled: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """The percentile interval of each column: low and high (M,)."""
+    tail = (1 - level) / 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column of nothing but nan has the interval nan
+        low, high = np.nanquantile(resampled, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def simultaneous(estimates: np.ndarray, resampled: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Intervals that hold for all M differences at once with probability `level`: low and high (M,).
+
+    Every difference is divided by its bootstrap standard error; the critical value is the quantile of the largest
+    of them in each resample. With one difference this is an ordinary interval; with many it is wider.
+    """
+    spread = resampled.std(axis=0, ddof=1)
+    safe = np.where(spread > 0, spread, 1)
+    largest = (np.abs(resampled - estimates) / safe).max(axis=1)
+    critical = np.quantile(largest, level)
+    return estimates - critical * spread, estimates + critical * spread
