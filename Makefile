@@ -23,6 +23,7 @@ lab: .venv/installed         # the notebooks, to read and change
 bench: .venv/installed       # speed as ratios, measured side by side
 	$(VENV) -m benchmarks.features
 	$(VENV) -m benchmarks.ranking
+	$(VENV) -m benchmarks.evaluation
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -16,6 +16,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import params
+from pipeline.evaluation import claims
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {
@@ -68,6 +69,7 @@ def test_the_committed_lock_is_of_this_graph_and_these_parameters():
     expected |= {f"weights@{name}" for name in study.weights} | {f"finetuning@{name}" for name in study.finetunes}
     expected |= {f"feature_extraction@{name}" for name in study.encoders}
     expected |= {f"knn_retrieval@{name}" for name in study.retrievals}
+    expected |= {f"embedding_space@{name}" for name in study.encoders}
     assert set(committed["stages"]) == expected
 
 
@@ -104,10 +106,57 @@ def test_metrics_hold_the_thesiss_fingerprint(place):
         (table["protocol"] == "thesis") & (table["metric"] == "hit@1") & (table["relevance"] == "articleType")
     ]
     assert (thesis["value"] == 1).all()
-    assert len(thesis) == 6
+    assert len(thesis) == 6 * 2  # retrievals, sizes that the sample has pictures for
     strict = table[(table["protocol"] == "strict") & (table["metric"] == "mAP")]
     assert (strict["value"] > strict["chance"]).mean() > 0.9
-    assert set(table["relevance"]) == set(params.load().evaluation.relevances)
+    assert set(table["relevance"]) == {*params.load().knn_retrieval.relevances, "graded"}
+
+
+def test_every_cell_that_a_claim_names_shows_a_figure(place):
+    notebook = nbformat.read(place / "outputs/sample/notebooks/05_evaluation.ipynb", as_version=4)
+    shows = {
+        cell.id
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    }
+    page = (place / "outputs/sample/report/05_evaluation.html").read_text(encoding="utf-8")
+    for name, claim in claims.load().items():
+        if claim.see:
+            cell = claim.see.split("#")[1]
+            assert cell in shows, name
+            assert f'id="cell-id={cell}"' in page, name
+
+
+def test_verdicts_on_drawn_pictures_rest_on_no_measurement(place):
+    table = pd.read_csv(place / "outputs/sample/evaluation/verdicts.csv")
+    assert set(table["verdict"]) == {claims.INCONSISTENT, claims.NOT_TESTABLE, claims.NOT_RUN}
+    assert len(table) == len(claims.load())
+    shown = json.loads(call(place, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    assert shown["outputs/sample/evaluation/verdicts.json"]["data"]["claim"].keys() == claims.load().keys()
+    index = (place / "outputs/sample/report/index.html").read_text(encoding="utf-8")
+    assert all(f'id="{name}"' in index for name in claims.load())
+
+
+def test_a_claim_is_added_with_one_entry_and_reruns_the_evaluation_only(place):
+    path = place / "params/claims.yaml"
+    before = path.read_text(encoding="utf-8")
+    entry = (
+        '\n  000-new:\n    document: "000"\n    place: "nowhere"\n    words: "w"\n    meaning: "m"\n'
+        "    judge: {kind: bound, key: data/pictures, at_least: 1}\n    see: 05_evaluation#data\n"
+    )
+    path.write_text(before + entry, encoding="utf-8")
+    assert ran(stage(place, "repro").stdout) == ["evaluation", "report"]
+    table = pd.read_csv(place / "outputs/sample/evaluation/verdicts.csv").set_index("claim")
+    assert table.loc["000-new", "verdict"] == claims.NOT_RUN
+    path.write_text(before.replace("kind: bound", "kind: bond", 1), encoding="utf-8")
+    result = stage(place, "repro", check=False)
+    assert result.returncode != 0
+    assert "claims.yaml" in result.stdout + result.stderr
+    path.write_text(before, encoding="utf-8")
+    git(place, "checkout", "-q", ".")
+    call(place, "dvc", "checkout")
+    assert git(place, "status", "--porcelain") == ""
 
 
 def test_running_again_does_nothing(place):
@@ -118,7 +167,7 @@ def test_running_again_does_nothing(place):
 
 def test_running_everything_again_gives_the_same_bytes(place):
     result = stage(place, "repro", "-f")
-    assert len(ran(result.stdout)) == 5 + 2 + 1 + 4 + 6
+    assert len(ran(result.stdout)) == 5 + 2 + 1 + 4 + 6 + 4
     assert git(place, "diff") == ""
     assert git(place, "status", "--porcelain") == ""
 
@@ -167,7 +216,8 @@ def test_an_experiment_with_another_size_reruns_only_what_follows_from_it(place)
     output = call(
         place, "dvc", "exp", "run", "-n", "smaller", "-S", "encoders.efficientnet_lite0_stretch.image_size=160"
     ).stdout
-    expected = ["feature_extraction@efficientnet_lite0_stretch", "knn_retrieval@efficientnet_lite0_stretch-cosine"]
+    expected = ["feature_extraction@efficientnet_lite0_stretch", "knn_retrieval@efficientnet_lite0_stretch-cosine",
+                "embedding_space@efficientnet_lite0_stretch"]  # fmt: skip
     assert sorted(ran(output)) == sorted([*expected, "evaluation", "report"])
     difference = call(place, "dvc", "metrics", "diff", "--md").stdout
     assert "efficientnet_lite0_stretch-cosine" in difference
@@ -199,7 +249,16 @@ def test_publishing_copies_numbers_and_no_pictures(place):
     published = {
         str(path.relative_to(place / "reference/sample")) for path in (place / "reference/sample").rglob("*.*")
     }
-    assert {"params.yaml", "dvc.lock", "ingest.json", "metrics.csv", "metrics.json"} <= published
+    expected = {
+        "params.yaml",
+        "dvc.lock",
+        "ingest.json",
+        "metrics.csv",
+        "metrics.json",
+        "verdicts.csv",
+        "differences.csv",
+    }
+    assert expected <= published
     assert all(Path(name).suffix in (".yaml", ".lock", ".json", ".csv") for name in published)
     shutil.rmtree(place / "reference")
 

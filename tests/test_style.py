@@ -26,6 +26,7 @@ ROOMS = {
         "mistakes",
         "facts",
         "study",
+        "measurements",
         "claims",
     ],
     "report": ["plots", "study_plots", "pages"],

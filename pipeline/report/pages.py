@@ -14,6 +14,7 @@ import pandas as pd
 from traitlets.config import Config
 
 from pipeline import params, paths
+from pipeline.evaluation import claims
 
 TEMPLATES = Path(__file__).with_name("templates")
 LIBRARIES = ["tensorflow", "keras", "scikit-learn", "numpy", "pandas", "pillow", "papermill", "dvc"]
@@ -134,10 +135,27 @@ def _index(study: params.Study, notebooks: list[Path]) -> str:
         data=study.data, ingest=ingest, pictures=f"{ingest['pictures']:,}", findings=_findings(ingest),
         chapters=_chapters(notebooks, data), params_text=text, params_digest=_digest(text.encode()),
         queries=f"{ingest['test']:,}", not_run=study.not_run,
+        **_verdicts(data),
         results=[{"retrieval": name, "values": [_number(value) for value in row]} for name, row in results.iterrows()],
         sources=[(path.name, _digest(_source_text(path))) for path in sources],
         versions=[(name, version(name)) for name in LIBRARIES],
     )  # fmt: skip
+
+
+def _verdicts(data: str) -> dict:
+    """The claims by verdict, each with a link to the cell it rests on, and their counts by document."""
+    table = pd.read_csv(paths.evaluation(data) / "verdicts.csv", dtype={"document": str}, keep_default_na=False)
+    table["see"] = [
+        f"{chapter}.html#cell-id={cell}" if cell else ""
+        for chapter, _, cell in table["see"].str.partition("#").to_numpy()
+    ]
+    counted = claims.counts(table)
+    return {
+        "claims": len(table),
+        "verdict_names": claims.VERDICTS,
+        "verdicts": {verdict: table[table["verdict"] == verdict].to_dict("records") for verdict in claims.VERDICTS},
+        "verdict_counts": [{"document": name, "counts": row.tolist()} for name, row in counted.iterrows()],
+    }
 
 
 def _chapters(notebooks: list[Path], data: str) -> list[dict]:

@@ -70,7 +70,7 @@ def intervals(table: pd.DataFrame, group: str, title: str) -> Figure:
 
 def differences(table: pd.DataFrame, title: str) -> Figure:
     """A row per difference: thick its own interval, thin the one that holds for all at once; green and red clear of 0."""
-    figure, axis = plt.subplots(figsize=(8.5, 0.9 + 0.3 * len(table)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(8.5, 1.1 + 0.3 * len(table)), layout="constrained")
     labels = []
     for place, row in enumerate(table.to_dict("records")):
         colour = RIGHT if row["low of all"] > 0 else WRONG if row["high of all"] < 0 else GREY
@@ -79,7 +79,7 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
         axis.plot(row["difference"], place, "o", color="white", markeredgecolor=colour, markersize=5)
         labels.append(f"{row['first'].split('/')[0]} − {row['second'].split('/')[0]}")
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.set(title=title, yticks=range(len(labels)), xlabel="difference of mAP")
+    axis.set(title=title, yticks=range(len(labels)), ylim=(-0.6, len(labels) - 0.4), xlabel="difference of mAP")
     axis.set_yticklabels(labels, fontsize=7.5)
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
@@ -88,7 +88,7 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
 
 def heatmap(table: pd.DataFrame, title: str) -> Figure:
     """Numbers from 0 to 1 as shades, each written in its field."""
-    figure, axis = plt.subplots(figsize=(3 + 1.15 * len(table.columns), 1.1 + 0.34 * len(table)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(3 + 1.45 * len(table.columns), 1.1 + 0.34 * len(table)), layout="constrained")
     sns.heatmap(
         table.astype(float), annot=True, fmt=".3f", cmap="Blues", vmin=0, vmax=1, cbar=False, linewidths=0.5, ax=axis
     )
@@ -134,7 +134,17 @@ def connectivity(frame: pd.DataFrame, edges: pd.DataFrame, title: str) -> Figure
     segments = points[edges[["from", "to"]].to_numpy(int)]
     colours = [(0.2, 0.2, 0.25, 0.35 * weight) for weight in edges["weight"]]
     axis.add_collection(LineCollection(segments, colors=colours, linewidths=0.4))
-    sns.scatterplot(frame, x="x", y="y", hue="label", s=9, linewidth=0, palette="tab10", ax=axis)
+    sns.scatterplot(
+        frame,
+        x="x",
+        y="y",
+        hue="label",
+        hue_order=sorted(frame["label"].unique()),
+        s=9,
+        linewidth=0,
+        palette="tab10",
+        ax=axis,
+    )
     axis.set(title=title, xticks=[], yticks=[], xlabel="", ylabel="")
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False, title=None)
     return _done(figure)

@@ -21,7 +21,7 @@ def test_a_table_is_read_as_it_stands():
     frame, report = catalog.read_styles(styles())
     assert frame[catalog.ID].tolist() == ["1", "2"]
     assert frame[catalog.YEAR].tolist() == [2012, 2012]
-    assert report == {"encoding": "utf-8", "rows": 2, "rows_repaired": [], "rows_left_out": []}
+    assert report == {"encoding": "utf-8", "columns": 10, "rows": 2, "rows_repaired": [], "rows_left_out": []}
 
 
 @pytest.mark.parametrize(
@@ -345,3 +345,17 @@ def test_a_catalogue_not_made_yet_says_how(place):  # noqa: F811
 def test_a_table_of_one_product_is_all_train():
     frame, _ = catalog.read_styles(styles(row(1), row(2)))
     assert (catalog.add_splits(frame, 0.5, 0)[catalog.SPLIT] == catalog.TRAIN).all()
+
+
+def test_labels_are_counted_in_the_whole_table_most_first_and_blanks_are_none():
+    rows, _ = catalog.read_styles(
+        ("id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName\n"
+         "1,Men,A,B,C,NA,Fall,2011,,x\n2,Men,A,B,D,Red,Fall,2012,Casual,y\n3,Women,A,B,D,NA,Fall,2012,Casual,z\n").encode()
+    )  # fmt: skip
+    counts = catalog.label_counts(rows)
+    one = {column: dict(zip(group["label"], group["rows"], strict=True)) for column, group in counts.groupby("column")}
+    assert one["gender"] == {"Men": 2, "Women": 1}
+    assert one["baseColour"] == {"NA": 2, "Red": 1}
+    assert one["usage"] == {"Casual": 2}
+    assert one["year"] == {"2012": 2, "2011": 1}
+    assert list(counts[counts["column"] == "articleType"]["label"]) == ["D", "C"]

@@ -1,0 +1,91 @@
+"""params/claims.yaml against the documents: no cell of a table, no configuration and no document is missing, and each
+claim leads to a figure of chapter 5.
+"""
+
+from collections import Counter
+
+import nbformat
+import pytest
+
+from pipeline import params, paths
+from pipeline.evaluation import claims
+
+REGISTRY = claims.load()
+CELLS = {cell.id for cell in nbformat.read(paths.ROOT / "notebooks/05_evaluation.ipynb", as_version=4).cells}
+# Table 5.2.1: four models by Recall@1, @5, @10 and mAP. Table 5.2.2: by silhouette, intra, inter, ratio. 6.1.1: two by four.
+TABLE_521 = {
+    ("scratch", 1.0, 1.0, 1.0, 0.378605), ("simclr", 1.0, 1.0, 1.0, 0.459474),
+    ("finetuned", 1.0, 1.0, 1.0, 0.541431), ("padded", 1.0, 1.0, 1.0, 0.708221),
+}  # fmt: skip
+TABLE_522 = {
+    ("scratch", -0.453485, 0.767261, 0.990459, 1.290903), ("simclr", -0.270317, 0.709757, 0.996486, 1.403981),
+    ("finetuned", -0.515556, 0.054785, 0.203822, 3.720384), ("padded", -0.078462, 0.168644, 0.359602, 2.132321),
+}  # fmt: skip
+TABLE_611 = {("padded", 0.707221, 0.054785, 0.203822, 3.720384), ("finetuned", 0.541431, 0.168644, 0.359602, 2.132321)}
+
+
+def reported(table, columns):
+    """The registry's cells of a table, a row per model."""
+    models = dict.fromkeys(
+        name.removeprefix(f"001-{table}-").split("-")[0] for name in REGISTRY if name.startswith(f"001-{table}-")
+    )
+    return {(model, *(REGISTRY[f"001-{table}-{model}-{column}"].reported for column in columns)) for model in models}
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "expected"),
+    [
+        ("5.2.1", ["recall-1", "recall-5", "recall-10", "map"], TABLE_521),
+        ("5.2.2", ["silhouette", "intra", "inter", "ratio"], TABLE_522),
+        ("6.1.1", ["map", "intra", "inter", "ratio"], TABLE_611),
+    ],
+)
+def test_every_cell_of_the_tables_is_a_claim(table, columns, expected):
+    assert reported(table, columns) == expected
+    cells = [claim for claim in REGISTRY.values() if claim.document == "001" and claim.place == f"table {table}"]
+    assert sum(claim.reported is not None for claim in cells) >= len(expected) * len(columns)
+
+
+def test_every_configuration_from_a_to_i_has_its_thresholds():
+    steps = Counter(name.split("-")[1] for name in REGISTRY if name.startswith("001-4.3") and "-at-" in name)
+    assert steps == {"4.3a": 4, "4.3b": 4, "4.3c": 3, "4.3e": 2, "4.3f": 6, "4.3g": 2, "4.3h": 2, "4.3i": 2}
+    assert "001-4.3d-cross" in REGISTRY
+
+
+def test_every_document_has_claims_and_the_counts_of_the_data_are_among_them():
+    count = Counter(claim.document for claim in REGISTRY.values())
+    assert count["001"] > 150
+    assert all(count[document] >= 5 for document in ("000", "002", "003", "004"))
+    counts = {"001-4.2-gender": 5, "001-4.2-mastercategory": 7, "001-4.2-subcategory": 45, "001-4.2-articletype": 143,
+              "001-4.2-basecolour": 47, "001-4.2-first-year": 2008, "001-4.2-last-year": 2019}  # fmt: skip
+    assert {name: REGISTRY[name].reported for name in counts} == counts
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_claim_that_can_be_measured_names_the_cell_that_shows_it(name):
+    claim = REGISTRY[name]
+    if isinstance(claim.judge, claims.Document | claims.Untestable):
+        return
+    if claim.see:
+        chapter, cell = claim.see.split("#")
+        assert chapter == "05_evaluation"
+        assert cell in CELLS
+    else:
+        assert claim.how, "a claim without a figure is one that no suite can run yet, and says how it could be"
+
+
+def test_retrievals_that_claims_compare_are_spelt_as_a_suite_spells_them():
+    known = set()
+    for suite in ("offline", "thesis"):
+        text = (paths.ROOT / f"params/suite/{suite}.yaml").read_text(encoding="utf-8")
+        known |= {line.split(":")[0].strip() for line in text.splitlines() if line.startswith("  ") and ":" in line}
+    for name, claim in REGISTRY.items():
+        pairs = getattr(claim.judge, "pairs", [])
+        unknown = {key.split("/")[0] for pair in pairs for key in pair if not key.startswith("pca/")} - known
+        assert not unknown or claim.how, f"{name}: {unknown}"
+
+
+def test_on_drawn_pictures_nothing_is_reproduced_or_contradicted():
+    table = claims.verdicts(REGISTRY, {"data/pictures": 44_441.0}, {}, comparable=False)
+    assert set(table["verdict"]) == {claims.INCONSISTENT, claims.NOT_TESTABLE, claims.NOT_RUN}
+    assert params.load().data.source == "drawn"
