@@ -2,11 +2,12 @@
 
 import json
 
+import nbformat
 import pandas as pd
 import pytest
 
 from pipeline import params, paths
-from pipeline.evaluation import study
+from pipeline.evaluation import claims, study
 from pipeline.report import pages
 
 PLACE = paths.ROOT / "reference/fashion_small"
@@ -58,7 +59,56 @@ def test_finer_relevance_lands_on_the_anchors(table, relevance):
 def test_every_query_that_may_find_itself_does(table):
     thesis = study.pick(table, protocol="thesis", metric="hit@1", relevance="articleType")
     assert (thesis["value"] == 1).all()
-    assert len(thesis) == 12
+    assert len(thesis) == 39 * 5  # retrievals, sizes of the subset
+    alone = study.pick(table, protocol="thesis, query out", metric="hit@1", relevance="articleType")
+    assert (alone["value"] < 0.95).all()
+
+
+def test_every_mean_lies_in_its_interval_and_the_main_ones_are_narrow(table):
+    known = table.dropna(subset=["value"])
+    assert ((known["low"] <= known["value"] + 1e-6) & (known["value"] <= known["high"] + 1e-6)).mean() > 0.995
+    main = study.pick(table, protocol="strict", gallery="all", relevance="articleType", metric="mAP")
+    assert len(main) == 39
+    assert (main["high"] - main["low"]).between(0.005, 0.02).all()
+
+
+class TestVerdicts:
+    @pytest.fixture(scope="class")
+    def verdicts(self):
+        return pd.read_csv(PLACE / "verdicts.csv", dtype={"document": str}, keep_default_na=False)
+
+    @pytest.fixture(scope="class")
+    def values(self, table):
+        others = pd.read_csv(PLACE / "measurements.csv").set_index("key")["value"].to_dict()
+        return dict(zip(study.keys(table), table["value"], strict=True)) | others
+
+    def test_every_claim_has_one(self, verdicts):
+        assert list(verdicts["claim"]) == list(claims.load())
+        assert set(verdicts["verdict"]) <= set(claims.VERDICTS)
+
+    def test_each_that_rests_on_a_measurement_names_its_key_its_figure_and_its_cell(self, verdicts, values):
+        measured = verdicts[verdicts["verdict"].isin(claims.VERDICTS[:3])]
+        assert len(measured) > 50
+        cells = {cell.id for cell in nbformat.read(paths.ROOT / "notebooks/05_evaluation.ipynb", as_version=4).cells}
+        registry = claims.load()
+        for row in measured.itertuples():
+            judge = registry[row.claim].judge
+            wanted = getattr(judge, "keys", None) or [getattr(judge, "key", None)]
+            if isinstance(judge, claims.Difference):
+                wanted = [f"{name}/{judge.at}" for pair in judge.pairs for name in pair]
+            assert any(key in values for key in wanted), row.claim
+            assert row.keys
+            assert row.see.split("#")[1] in cells
+
+    def test_verdicts_without_an_interval_follow_from_the_published_numbers(self, verdicts, values):
+        again = claims.verdicts(claims.load(), values, {}, comparable=True).set_index("claim")["verdict"]
+        for row in verdicts.itertuples():
+            if isinstance(claims.load()[row.claim].judge, claims.Order | claims.Document | claims.Untestable):
+                assert again[row.claim] == row.verdict, row.claim
+
+    def test_no_claim_about_resnet50_is_judged_by_another_network(self, verdicts):
+        for row in verdicts[verdicts["verdict"].isin(claims.VERDICTS[:3])].itertuples():
+            assert "resnet50" not in row.keys
 
 
 def test_the_counts_of_the_real_data():

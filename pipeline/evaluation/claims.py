@@ -91,6 +91,7 @@ class Claim(Section):
     contradiction: str | None = None
     how: str | None = None
     see: str | None = None
+    headline: bool = False
 
 
 class Registry(Section):

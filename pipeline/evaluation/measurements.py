@@ -56,6 +56,20 @@ def threshold_values(data: str, table: pd.DataFrame, wanted: list[str]) -> dict[
     return values
 
 
+def threshold_curves(data: str, retrievals: list[str], points: int = 200) -> pd.DataFrame:
+    """Precision and recall of thresholds of all sizes, per retrieval and part; `best` marks the one chosen on train."""
+    tables = []
+    for name in retrievals:
+        counts = pd.read_parquet(paths.distances(data, name))
+        chosen = int(thresholds.curve(counts, thresholds.TRAIN_ALL)["F1"].to_numpy().argmax())
+        for part in (thresholds.TRAIN_ALL, thresholds.TEST_ALL):
+            curve = thresholds.curve(counts, part)
+            kept = np.unique([*np.searchsorted(curve["recall"], np.linspace(0, 0.999, points)), chosen])
+            table = curve.iloc[kept].assign(best=kept == chosen, part=part, retrieval=name)
+            tables.append(table[["retrieval", "part", "threshold", "precision", "recall", "best"]])
+    return pd.concat(tables, ignore_index=True).dropna()
+
+
 def separation_table(data: str, encoders: list[str]) -> pd.DataFrame:
     """Per encoder and label: each of `separation.NAMES` with the value that shuffled labels give."""
     rows = []

@@ -174,6 +174,22 @@ def components(table: pd.DataFrame, title: str) -> Figure:
     return _done(figure)
 
 
+def precision_recall(table: pd.DataFrame, title: str) -> Figure:
+    """Precision against recall per retrieval: solid on the train part with a dot where `best`, dashed on the test part."""
+    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
+    names = table["retrieval"].unique()
+    for name, colour in zip(names, sns.color_palette("husl", len(names)), strict=True):
+        for part, style in (("train", "-"), ("test", "--")):
+            rows = table[(table["retrieval"] == name) & (table["part"] == part)]
+            axis.plot(rows["recall"], rows["precision"], style, color=colour, label=name if part == "train" else None)
+        rows = table[(table["retrieval"] == name) & (table["part"] == "train") & table["best"]]
+        axis.plot(rows["recall"], rows["precision"], "o", color=colour)
+    axis.set(title=title, xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
+    return _done(figure)
+
+
 def transferred(table: pd.DataFrame, title: str) -> Figure:
     """Per retrieval: the F1 of the threshold chosen on the train part, and that of one read off a single picture."""
     figure, axis = plt.subplots(figsize=(8, 0.9 + 0.26 * len(table)), layout="constrained")

@@ -349,8 +349,8 @@ def test_a_table_of_one_product_is_all_train():
 
 def test_labels_are_counted_in_the_whole_table_most_first_and_blanks_are_none():
     rows, _ = catalog.read_styles(
-        ("id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName\n"
-         "1,Men,A,B,C,NA,Fall,2011,,x\n2,Men,A,B,D,Red,Fall,2012,Casual,y\n3,Women,A,B,D,NA,Fall,2012,Casual,z\n").encode()
+        b"id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName\n"
+         b"1,Men,A,B,C,NA,Fall,2011,,x\n2,Men,A,B,D,Red,Fall,2012,Casual,y\n3,Women,A,B,D,NA,Fall,2012,Casual,z\n"
     )  # fmt: skip
     counts = catalog.label_counts(rows)
     one = {column: dict(zip(group["label"], group["rows"], strict=True)) for column, group in counts.groupby("column")}
