@@ -60,13 +60,15 @@ def nearest(value: str, allowed: list[str]) -> str:
 def _explain(model: type[Section], fault: dict, where: str) -> str:
     """One pydantic fault as one line: file, key, allowed, received, nearest."""
     location = [str(part) for part in fault["loc"] if part not in ("int", "[key]") and "[" not in str(part)]
-    key, kind, received = ".".join(location), fault["type"], fault["input"]
+    written = _place(model, location)[1]
+    key, kind, received = ".".join(written), fault["type"], fault["input"]
+    if kind in ("extra_forbidden", "missing"):
+        allowed = list(_place(model, location[:-1])[0].model_fields)
     if kind == "extra_forbidden":
-        allowed = _fields(model, location[:-1])
         return (f"{where}: unknown key {key!r}. Allowed: {sorted(allowed)}. Received: {location[-1]!r}."
                 f"{nearest(location[-1], allowed)}")  # fmt: skip
     if kind == "missing":
-        return f"{where}: key {key!r} is missing. Allowed: {sorted(_fields(model, location[:-1]))}."
+        return f"{where}: key {key!r} is missing. Allowed: {sorted(allowed)}."
     text = f"{where}: {key}: {fault['msg'].removeprefix('Value error, ')}. Received: {received!r}."
     if kind == "literal_error":
         text += nearest(
@@ -85,13 +87,21 @@ def _number_hint(text: str) -> str:
         return ""
 
 
-def _fields(model: type[Section], location: list[str]) -> list[str]:
-    """The names allowed at a place in a model."""
+def _place(model: type[Section], location: list[str]) -> tuple[type[Section], list[str]]:
+    """The model at a place, and the place as it stands in the file: pydantic adds the kind where several are allowed."""
+    written, several = [], []
     for part in location:
+        tagged = [kind for kind in several if "kind" in kind.model_fields]
+        named = [kind for kind in tagged if part in getattr(kind.model_fields["kind"].annotation, "__args__", ())]
+        if named:
+            model, several = named[0], []
+            continue
+        written.append(part)
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
         kinds = [kind for kind in _kinds(annotation) if isinstance(kind, type) and issubclass(kind, Section)]
+        several = kinds if len(kinds) > 1 else []
         model = kinds[0] if kinds else model  # a dictionary's key or a list's index leads to the same model
-    return list(model.model_fields)
+    return model, written
 
 
 def _kinds(annotation: Any) -> list[Any]:

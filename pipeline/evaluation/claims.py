@@ -164,7 +164,7 @@ def _value(claim, values, resampled):
     if (missing := _missing([key], values)) is not None:
         return missing
     value, (low, high) = values[key], _interval(values, resampled, key)
-    near = abs(value - claim.reported) <= claim.judge.tolerance or low <= claim.reported <= high
+    near = abs(value - claim.reported) <= claim.judge.tolerance + 1e-9 or low <= claim.reported <= high
     return (REPRODUCED if near else DIFFERS), f"{_shown(value, low, high)} against {claim.reported:g} reported", [key]
 
 
@@ -183,14 +183,15 @@ def _bound(claim, values, resampled):
 def _difference(claim, values, resampled):
     judge = claim.judge
     pairs = [[f"{name}/{judge.at}" for name in pair] for pair in judge.pairs]
-    run = [pair for pair in pairs if all(key in values for key in pair)]
+    run = [pair for pair in pairs if all(np.isfinite(values.get(key, np.nan)) for key in pair)]
     if not run:
         return _missing(pairs[0], values)
     estimates = np.array([values[a] - values[b] for a, b in run])
-    samples = np.stack([resampled[a].astype(float) - resampled[b] for a, b in run], axis=1)
+    samples = np.stack([_draws(a, values, resampled) - _draws(b, values, resampled) for a, b in run], axis=1)
     low, high = statistics.simultaneous(estimates, samples) if len(run) > 1 else statistics.interval(samples)
     if judge.expect == "above":
-        sides = [_side(a - judge.margin, b - judge.margin, b + judge.margin) for a, b in zip(low, high, strict=True)]
+        sides = [REPRODUCED if a > judge.margin else CONTRADICTED if b < -judge.margin else DIFFERS
+                 for a, b in zip(low, high, strict=True)]  # fmt: skip
     else:
         sides = [_inside(a, b, judge.margin) for a, b in zip(low, high, strict=True)]
     verdict = CONTRADICTED if CONTRADICTED in sides else DIFFERS if DIFFERS in sides else REPRODUCED
@@ -233,6 +234,12 @@ def _missing(keys, values):
     return (NOT_RUN, f"{absent[0].split('/')[0]} was not measured here", []) if absent else None
 
 
+def _draws(key, values, resampled):
+    """The bootstrap means of a key; where it has none, its value in each draw."""
+    count = len(next(iter(resampled.values()), [0.0]))
+    return resampled[key].astype(float) if key in resampled else np.full(count, float(values[key]))
+
+
 def _interval(values, resampled, key):
     if key not in resampled:
         return values[key], values[key]
@@ -240,9 +247,9 @@ def _interval(values, resampled, key):
     return float(low[0]), float(high[0])
 
 
-def _side(low: float, high: float, other: float | None = None) -> str:
-    """Which side of 0 an interval lies on; `other` is its upper end as seen from the opposite margin."""
-    return REPRODUCED if low >= 0 else CONTRADICTED if (high if other is None else other) < 0 else DIFFERS
+def _side(low: float, high: float) -> str:
+    """Which side of 0 an interval lies on; 0 itself keeps a bound."""
+    return REPRODUCED if low >= 0 else CONTRADICTED if high < 0 else DIFFERS
 
 
 def _inside(low: float, high: float, margin: float) -> str:

@@ -10,7 +10,8 @@ def facts(data: str) -> dict[str, float]:
     """Every fact by its key.
 
     `data/rows`, `data/pictures`, `data/columns`; `data/labels/<column>`: how many labels `styles.csv` uses;
-    `data/count/<column>/<label>`: its rows; `data/pictures with/<column>/<label>[/<column>/<label>]`: its pictures;
+    `data/count/<column>/<label>`: its rows; `data/pictures with/<column>/<label>/<column>/<label>`:
+    pictures with both labels, of gender and masterCategory, and of masterCategory and season;
     `data/few/<column>/<n>`: labels with fewer than n rows; `data/first year`, `data/last year`; `data/width`,
     `data/height` in pixels, of the commonest size.
     """

@@ -65,7 +65,7 @@ def ndcg_at(gains: np.ndarray, k: int) -> np.ndarray:
     """
     k = min(k, gains.shape[1])
     ideal = ideal_dcg_at(gains, k)
-    return np.where(ideal > 0, gains[:, :k].astype(float) @ discounts(k) / np.where(ideal > 0, ideal, 1), np.nan)
+    return np.where(ideal > 0, _dcg(np.ascontiguousarray(gains), discounts(k)) / np.where(ideal > 0, ideal, 1), np.nan)
 
 
 def ideal_dcg_at(gains: np.ndarray, k: int) -> np.ndarray:
@@ -130,8 +130,9 @@ def seen(
 
     Args:
         order: int32 (Q, G), gallery positions, nearest first.
-        query_codes: int (Q,); a gallery item with its query's number is the query itself or a copy, and goes.
-        gallery_codes: int (G,).
+        query_codes: int (Q, L); a gallery item with one of its query's numbers, in the same column, goes: the query
+            itself, its copies, or its product's pictures.
+        gallery_codes: int (G, L).
         member: bool (G,), who is in the gallery.
     """
     return _seen(order, query_codes, gallery_codes, member)
@@ -201,7 +202,10 @@ def _seen(order, query_codes, gallery_codes, member):
         count = 0
         for rank in range(order.shape[1]):
             item = order[query, rank]
-            if member[item] and gallery_codes[item] != query_codes[query]:
+            goes = not member[item]
+            for code in range(gallery_codes.shape[1]):
+                goes = goes or gallery_codes[item, code] == query_codes[query, code]
+            if not goes:
                 kept[query, count] = item
                 count += 1
         found[query] = count
@@ -222,6 +226,15 @@ def _graded_gains(order, query_labels, gallery_labels, weights, found):
                         total += weights[label]
                 gains[query, rank] = total
     return gains
+
+
+@njit(parallel=True, cache=True)
+def _dcg(gains, discounts):
+    sums = np.zeros(gains.shape[0])
+    for query in prange(gains.shape[0]):
+        for rank in range(len(discounts)):
+            sums[query] += gains[query, rank] * discounts[rank]
+    return sums
 
 
 @njit(parallel=True, cache=True)

@@ -64,7 +64,8 @@ def check_same_pictures(features: FeatureSet, frame: pd.DataFrame) -> None:
 def precisions(queries: FeatureSet, gallery: FeatureSet, frame: pd.DataFrame, rows: np.ndarray, relevance: str,
                distance: str = "cosine") -> np.ndarray:  # fmt: skip
     """AP of some queries against everything under the strict protocol; (Q,). `rows`: the queries' positions."""
-    codes, copies, everything = catalog.label_codes(frame, relevance), copies_of(frame), np.ones(len(frame), bool)
+    codes, copies = catalog.label_codes(frame, relevance), copies_of(frame)[:, None]
+    everything = np.ones(len(frame), bool)
     values = np.empty(len(rows))
     for part, order, _ in rank(queries, gallery, distance):
         inside, found = metrics.seen(order, copies[rows[part]], copies, everything)
@@ -98,9 +99,10 @@ def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFra
     product = catalog.label_codes(frame, "product").astype(np.int64)
     product = np.where(product < 0, len(frame) + single, product)
     members = {gallery: everything if gallery == "all" else is_test for gallery in run.galleries}
-    views = [(STRICT, gallery, copies, member, run.relevances) for gallery, member in members.items()]
-    views += [(COPIES_IN, "all", single, everything, first), (PRODUCT_OUT, "all", product, everything, first),
-              (TEMPORAL, EVEN_YEARS, copies, even, first), (TEMPORAL, "all", copies, everything, first)]  # fmt: skip
+    bytes_, both = copies[:, None], np.stack([copies, product], axis=1)
+    views = [(STRICT, gallery, bytes_, member, run.relevances) for gallery, member in members.items()]
+    views += [(COPIES_IN, "all", single[:, None], everything, first), (PRODUCT_OUT, "all", both, everything, first),
+              (TEMPORAL, EVEN_YEARS, bytes_, even, first), (TEMPORAL, "all", bytes_, everything, first)]  # fmt: skip
     parts, found_nearest, counts = [], [], np.zeros((2, thresholds.BINS), np.int64)
     for part, order, distances in rank(features.take(asking), features, distance):
         rows = asking[part]
@@ -131,7 +133,7 @@ def _thesis(features, frame, distance, run, size) -> pd.DataFrame:
     """A seeded subset as queries and gallery at once, with the query in the gallery and without it."""
     chosen = np.sort(np.random.default_rng(run.seed).permutation(len(frame))[:size])
     subset, labels = features.take(chosen), catalog.label_codes(frame, run.relevances[0])[chosen]
-    nobody, itself = np.full(size, -1), np.arange(size)
+    nobody, itself = np.full((size, 1), -1), np.arange(size)[:, None]
     everything, parts = np.ones(size, bool), []
     for part, order, _ in rank(subset, subset, distance):
         for protocol, skip in ((THESIS, nobody), (QUERY_OUT, itself)):

@@ -15,7 +15,7 @@ LEVEL = 0.95
 
 
 def draws(queries: int, resamples: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
-    """How often each query is drawn in each resample: float32 (R, Q), whole numbers.
+    """How often each query is drawn in each resample: float64 (R, Q), whole numbers.
 
     Args:
         groups: a number per query (Q,): whole groups are drawn in place of single queries, for queries that are not
@@ -27,7 +27,7 @@ def draws(queries: int, resamples: int, seed: int, groups: np.ndarray | None = N
     else:
         _, places = np.unique(groups, return_inverse=True)
         size = int(places.max()) + 1
-    counts = np.empty((resamples, queries), np.float32)
+    counts = np.empty((resamples, queries))
     for row in counts:
         row[:] = np.bincount(chosen.integers(0, size, size), minlength=size)[places]
     return counts
@@ -36,9 +36,10 @@ def draws(queries: int, resamples: int, seed: int, groups: np.ndarray | None = N
 def resampled_means(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The mean of each column in each resample; (R, Q) and (Q, M) → float64 (R, M). nan values are left out."""
     known = np.isfinite(values)
-    sums = counts @ np.where(known, values, 0).astype(np.float32)
-    weights = counts @ known.astype(np.float32)
-    return np.where(weights > 0, sums.astype(float) / np.maximum(weights, 1), np.nan)
+    sums = counts @ np.where(known, values, 0.0)
+    alike = (known == known[:, :1]).all()  # one column stands for all where the same queries are left out of each
+    weights = counts @ (known[:, :1] if alike else known).astype(float)
+    return np.where(weights > 0, sums / np.maximum(weights, 1), np.nan)
 
 
 def resampled_macro_means(counts: np.ndarray, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -56,7 +57,8 @@ def resampled_macro_means(counts: np.ndarray, values: np.ndarray, labels: np.nda
         totals = part @ sparse.csr_array((column[known], (rows, codes)), shape)
         drawn = part @ sparse.csr_array((np.ones(shape[0]), (rows, codes)), shape)
         means = np.divide(totals, drawn, out=np.zeros_like(totals), where=drawn > 0)
-        columns.append(means.sum(axis=1) / np.maximum((drawn > 0).sum(axis=1), 1))
+        labelled = (drawn > 0).sum(axis=1)
+        columns.append(np.where(labelled > 0, means.sum(axis=1) / np.maximum(labelled, 1), np.nan))
     return np.stack(columns, axis=1)
 
 
@@ -73,10 +75,14 @@ def simultaneous(estimates: np.ndarray, resampled: np.ndarray, level: float = LE
     """Intervals that hold for all M differences at once with probability `level`: low and high (M,).
 
     Every difference is divided by its bootstrap standard error; the critical value is the quantile of the largest
-    of them in each resample. With one difference this is an ordinary interval; with many it is wider.
+    of them in each resample. With one difference this is an ordinary interval; with many it is wider. A difference
+    without a value (nan) has the interval nan and widens no other.
     """
     spread = resampled.std(axis=0, ddof=1)
     safe = np.where(spread > 0, spread, 1)
-    largest = (np.abs(resampled - estimates) / safe).max(axis=1)
+    known = np.isfinite(estimates) & np.isfinite(spread)
+    if not known.any():
+        return np.full(len(estimates), np.nan), np.full(len(estimates), np.nan)
+    largest = (np.abs(resampled - estimates) / safe)[:, known].max(axis=1)
     critical = np.quantile(largest, level)
     return estimates - critical * spread, estimates + critical * spread
