@@ -140,6 +140,13 @@ class KnnRetrieval(Section):
     threshold_queries: Count
     seed: Seed
 
+    @pydantic.model_validator(mode="after")
+    def _headline(self):
+        if 1 not in self.cutoffs or self.galleries[0] != "all" or self.relevances[0] != "articleType":
+            raise ValueError("cutoffs need 1 among them, galleries all first, relevances articleType first: the headline "
+                             f"numbers are those. Received: {self.cutoffs}, {self.galleries}, {self.relevances}")  # fmt: skip
+        return self
+
     @pydantic.field_validator("gains")
     @classmethod
     def _type_first(cls, gains: dict[str, float]) -> dict[str, float]:

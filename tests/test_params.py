@@ -106,6 +106,8 @@ def test_a_misspelt_key_is_named_with_the_nearest(refused):
         (("encoders", ENCODER, "image_size"), [224, 224, 3], "[height, width]"),
         (("encoders", ENCODER, "image_size"), 224.0, "whole number"),
         (("knn_retrieval", "galleries"), [], "at least 1 item"),
+        (("knn_retrieval", "cutoffs"), [5, 10], "cutoffs need 1 among them"),
+        (("knn_retrieval", "galleries"), ["test"], "galleries all first"),
         (("knn_retrieval", "gains"), {"gender": 1.0}, "a picture of another type has no gain"),
         (("embedding_space", "umap_encoders"), ["efficientnet_lite0"], "umap_encoders names nothing"),
         (("retrievals", "classification-cosine", "distance"), "cosin", "Did you mean 'cosine'?"),

@@ -42,7 +42,8 @@ class Bound(Section):
 
 
 class Difference(Section):
-    """Judged by paired differences, first − second, of every pair that was run.
+    """Judged by differences, first − second, of every pair that was run: paired by query where both have the same
+    queries, else of independent draws.
 
     `above` 0: reproduced when every interval lies above `margin`, contradicted when one lies below −margin.
     `within`: reproduced when every interval lies within ± margin, contradicted when one lies wholly outside.
@@ -208,7 +209,7 @@ def _order(claim, values, resampled):
     steps = np.diff([values[key] for key in keys])
     family = [key for key in values if claim.judge.complete and key.startswith(f"{claim.judge.complete}/")]
     between = [key for key in family if key not in keys and values[key] > values[keys[-1]]]
-    holds, reversed_ = (steps <= 0).all() and not between, (steps >= 0).all()
+    holds, reversed_ = (steps <= 0).all() and not between, (steps >= 0).all() and (steps > 0).any()
     shown = " ≥ ".join(f"{key.split('/', 1)[-1]} {_number(values[key])}" for key in keys)
     if not holds:
         shown = f"does not hold: {shown}" + "".join(f"; {key.split('/')[-1]} {_number(values[key])}" for key in between)
@@ -236,7 +237,7 @@ def _missing(keys, values):
 
 def _draws(key, values, resampled):
     """The bootstrap means of a key; where it has none, its value in each draw."""
-    count = len(next(iter(resampled.values()), [0.0]))
+    count = len(next(iter(resampled.values()), [0.0, 0.0]))
     return resampled[key].astype(float) if key in resampled else np.full(count, float(values[key]))
 
 

@@ -18,7 +18,8 @@ def kinds(neighbours: pd.DataFrame, frame: pd.DataFrame, first: int) -> pd.Serie
     """
     near = neighbours[neighbours[RANK] <= first]
     labels = frame.set_index(catalog.ID)[[catalog.ARTICLE, catalog.GENDER, catalog.COLOUR]].fillna("")
-    same = labels.loc[near[QUERY]].to_numpy() == labels.loc[near[NEIGHBOUR]].to_numpy()
+    wanted, got = labels.loc[near[QUERY]].to_numpy(), labels.loc[near[NEIGHBOUR]].to_numpy()
+    same = (wanted == got) & (wanted != "")  # a blank is no label, like everywhere
     found = pd.Series(RIGHT, index=near.index)
     for column, fault in ((2, COLOUR), (1, GENDER), (0, TYPE)):  # the gravest is written last and stays
         found[~same[:, column]] = fault

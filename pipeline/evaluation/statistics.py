@@ -21,7 +21,8 @@ def draws(queries: int, resamples: int, seed: int, groups: np.ndarray | None = N
         groups: a number per query (Q,): whole groups are drawn in place of single queries, for queries that are not
             independent, such as the pictures of one product.
     """
-    chosen = np.random.default_rng(seed)
+    # the number of queries is part of the seed: two sets of queries are drawn independently
+    chosen = np.random.default_rng([seed, queries])
     if groups is None:
         places, size = np.arange(queries), queries
     else:
@@ -78,11 +79,13 @@ def simultaneous(estimates: np.ndarray, resampled: np.ndarray, level: float = LE
     of them in each resample. With one difference this is an ordinary interval; with many it is wider. A difference
     without a value (nan) has the interval nan and widens no other.
     """
-    spread = resampled.std(axis=0, ddof=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        spread = np.nanstd(resampled, axis=0, ddof=1)
     safe = np.where(spread > 0, spread, 1)
     known = np.isfinite(estimates) & np.isfinite(spread)
     if not known.any():
         return np.full(len(estimates), np.nan), np.full(len(estimates), np.nan)
-    largest = (np.abs(resampled - estimates) / safe)[:, known].max(axis=1)
+    largest = np.nan_to_num(np.abs(resampled - estimates) / safe)[:, known].max(axis=1)
     critical = np.quantile(largest, level)
     return estimates - critical * spread, estimates + critical * spread

@@ -128,6 +128,8 @@ def differences(measured: Measured, pairs: pd.DataFrame) -> pd.DataFrame:
         pairs: the columns `first` and `second` and any others, which are kept. Both keys of a pair must have been
             measured on the same queries.
     """
+    if pairs.empty:
+        return pairs.assign(**{column: [] for column in ("difference", LOW, HIGH, "low of all", "high of all")})
     values = measured.values()
     estimates = np.array([values[a] - values[b] for a, b in zip(pairs["first"], pairs["second"], strict=True)])
     samples = np.stack([

@@ -1,0 +1,408 @@
+"""Claims from a file of a few lines: every way to judge one, every verdict it can reach, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.evaluation import claims
+from pipeline.sections import ParamsError
+
+AT = "strict/all/articleType/mAP"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Claims with the usual places and words, each with its own judge, as a file."""
+
+    def written(**entries):
+        usual = {"document": "001", "place": "section 5", "words": "as it says", "meaning": "in our terms"}
+        path = tmp_path / "claims.yaml"
+        with path.open("w", encoding="utf-8") as file:
+            YAML().dump({"claims": {name: {**usual, **entry} for name, entry in entries.items()}}, file)
+        return path
+
+    return written
+
+
+@pytest.fixture
+def verdict(write):
+    """The verdict on one claim; `values` may hold numbers, or bootstrap means around one."""
+
+    def found(entry, values, comparable=True):
+        return judged(claims.load(write(claim=entry)), values, comparable).iloc[0]
+
+    return found
+
+
+def judged(loaded, values, comparable=True):
+    resampled = {key: np.asarray(value, "f4") for key, value in values.items() if not np.isscalar(value)}
+    numbers = {key: float(np.mean(value)) for key, value in values.items()}
+    return claims.verdicts(loaded, numbers, resampled, comparable)
+
+
+def around(value, width=0.0, seed=0):
+    """Bootstrap means whose 95 % interval is `value` ± `width`, apart from a hair."""
+    return value + width / 0.95 * np.random.default_rng(seed).permutation(np.linspace(-1, 1, 2001))
+
+
+def value(reported, tolerance=0.01):
+    return {"reported": reported, "judge": {"kind": "value", "key": "x/mAP", "tolerance": tolerance}}
+
+
+def bound(**limit):
+    return {"judge": {"kind": "bound", "key": "x/mAP", **limit}}
+
+
+def difference(expect, margin=0.0, pairs=(("a", "b"),)):
+    pairs = [list(pair) for pair in pairs]
+    return {"judge": {"kind": "difference", "pairs": pairs, "at": AT, "expect": expect, "margin": margin}}
+
+
+def order(*keys):
+    return {"judge": {"kind": "order", "keys": list(keys)}}
+
+
+# --- a value ---
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (0.705, "reproduced"),  # within the tolerance
+        (0.695, "reproduced"),
+        (0.72, "differs"),
+        (0.68, "differs"),
+        (around(0.72, 0.03), "reproduced"),  # its interval holds what was reported
+        (around(0.72, 0.015), "differs"),
+    ],
+)
+def test_a_value_is_reproduced_within_its_tolerance_or_its_interval(verdict, measured, expected):
+    assert verdict(value(0.7), {"x/mAP": measured})["verdict"] == expected
+
+
+def test_a_fact_that_must_be_exact_is(verdict):
+    entry = {"reported": 44441, "judge": {"kind": "value", "key": "data/pictures", "tolerance": 0}}
+    row = verdict(entry, {"data/pictures": 44441})
+    assert row["verdict"] == "reproduced"
+    assert row["evidence"] == "44,441 against 44441 reported"
+    assert verdict(entry, {"data/pictures": 44440})["verdict"] == "differs"
+
+
+def test_a_verdict_says_what_it_rests_on(verdict):
+    row = verdict(value(0.7), {"x/mAP": around(0.72, 0.015)})
+    assert row["evidence"] == "0.720 [0.705, 0.735] against 0.7 reported"
+    assert row["keys"] == "x/mAP"
+    assert (row["claim"], row["document"], row["place"], row["reported"]) == ("claim", "001", "section 5", 0.7)
+
+
+def test_a_value_exactly_at_its_tolerance_is_reproduced(verdict):
+    assert verdict(value(0.82, 0.01), {"x/mAP": 0.83})["verdict"] == "reproduced"
+
+
+# --- a bound ---
+
+
+@pytest.mark.parametrize(
+    ("limit", "measured", "expected"),
+    [
+        ({"at_least": 0.9}, around(0.95, 0.04), "reproduced"),
+        ({"at_least": 0.9}, around(0.92, 0.04), "differs"),
+        ({"at_least": 0.9}, around(0.88, 0.04), "differs"),
+        ({"at_least": 0.9}, around(0.8, 0.04), "contradicted"),
+        ({"at_most": 0.9}, around(0.8, 0.04), "reproduced"),
+        ({"at_most": 0.9}, around(0.88, 0.04), "differs"),
+        ({"at_most": 0.9}, around(0.92, 0.04), "differs"),
+        ({"at_most": 0.9}, around(0.95, 0.04), "contradicted"),
+        ({"at_least": 3}, 3, "reproduced"),
+        ({"at_least": 3}, 2, "contradicted"),
+        ({"at_most": 3}, 3, "reproduced"),
+        ({"at_most": 3}, 4, "contradicted"),
+    ],
+)
+def test_a_bound_holds_when_the_whole_interval_does(verdict, limit, measured, expected):
+    assert verdict(bound(**limit), {"x/mAP": measured})["verdict"] == expected
+
+
+# --- a difference ---
+
+
+def two(first_less_second, width):
+    """Two measurements whose paired difference has an interval of ± `width`."""
+    shared = around(0.6, 0.2, seed=1)  # paired: what both share leaves with the difference
+    return {f"a/{AT}": shared + around(first_less_second, width), f"b/{AT}": shared}
+
+
+@pytest.mark.parametrize(
+    ("margin", "first_less_second", "width", "expected"),
+    [
+        (0, 0.05, 0.02, "reproduced"),
+        (0, 0.01, 0.02, "differs"),
+        (0, -0.01, 0.02, "differs"),
+        (0, -0.05, 0.02, "contradicted"),
+        (0.04, 0.07, 0.02, "reproduced"),
+        (0.04, 0.05, 0.02, "differs"),  # above, but not by as much as claimed
+        (0.04, -0.05, 0.02, "differs"),
+        (0.04, -0.07, 0.02, "contradicted"),
+    ],
+)
+def test_one_is_above_another_when_the_paired_interval_is(verdict, margin, first_less_second, width, expected):
+    row = verdict(difference("above", margin), two(first_less_second, width))
+    assert row["verdict"] == expected
+    assert row["keys"].split() == [f"a/{AT}", f"b/{AT}"]
+
+
+@pytest.mark.parametrize(
+    ("first_less_second", "width", "expected"),
+    [
+        (0.01, 0.02, "reproduced"),
+        (-0.01, 0.02, "reproduced"),
+        (0.03, 0.02, "differs"),
+        (0, 0.06, "differs"),
+        (0.07, 0.02, "contradicted"),
+        (-0.07, 0.02, "contradicted"),
+    ],
+)
+def test_two_are_as_good_as_each_other_when_the_paired_interval_lies_within_the_margin(
+    verdict, first_less_second, width, expected
+):
+    assert verdict(difference("within", 0.04), two(first_less_second, width))["verdict"] == expected
+
+
+@pytest.mark.parametrize(
+    ("second_pair", "expected"), [(0.05, "reproduced"), (0.0, "differs"), (-0.05, "contradicted"), (None, "reproduced")]
+)
+def test_of_several_pairs_the_worst_decides_and_those_not_run_are_passed_over(verdict, second_pair, expected):
+    values = two(0.05, 0.02)
+    if second_pair is not None:
+        values[f"c/{AT}"] = values[f"b/{AT}"] + around(second_pair, 0.02, seed=2)
+    row = verdict(difference("above", 0, [("a", "b"), ("c", "b")]), values)
+    assert row["verdict"] == expected
+    assert ("c − b" in row["evidence"]) == (second_pair is not None)
+
+
+def test_several_pairs_are_judged_by_intervals_that_hold_at_once(verdict):
+    """Eight differences, each of whose own intervals just misses 0: together they show less."""
+    values = {f"b/{AT}": around(0.6)}
+    for number in range(8):
+        draws = np.random.default_rng(number).normal(0.01, 0.0047, 2000)
+        values[f"a{number}/{AT}"] = values[f"b/{AT}"][:2000] + draws
+    values[f"b/{AT}"] = values[f"b/{AT}"][:2000]
+    pairs = [(f"a{number}", "b") for number in range(8)]
+    alone = [verdict(difference("above", 0, [pair]), values)["verdict"] for pair in pairs]
+    assert alone == ["reproduced"] * 8
+    assert verdict(difference("above", 0, pairs), values)["verdict"] == "differs"
+
+
+def test_a_retrieval_is_not_above_one_with_the_same_scores(verdict):
+    same = around(0.6, 0.1)
+    assert verdict(difference("above"), {f"a/{AT}": same, f"b/{AT}": same})["verdict"] != "reproduced"
+
+
+# --- an order ---
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((0.9, 0.8, 0.7), "reproduced"),
+        ((0.9, 0.9, 0.7), "reproduced"),
+        ((0.9, 0.7, 0.8), "differs"),
+        ((0.7, 0.8, 0.9), "contradicted"),
+    ],
+)
+def test_an_order_holds_when_each_is_at_least_the_next(verdict, values, expected):
+    row = verdict(order("x/p", "x/q", "x/r"), dict(zip(("x/p", "x/q", "x/r"), values, strict=True)))
+    assert row["verdict"] == expected
+    assert ("does not hold" in row["evidence"]) == (expected != "reproduced")
+    assert row["keys"] == "x/p x/q x/r"
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ({"x/r": 0.6}, "reproduced"),
+        ({"x/r": 0.6, "x/s": 0.75}, "differs"),  # stands between the two named
+        ({"x/r": 0.6, "x/s": 0.95}, "differs"),
+        ({"x/s": 0.7}, "reproduced"),  # as many as the last, not more
+        ({"xy/s": 0.95}, "reproduced"),  # of another family
+    ],
+)
+def test_a_complete_order_leaves_no_other_of_the_family_before_the_last(verdict, others, expected):
+    entry = order("x/p", "x/q")
+    complete = {"judge": {**entry["judge"], "complete": "x"}}
+    values = {"x/p": 0.8, "x/q": 0.7, **others}
+    assert verdict(complete, values)["verdict"] == expected
+    assert verdict(entry, values)["verdict"] == "reproduced"
+
+
+# --- what is not measured ---
+
+
+def test_a_document_that_contradicts_itself_needs_no_measurement(verdict):
+    entry = {"judge": {"kind": "document"}, "contradiction": "table 1 says .9 and table 2 says .8"}
+    row = verdict(entry, {})
+    assert (row["verdict"], row["evidence"]) == ("inconsistent in the document", entry["contradiction"])
+
+
+def test_what_lacks_something_is_not_testable(verdict):
+    row = verdict({"judge": {"kind": "untestable", "missing": "the model was never published"}, "reported": "12 %"}, {})
+    assert (row["verdict"], row["evidence"]) == ("not testable", "the model was never published")
+
+
+MEASURED = {
+    "value": value(0.7), "bound": bound(at_least=0.5), "order": order("x/mAP", "x/q"),
+    "difference": difference("above"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MEASURED)
+def test_what_was_not_measured_was_not_run_and_says_how_to(verdict, kind):
+    measured = {"other/mAP": 0.9, "x/q": 0.9, f"b/{AT}": 0.9}  # the other of each two
+    row = verdict({**MEASURED[kind], "how": "run suite=thesis"}, measured)
+    assert row["verdict"] == "not run"
+    assert row["evidence"] == f"{'a' if kind == 'difference' else 'x'} was not measured here; run suite=thesis"
+    assert row["keys"] == ""
+
+
+@pytest.mark.parametrize("kind", MEASURED)
+def test_what_has_no_value_was_not_run(verdict, kind):
+    """A metric is nan where no query had anything to find."""
+    nothing = np.full(300, np.nan)
+    values = {"x/mAP": nothing, "x/q": nothing, f"a/{AT}": nothing, f"b/{AT}": nothing}
+    assert verdict(MEASURED[kind], values)["verdict"] == "not run"
+
+
+@pytest.mark.parametrize("others", [
+    {"other/mAP": [0.1, 0.2, 0.3]},
+    {},
+])  # fmt: skip
+def test_differences_of_values_without_bootstrap_means_are_judged_by_the_values(verdict, others):
+    values = {f"a/{AT}": 0.9, f"b/{AT}": 0.8, f"c/{AT}": 0.7, **others}
+    assert verdict(difference("above"), values)["verdict"] == "reproduced"
+    assert verdict(difference("above", 0, [("a", "b"), ("b", "c")]), values)["verdict"] == "reproduced"
+
+
+def test_other_pictures_than_the_thesiss_give_no_verdict(write):
+    document = {"judge": {"kind": "document"}, "contradiction": "twice"}
+    missing = {"judge": {"kind": "untestable", "missing": "a model"}}
+    path = write(**MEASURED, wrong=value(0.1), document=document, untestable=missing)
+    values = {"x/mAP": 0.7, "x/q": 0.6, **two(0.05, 0.02)}
+    comparable = judged(claims.load(path), values).set_index("claim")["verdict"]
+    table = judged(claims.load(path), values, comparable=False).set_index("claim")
+    assert comparable.tolist() == ["reproduced"] * 4 + ["differs", "inconsistent in the document", "not testable"]
+    assert table["verdict"].tolist() == ["not run"] * 5 + ["inconsistent in the document", "not testable"]
+    assert set(table["evidence"][:5]) == {claims.OTHER_PICTURES}
+    assert set(table["keys"]) == {""}
+
+
+# --- the table, the file ---
+
+
+def test_adding_a_claim_takes_an_entry_and_no_code(write):
+    first = claims.load(write(one=value(0.7)))
+    both = claims.load(write(**{"one": value(0.7), "5.2-more": {**bound(at_most=0.8), "document": "004"}}))
+    assert judged(first, {"x/mAP": 0.7})["claim"].tolist() == ["one"]
+    table = judged(both, {"x/mAP": 0.7})
+    assert table["claim"].tolist() == ["one", "5.2-more"]
+    assert table["verdict"].tolist() == ["reproduced", "reproduced"]
+    pd.testing.assert_series_equal(table.iloc[0], judged(first, {"x/mAP": 0.7}).iloc[0], check_names=False)
+
+
+def test_verdicts_are_counted_by_document(write):
+    path = write(one=value(0.7), two=value(0.9), three={**value(0.9), "document": "004"}, four=bound(at_least=0.9))
+    counted = claims.counts(judged(claims.load(path), {"x/mAP": 0.7}))
+    assert counted.columns.tolist() == claims.VERDICTS
+    assert counted.index.tolist() == ["001", "004", "all"]
+    assert counted.loc["001"].tolist() == [1, 1, 1, 0, 0, 0]
+    assert counted.loc["004"].tolist() == [0, 1, 0, 0, 0, 0]
+    assert counted.loc["all"].tolist() == [1, 2, 1, 0, 0, 0]
+
+
+JUDGES = {kind: entry["judge"] for kind, entry in MEASURED.items()}
+
+
+@pytest.mark.parametrize(
+    ("entry", "received", "nearest"),
+    [
+        ({**value(0.7), "contradicton": "x"}, "contradicton", "contradiction"),
+        ({**value(0.7), "documnet": "001"}, "documnet", "document"),
+        ({"reported": 0.7, "judge": {**JUDGES["value"], "tolerence": 0.1}}, "tolerence", "tolerance"),
+        ({"judge": {**JUDGES["bound"], "at_lest": 0.1}}, "at_lest", "at_least"),
+        ({"judge": {**JUDGES["difference"], "margn": 0.1}}, "margn", "margin"),
+        ({"judge": {**JUDGES["order"], "kees": ["a"]}}, "kees", "keys"),
+        ({"judge": {"kind": "untestable", "mising": "x"}}, "mising", "missing"),
+    ],
+)
+def test_a_misspelt_key_is_refused_with_the_nearest_name(write, entry, received, nearest):
+    with pytest.raises(ParamsError) as error:
+        claims.load(write(claim=entry))
+    lines = [line for line in str(error.value).splitlines() if "unknown key" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("claims.yaml: unknown key 'claims.claim.")
+    assert f"Received: {received!r}. Did you mean {nearest!r}?" in lines[0]
+
+
+def test_a_missing_key_of_a_judge_is_named_by_its_place_in_the_file(write):
+    with pytest.raises(ParamsError, match=r"key 'claims\.claim\.judge\.tolerance' is missing"):
+        claims.load(write(claim={"reported": 0.7, "judge": {"kind": "value", "key": "x"}}))
+
+
+@pytest.mark.parametrize("kind", ["bounds", "valu"])
+def test_an_unknown_kind_is_refused_with_the_kinds_there_are(write, kind):
+    with pytest.raises(ParamsError) as error:
+        claims.load(write(claim={"judge": {"kind": kind, "key": "x"}}))
+    for known in claims.JUDGES:
+        assert f"'{known}'" in str(error.value)
+    assert kind in str(error.value)
+
+
+@pytest.mark.parametrize("reported", [None, "about 70 %"])
+def test_a_claim_judged_by_a_value_needs_a_reported_number(write, reported):
+    with pytest.raises(ParamsError, match=r"claims.yaml: claim is judged by a value and needs a reported number"):
+        claims.load(write(claim={**value(0.7), "reported": reported}))
+
+
+@pytest.mark.parametrize("entry", [{}, {"contradiction": ""}, {"contradiction": None}])
+def test_a_claim_judged_by_its_document_needs_a_contradiction(write, entry):
+    with pytest.raises(ParamsError, match=r"claims.yaml: claim is judged by its document and needs a contradiction"):
+        claims.load(write(claim={"judge": {"kind": "document"}, **entry}))
+
+
+@pytest.mark.parametrize("limit", [{}, {"at_least": 0.1, "at_most": 0.2}])
+def test_a_bound_is_one_of_two(write, limit):
+    with pytest.raises(ParamsError, match=r"claims.yaml: claim needs at_least or at_most, one of the two"):
+        claims.load(write(claim=bound(**limit)))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({**value(0.7), "document": "005"}, r"claims\.claim\.document: .*Received: '005'"),
+        (value(0.7, tolerance=-1), r"tolerance.*greater than or equal to 0"),
+        ({**value(0.7), "words": ""}, r"claims\.claim\.words"),
+        (difference("above", 0, [("a", "b", "c")]), r"pairs.*at most 2"),
+        (difference("abov"), r"'above' or 'within'.*Did you mean 'above'"),
+        (order("alone"), r"keys.*at least 2"),
+    ],
+)
+def test_an_impossible_entry_is_refused_with_its_key(write, entry, message):
+    with pytest.raises(ParamsError, match=message):
+        claims.load(write(claim=entry))
+
+
+def test_a_missing_part_of_a_claim_is_named(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text("claims: {one: {document: '001', judge: {kind: untestable, missing: x}}}", encoding="utf-8")
+    with pytest.raises(ParamsError) as error:
+        claims.load(path)
+    for name in ("place", "words", "meaning"):
+        assert f"key 'claims.one.{name}' is missing" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "claims: [", "claim:\n  a: {}\n", "claims:\n  Big_Name: {}\n"])
+def test_a_file_without_claims_is_refused(tmp_path, text):
+    path = tmp_path / "claims.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"claims\.yaml"):
+        claims.load(path)

@@ -1,0 +1,145 @@
+"""What an embedding keeps with fewer dimensions, and its maps: one tiny case, measured once."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import cdist
+from sklearn.metrics import average_precision_score
+
+from pipeline import params, paths
+from pipeline.data import catalog
+from pipeline.encoders.store import FeatureSet
+from pipeline.evaluation import protocols, separation, space, study
+
+SPACE = params.EmbeddingSpace(
+    pictures=20, perplexity=30, umap_neighbours=4, umap_encoders=["drawn"], components=[1, 3, 500], pca_queries=6,
+    seed=0,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(world, tmp_path_factory):
+    """The catalogue's pictures in six dimensions of falling variance, and what was written about them."""
+    frame, _ = world
+    rng = np.random.default_rng(4)
+    vectors = (rng.normal(size=(30, 6)) * [8, 4, 2, 1, 0.5, 0.2] + 1).astype(np.float32)
+    features = FeatureSet(frame[catalog.ID].to_numpy(object), vectors, "encoder:1")
+    root = tmp_path_factory.mktemp("space")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "ROOT", root)
+        space.measure("sample", "drawn", features, frame, SPACE)
+        folder = paths.embedding_space("sample", "drawn")
+    return frame, features, folder
+
+
+def test_a_run_writes_whole_files(place):
+    _, _, folder = place
+    assert {path.name for path in folder.iterdir()} == {"map.parquet", "edges.parquet", "pca.parquet", "measures.json"}
+
+
+def test_the_separation_is_that_of_the_chosen_test_pictures(place):
+    frame, features, folder = place
+    found = json.loads((folder / "measures.json").read_text(encoding="utf-8"))["separation"]
+    rows = space.test_rows(frame, SPACE.pictures, SPACE.seed)
+    for label in ("articleType", "masterCategory"):
+        codes = catalog.label_codes(frame, label)[rows]
+        expected = separation.separation(features.vectors[rows], codes, SPACE.seed)
+        for name, value in expected.items():
+            assert found[label][name] == pytest.approx(value, nan_ok=True)
+
+
+def test_chosen_rows_are_test_pictures_in_the_catalogues_order(place):
+    frame, *_ = place
+    for count in (1, 4, 99):
+        rows = space.test_rows(frame, count, 3)
+        assert len(rows) == min(count, 10)
+        assert (np.diff(rows) > 0).all()
+        assert (frame.loc[rows, catalog.SPLIT] == catalog.TEST).all()
+    assert space.test_rows(frame, 4, 3).tolist() == space.test_rows(frame, 4, 3).tolist()
+    assert any(space.test_rows(frame, 4, 3).tolist() != space.test_rows(frame, 4, seed).tolist() for seed in range(3))
+
+
+def slow_components(features, frame):
+    """Eigenvectors of the train part's covariance, largest first: the share of variance kept, and all pictures."""
+    train = features.vectors[(frame[catalog.SPLIT] == catalog.TRAIN).to_numpy()].astype(float)
+    variances, axes = np.linalg.eigh(np.cov(train.T))
+    kept = np.cumsum(variances[::-1]) / variances.sum()
+    return kept, (features.vectors - train.mean(axis=0)) @ axes[:, ::-1]
+
+
+def test_the_variance_kept_is_that_of_the_train_part(place):
+    frame, features, folder = place
+    measured = json.loads((folder / "measures.json").read_text(encoding="utf-8"))["pca"]
+    kept, _ = slow_components(features, frame)
+    enough = min(count for count in range(1, 7) if kept[count - 1] >= 0.9)
+    assert (measured["dimension"], measured["enough"]) == (6, 0.9)
+    assert measured["variance"] == pytest.approx({str(count): kept[count - 1] for count in {1, 3, enough, 6}}, abs=1e-6)
+
+
+def test_average_precision_with_few_components_equals_scikit_learns(place):
+    frame, features, folder = place
+    curve = pd.read_parquet(folder / "pca.parquet")
+    _, projected = slow_components(features, frame)
+    for count, rows in curve.groupby("components"):
+        vectors = features.vectors.astype(float) if count == 0 else projected[:, :count]
+        distances = np.round(cdist(vectors, vectors, "cosine"), 6)  # one component: two distances, and ties
+        assert len(rows) == SPACE.pca_queries
+        for _, row in rows.iterrows():
+            q = int(row["query"])
+            others = (frame[catalog.SHA256] != frame.loc[q, catalog.SHA256]).to_numpy()
+            right = (frame[catalog.ARTICLE] == frame.loc[q, catalog.ARTICLE]).fillna(False).to_numpy(bool)[others]
+            order = np.argsort(distances[q, others], kind="stable")
+            if right.any():
+                expected = average_precision_score(right[order], -np.arange(len(order)))
+                assert row["AP"] == pytest.approx(expected, abs=1e-9), (count, q)
+            else:
+                assert np.isnan(row["AP"])
+
+
+def test_features_as_they_are_have_the_strict_protocols_scores(place, run):
+    frame, features, folder = place
+    curve = pd.read_parquet(folder / "pca.parquet")
+    whole = curve[curve["components"] == 0].set_index("query")["AP"]
+    scores = protocols.judge(features, frame, "cosine", run).scores
+    strict = study.pick(scores, protocol="strict", gallery="all", relevance="articleType")
+    np.testing.assert_array_equal(whole, strict.set_index("query").loc[whole.index, "AP"])
+
+
+def test_maps_have_a_finite_place_per_picture(place):
+    frame, _, folder = place
+    drawn = pd.read_parquet(folder / "map.parquet")
+    assert drawn["row"].tolist() == space.test_rows(frame, SPACE.pictures, SPACE.seed).tolist()
+    places = drawn[["tsne_x", "tsne_y", "umap_x", "umap_y"]]
+    assert (places.dtypes == np.float32).all()
+    assert np.isfinite(places).all(axis=None)
+    assert not places.round(3).duplicated().any()
+
+
+def test_edges_join_neighbours_once_with_a_weight_up_to_1(place):
+    _, _, folder = place
+    edges = pd.read_parquet(folder / "edges.parquet")
+    assert len(edges)
+    assert (edges["from"] < edges["to"]).all()
+    assert not edges.duplicated(["from", "to"]).any()
+    assert edges["to"].max() < 10
+    assert ((edges["weight"] > 0) & (edges["weight"] <= 1)).all()
+    assert set(edges["from"]) | set(edges["to"]) == set(range(10))
+
+
+def test_without_umap_the_same_seed_gives_the_same_tsne_and_no_edges(place):
+    frame, features, folder = place
+    rows = space.test_rows(frame, SPACE.pictures, SPACE.seed)
+    drawn, edges = space.maps(features.vectors[rows], SPACE, with_umap=False)
+    written = pd.read_parquet(folder / "map.parquet")
+    pd.testing.assert_frame_equal(drawn, written[["tsne_x", "tsne_y"]], check_exact=True)
+    assert edges.empty
+
+
+def test_features_of_other_pictures_are_refused_before_anything_is_written(place, tmp_path, monkeypatch):
+    frame, features, _ = place
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="different pictures"):
+        space.measure("sample", "drawn", features.take(np.arange(29)), frame, SPACE)
+    assert not list(tmp_path.iterdir())

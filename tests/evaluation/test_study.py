@@ -1,0 +1,410 @@
+"""The study's table from scores on disk: means, intervals, chance levels, differences, who is compared, and files."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import params, paths
+from pipeline.data import catalog
+from pipeline.encoders.store import FeatureSet
+from pipeline.evaluation import metrics, protocols, statistics, study
+
+EVALUATION = params.Evaluation(resamples=300, worst_classes=3, worst_queries=3, seed=1)
+RETRIEVALS = {
+    "good-cosine": params.Retrieval(encoder="good", distance="cosine"),
+    "good-manhattan": params.Retrieval(encoder="good", distance="manhattan"),
+    "bad-cosine": params.Retrieval(encoder="bad", distance="cosine"),
+}
+STRICT = "strict/all/articleType"
+
+
+@pytest.fixture(scope="module")
+def place(world, run, tmp_path_factory):
+    """A project's folder with a catalogue and the scores of three retrievals; by retrieval, what was judged."""
+    frame, features = world
+    rng = np.random.default_rng(6)
+    types = catalog.label_codes(frame, "articleType")
+    vectors = {
+        "good": (np.eye(8)[types] + 0.4 * rng.normal(size=(30, 8))).astype(np.float32),
+        "bad": rng.normal(size=(30, 8)).astype(np.float32),
+    }
+    root, judged = tmp_path_factory.mktemp("study"), {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "ROOT", root)
+        paths.scores("sample", "x").parent.mkdir(parents=True)
+        frame.to_parquet(paths.catalog("sample"), index=False)
+        for name, retrieval in RETRIEVALS.items():
+            made = FeatureSet(features.ids, vectors[retrieval.encoder], retrieval.encoder)
+            judged[name] = protocols.judge(made, frame, retrieval.distance, run)
+            judged[name].scores.to_parquet(paths.scores("sample", name), index=False)
+    return root, judged
+
+
+@pytest.fixture
+def here(place, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", place[0])
+    return place[1]
+
+
+@pytest.fixture(scope="module")
+def measured(place):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "ROOT", place[0])
+        return study.measure("sample", RETRIEVALS, EVALUATION)
+
+
+def rows_of(judged, retrieval="good-cosine", protocol="strict", gallery="all", relevance="articleType"):
+    return study.pick(judged[retrieval].scores, protocol=protocol, gallery=gallery, relevance=relevance)
+
+
+# --- the table ---
+
+
+def test_every_value_is_the_mean_over_queries_with_something_to_find(place, measured):
+    names = {"AP": "mAP", "AP@1000": "mAP@1000"}
+    for _, row in measured.table.iterrows():
+        if row["metric"] == "macro mAP":
+            continue
+        name = {new: old for old, new in names.items()}.get(row["metric"], row["metric"])
+        scores = rows_of(place[1], row["retrieval"], row["protocol"], row["gallery"], row["relevance"])
+        answered = scores[scores["relevant"] > 0]
+        assert row["value"] == pytest.approx(answered[name].mean(), nan_ok=True)
+        assert (row["queries"], row["left_out"]) == (len(answered), len(scores) - len(answered))
+
+
+def test_queries_with_nothing_to_find_are_counted(measured):
+    rows = study.pick(measured.table, protocol="strict", gallery="all", relevance="articleType", metric="mAP")
+    assert rows["queries"].tolist() == [8] * 3
+    assert rows["left_out"].tolist() == [2] * 3
+
+
+def test_the_table_has_every_metric_at_every_place_of_every_retrieval(measured):
+    table = measured.table
+    counting = {f"{kind}@{k}" for kind in ("hit", "recall", "precision") for k in (1, 3)}
+    plain = {"mAP", "mAP@1000", "macro mAP", *counting}
+    for (_, relevance), rows in table.groupby(["retrieval", "relevance"]):
+        assert set(rows["metric"]) == ({"nDCG@2", "nDCG@50"} if relevance == "graded" else plain)
+    places = table.drop_duplicates(["protocol", "gallery", "relevance"])
+    assert len(places) == 2 * 4 + 4 + 4  # strict; its variants; two sizes of the thesis's, with and without the query
+    assert list(table["retrieval"].drop_duplicates()) == list(RETRIEVALS)
+    assert table.groupby("retrieval")[["encoder", "distance"]].first().loc["good-manhattan"].tolist() == [
+        "good", "manhattan"
+    ]  # fmt: skip
+
+
+def test_macro_weighs_each_label_the_same(world, place, measured):
+    frame, _ = world
+    for relevance in ("articleType", "gender+articleType"):
+        scores = rows_of(place[1], relevance=relevance)
+        total, labels = {}, protocols.label_names(frame, relevance)
+        for _, row in scores[scores["relevant"] > 0].iterrows():
+            total.setdefault(labels[row["query"]], []).append(row["AP"])
+        expected = sum(sum(values) / len(values) for values in total.values()) / len(total)
+        assert measured.values()[f"good-cosine/strict/all/{relevance}/macro mAP"] == pytest.approx(expected)
+
+
+def test_chance_is_the_mean_of_each_querys_chance(place, measured):
+    scores = rows_of(place[1])
+    scores = scores[scores["relevant"] > 0]
+    relevant, size = scores["relevant"].to_numpy(), scores["size"].to_numpy()
+    expected = {
+        "mAP": metrics.chance_average_precision(relevant, size),
+        "mAP@1000": metrics.chance_average_precision(relevant, size, 1000),
+        "hit@3": metrics.chance_hit_at(relevant, size, 3),
+        "recall@3": metrics.chance_recall_at(relevant, size, 3),
+        "precision@3": metrics.chance_precision_at(relevant, size, 3),
+    }
+    rows = study.pick(measured.table, protocol="strict", gallery="all", relevance="articleType")
+    for name, values in expected.items():
+        assert study.pick(rows, metric=name)["chance"].tolist() == pytest.approx([values.mean()] * 3)
+    graded = rows_of(place[1], relevance="graded")
+    rows = study.pick(measured.table, protocol="strict", gallery="all", relevance="graded", metric="nDCG@2")
+    assert rows["chance"].tolist() == pytest.approx([graded["chance nDCG@2"].mean()] * 3)
+
+
+def test_random_vectors_do_as_chance_does(world, run):
+    frame, features = world
+    short = run.model_copy(update={"relevances": ["articleType"], "galleries": ["all"], "thesis_sizes": [12]})
+    found = {"mAP": [], "nDCG@2": [], "hit@3": []}
+    for seed in range(30):
+        vectors = np.random.default_rng(seed).normal(size=(30, 4)).astype(np.float32)
+        scores = protocols.judge(FeatureSet(features.ids, vectors, "e"), frame, "cosine", short).scores
+        for name, rows in found.items():
+            relevance = "graded" if "nDCG" in name else "articleType"
+            one = study.pick(scores, protocol="strict", gallery="all", relevance=relevance)
+            draws = statistics.draws(len(one), 2, 0)
+            drop = [c for c in one if ("nDCG" in c) != (relevance == "graded") and ("@" in c or c == "AP")]
+            table, _ = study.summarise({"x": one.drop(columns=drop)}, np.zeros(len(one), int), draws)
+            rows.append(table.set_index("metric").loc[name, ["value", "chance"]].to_numpy(float))
+    for name, rows in found.items():
+        values, chances = np.array(rows).T
+        assert values.mean() == pytest.approx(chances[0], abs=4 * values.std() / np.sqrt(len(values))), name
+
+
+def test_intervals_hold_their_values_and_are_the_resampled_means(measured):
+    table, keys = measured.table, study.keys(measured.table)
+    known = table["value"].notna().to_numpy()
+    assert (table["low"] <= table["value"] + 1e-6)[known].all()
+    assert (table["high"] >= table["value"] - 1e-6)[known].all()
+    for key, (_, row) in zip(keys, table.iterrows(), strict=True):
+        low, high = statistics.interval(measured.resampled[key].astype(float)[:, None])
+        assert (row["low"], row["high"]) == pytest.approx((low[0], high[0]), abs=1e-6, nan_ok=True), key
+
+
+def test_the_interval_of_a_mean_equals_a_loop_over_the_same_draws(place, measured):
+    values = rows_of(place[1])["AP"].to_numpy()
+    means = []
+    for count in statistics.draws(len(values), EVALUATION.resamples, EVALUATION.seed):
+        drawn = [value for value, times in zip(values, count, strict=True) for _ in range(int(times))]
+        means.append(np.nanmean(drawn))
+    found = measured.resampled[f"good-cosine/{STRICT}/mAP"]
+    np.testing.assert_allclose(found, means, atol=1e-6)
+
+
+def test_keys_name_each_measurement_once(measured):
+    keys = study.keys(measured.table)
+    assert len(set(keys)) == len(keys)
+    assert set(keys) == set(measured.resampled)
+    assert f"good-cosine/{STRICT}/mAP" in keys
+    assert "bad-cosine/thesis, query out/12/articleType/hit@1" in keys
+    assert list(measured.values()) == keys
+    rows = study.pick(measured.table, retrieval="bad-cosine", protocol="strict", gallery="test", metric="nDCG@2")
+    assert measured.values()["bad-cosine/strict/test/graded/nDCG@2"] == rows["value"].item()
+
+
+def test_a_place_where_no_query_finds_anything_has_no_value(place):
+    scores = rows_of(place[1])
+    nothing = scores.assign(relevant=0).drop(columns=["nDCG@2", "nDCG@50", "chance nDCG@2", "chance nDCG@50"])
+    nothing[[name for name in nothing if "@" in name or name == "AP"]] = np.nan
+    table, samples = study.summarise({"x": nothing}, np.zeros(len(nothing), int), statistics.draws(len(nothing), 9, 0))
+    assert "macro mAP" not in set(table["metric"])
+    assert table[["value", "low", "high", "chance"]].isna().all(axis=None)
+    assert (set(table["queries"]), set(table["left_out"])) == ({0}, {10})
+    assert all(np.isnan(column).all() for column in samples.values())
+
+
+def test_the_same_seed_gives_the_same_study(here, measured):
+    again = study.measure("sample", RETRIEVALS, EVALUATION)
+    pd.testing.assert_frame_equal(again.table, measured.table, check_exact=True)
+    assert {key: column.tobytes() for key, column in again.resampled.items()} == {
+        key: column.tobytes() for key, column in measured.resampled.items()
+    }
+
+
+def test_scores_that_were_not_made_are_named_with_how_to_make_them(here):
+    more = {**RETRIEVALS, "other-cosine": params.Retrieval(encoder="other", distance="cosine")}
+    with pytest.raises(study.StudyError, match=r"^other-cosine has no scores.*dvc repro knn_retrieval@other-cosine$"):
+        study.measure("sample", more, EVALUATION)
+
+
+def test_scores_of_one_relevance_have_its_own_metrics_only(here):
+    graded = study.scores("sample", "good-cosine", protocol="strict", gallery="all", relevance="graded")
+    assert [name for name in graded if "@" in name or name == "AP"] == [
+        "nDCG@2", "chance nDCG@2", "nDCG@50", "chance nDCG@50",
+    ]  # fmt: skip
+    plain = study.scores("sample", "good-cosine", protocol="strict", gallery="test", relevance="product")
+    assert "AP" in plain
+    assert not [name for name in plain if "nDCG" in name]
+    pd.testing.assert_series_equal(
+        plain["AP"], rows_of(here, gallery="test", relevance="product")["AP"].reset_index(drop=True)
+    )
+
+
+# --- differences ---
+
+
+def test_differences_are_paired_by_query(place, measured):
+    pair = {"first": f"good-cosine/{STRICT}/mAP", "second": f"bad-cosine/{STRICT}/mAP", "why": "so"}
+    pairs = pd.DataFrame([pair])
+    row = study.differences(measured, pairs).iloc[0]
+    paired = rows_of(place[1])["AP"].to_numpy() - rows_of(place[1], "bad-cosine")["AP"].to_numpy()
+    draws = statistics.draws(len(paired), EVALUATION.resamples, EVALUATION.seed)
+    low, high = statistics.interval(statistics.resampled_means(draws, paired[:, None]))
+    assert row["difference"] == pytest.approx(np.nanmean(paired))
+    assert (row["low"], row["high"]) == pytest.approx((low[0], high[0]), abs=1e-6)
+    assert row["why"] == "so"
+
+
+def test_differences_turned_round_change_their_sign(measured):
+    names = [f"{name}/{STRICT}/{metric}" for name in RETRIEVALS for metric in ("mAP", "macro mAP", "hit@1")]
+    pairs = pd.DataFrame([(a, b) for a in names for b in names if a < b], columns=["first", "second"])
+    turned = pairs.rename(columns={"first": "second", "second": "first"})
+    one, other = study.differences(measured, pairs), study.differences(measured, turned)
+    for here, there in (("difference", "difference"), ("low", "high"), ("high", "low"), ("low of all", "high of all")):
+        np.testing.assert_allclose(one[here], -other[there], atol=1e-12)
+    assert (one["high of all"] - one["low of all"] > 0).all()
+
+
+def test_a_retrieval_differs_from_itself_by_exactly_0(measured):
+    key = f"good-cosine/{STRICT}/mAP"
+    row = study.differences(measured, pd.DataFrame({"first": [key], "second": [key]})).iloc[0]
+    assert row[["difference", "low", "high", "low of all", "high of all"]].tolist() == [0] * 5
+
+
+def test_retrievals_with_the_same_scores_differ_by_exactly_0(place):
+    plain = rows_of(place[1])[["relevant", "size", "AP", "hit@1", "precision@3"]]
+    same = {f"r{number}": plain for number in range(13)}
+    table, samples = study.summarise(same, np.arange(len(plain)) % 3, statistics.draws(len(plain), 300, 0))
+    where = {"protocol": "strict", "gallery": "all", "relevance": "articleType"}
+    made = study.Measured(table.assign(**where), {f"{name}/{STRICT}/{m}": row for (name, m), row in samples.items()})
+    keys = [f"{name}/{STRICT}/{metric}" for name in same for metric in ("mAP", "macro mAP", "precision@3")]
+    pairs = pd.DataFrame({"first": keys[3:], "second": keys[:3] * 12})
+    found = study.differences(made, pairs)
+    assert (found[["difference", "low", "high", "low of all", "high of all"]] == 0).all(axis=None)
+
+
+def test_without_pairs_there_are_no_differences(measured):
+    one = study.Measured(study.pick(measured.table, retrieval="good-cosine"), measured.resampled)
+    assert study.differences(one, study.pairs_of(one, {"good": "w"})).empty
+
+
+def test_differences_of_all_at_once_are_at_least_as_wide_as_normal_ones(measured):
+    names = [f"{name}/{STRICT}/mAP" for name in RETRIEVALS]
+    pairs = pd.DataFrame([(a, b) for a in names for b in names if a != b], columns=["first", "second"])
+    table = study.differences(measured, pairs)
+    for _, row in table.iterrows():
+        samples = measured.resampled[row["first"]].astype(float) - measured.resampled[row["second"]]
+        assert row["high of all"] - row["low of all"] >= 2 * 1.96 * samples.std(ddof=1)
+
+
+def studied(*names):
+    """A study's table with nothing in it but who was measured: `encoder-distance`."""
+    rows = [(name, *name.rsplit("-", 1)) for name in names]
+    return study.Measured(pd.DataFrame(rows, columns=["retrieval", "encoder", "distance"]), {})
+
+
+def pairs_of(measured, weights):
+    pairs = study.pairs_of(measured, weights, "p/g/r/m")
+    assert pairs["first"].str.endswith("/p/g/r/m").all()
+    assert pairs["second"].str.endswith("/p/g/r/m").all()
+    return [(row.what, row.first.split("/")[0], row.second.split("/")[0]) for row in pairs.itertuples(index=False)]
+
+
+def test_pairs_change_one_thing_at_a_time():
+    names = ["pad-cosine", "pad-euclidean", "stretch-cosine", "stretch-euclidean", "tuned-cosine", "tuned-euclidean"]
+    weights = {"pad": "imagenet", "stretch": "imagenet", "tuned": "ours"}
+    assert pairs_of(studied(*names), weights) == [
+        ("distance", "pad-euclidean", "pad-cosine"),
+        ("distance", "stretch-euclidean", "stretch-cosine"),
+        ("distance", "tuned-euclidean", "tuned-cosine"),
+        ("preparation", "stretch-cosine", "pad-cosine"),
+        ("preparation", "stretch-euclidean", "pad-euclidean"),
+        ("weights", "tuned-cosine", "pad-cosine"),
+        ("weights", "tuned-euclidean", "pad-euclidean"),
+    ]
+
+
+def test_a_distance_that_a_rival_was_not_run_under_makes_no_pair():
+    measured = studied("pad-cosine", "stretch-cosine", "stretch-manhattan", "tuned-manhattan")
+    assert pairs_of(measured, {"pad": "imagenet", "stretch": "imagenet", "tuned": "ours"}) == [
+        ("distance", "stretch-manhattan", "stretch-cosine"),
+        ("preparation", "stretch-cosine", "pad-cosine"),
+    ]
+
+
+def test_only_the_first_encoder_of_some_weights_stands_for_them():
+    measured = studied("pad-cosine", "tuned-cosine", "tuned_too-cosine")
+    assert pairs_of(measured, {"pad": "imagenet", "tuned": "ours", "tuned_too": "ours"}) == [
+        ("preparation", "tuned_too-cosine", "tuned-cosine"),
+        ("weights", "tuned-cosine", "pad-cosine"),
+    ]
+
+
+def test_one_retrieval_makes_no_pair():
+    assert pairs_of(studied("pad-cosine"), {"pad": "imagenet"}) == []
+
+
+def test_pairs_of_a_study_can_be_subtracted(measured):
+    pairs = study.pairs_of(measured, {"good": "one", "bad": "two"})
+    table = study.differences(measured, pairs)
+    assert table["what"].tolist() == ["distance", "weights"]
+    values = measured.values()
+    expected = [values[f"good-manhattan/{STRICT}/mAP"] - values[f"good-cosine/{STRICT}/mAP"],
+                values[f"bad-cosine/{STRICT}/mAP"] - values[f"good-cosine/{STRICT}/mAP"]]  # fmt: skip
+    assert table["difference"].tolist() == pytest.approx(expected)
+
+
+# --- files ---
+
+VERDICTS = pd.DataFrame({"claim": ["one", "two", "three"], "verdict": ["differs", "not run", "differs"]})
+
+
+def test_the_files_hold_the_table_the_headlines_and_the_verdicts(measured, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    study.write("sample", measured, {"more": pd.DataFrame({"x": [1 / 3]})}, VERDICTS)
+    folder = paths.evaluation("sample")
+    table = pd.read_csv(folder / "metrics.csv")
+    pd.testing.assert_frame_equal(table, measured.table.round(6), check_dtype=False)
+    assert (folder / "more.csv").read_bytes() == b"x\n0.333333\n"
+    headline = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert list(headline) == list(RETRIEVALS)
+    values = {key: round(value, 6) for key, value in measured.values().items()}
+    for name, found in headline.items():
+        assert found.pop("thesis mAP") == {
+            size: values[f"{name}/thesis/{size}/articleType/mAP"] for size in ("12", "20")
+        }  # fmt: skip
+        assert found == {metric: values[f"{name}/{STRICT}/{metric}"] for metric in ("mAP", "macro mAP", "hit@1")}
+    assert json.loads((folder / "verdicts.json").read_text(encoding="utf-8")) == {
+        "count": {"differs": 2, "not run": 1}, "claim": {"one": "differs", "two": "not run", "three": "differs"},
+    }  # fmt: skip
+    bars = pd.read_csv(folder / "mean_average_precision.csv")
+    assert bars["mAP"].tolist() == [values[f"{name}/{STRICT}/mAP"] for name in RETRIEVALS]
+    curve = pd.read_csv(folder / "precision_at_k.csv")
+    assert curve["precision"].tolist() == [
+        values[f"{name}/{STRICT}/precision@{k}"] for name in RETRIEVALS for k in (1, 3)
+    ]  # fmt: skip
+
+
+def test_the_same_study_gives_the_same_bytes(measured, tmp_path, monkeypatch):
+    written = []
+    for name in ("one", "two"):
+        monkeypatch.setattr(paths, "ROOT", tmp_path / name)
+        study.write("sample", measured, {}, VERDICTS)
+        written.append({path.name: path.read_bytes() for path in paths.evaluation("sample").iterdir()})
+    assert written[0] == written[1]
+
+
+# --- self-match, labels ---
+
+
+def test_the_share_of_the_self_match_is_what_leaves_with_the_query(measured):
+    table = study.self_match(measured.table)
+    assert set(table["pictures"]) == {12, 20}
+    assert len(table) == 3 * 2 * 2  # retrievals, sizes, and mAP and hit@1: the cutoffs 5 and 10 were not asked for
+    values = measured.values()
+    for _, row in table.iterrows():
+        one, other = (values[f"{row['retrieval']}/{protocol}/{row['pictures']}/articleType/{row['metric']}"]
+                      for protocol in ("thesis", "thesis, query out"))  # fmt: skip
+        assert (row["query in"], row["query out"]) == (one, other)
+        assert row["share"] == pytest.approx((one - other) / one)
+    assert (table.loc[table["metric"] == "hit@1", "query in"] == 1).all()
+    assert (table["share"] > 0).any()
+
+
+def test_sizes_of_the_self_match_stand_in_the_order_of_numbers(measured):
+    more = measured.table.replace({"gallery": {"12": "200", "20": "1000"}})
+    assert study.self_match(more)["pictures"].tolist()[:2] == [200, 1000]
+
+
+def test_labels_stand_worst_first(world, place):
+    frame, _ = world
+    scores = rows_of(place[1], "bad-cosine")
+    names = protocols.label_names(frame, "articleType")[scores["query"]]
+    table = study.by_label(scores, names)
+    assert table["mAP"].is_monotonic_increasing
+    assert table["queries"].sum() == (scores["relevant"] > 0).sum()
+    for _, row in table.iterrows():
+        mine = scores[(names == row["label"]) & (scores["relevant"] > 0).to_numpy()]
+        assert len(mine) == row["queries"]
+        assert row[["relevant", "mAP", "hit@1"]].tolist() == pytest.approx(
+            mine[["relevant", "AP", "hit@1"]].mean().tolist()
+        )
+
+
+def test_picking_keeps_the_rows_that_have_all_values(measured):
+    rows = study.pick(measured.table, metric=["mAP", "hit@1"], gallery="test", retrieval="bad-cosine")
+    assert set(rows["metric"]) == {"mAP", "hit@1"}
+    assert len(rows) == 2 * 3
+    assert study.pick(measured.table) is measured.table
