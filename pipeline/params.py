@@ -231,6 +231,7 @@ def _check_names(study: Study, where: str) -> None:
     for name, finetune in study.finetunes.items():
         _known(where, f"finetunes.{name}.init", finetune.init, [other for other in trained if other != name])
         _fits(where, f"finetunes.{name}", finetune, finetune.init, trained[finetune.init])
+        _ends(where, name, study.finetunes)
     for name, encoder in study.encoders.items():
         _known(where, f"encoders.{name}.weights", encoder.weights, list(trained))
         _fits(where, f"encoders.{name}", encoder, encoder.weights, trained[encoder.weights])
@@ -248,6 +249,16 @@ def _known(where: str, key: str, value: str, allowed: list[str]) -> None:
     if value not in allowed:
         raise ParamsError(f"{where}: {key} names nothing. Allowed: {sorted(allowed)}. "
                           f"Received: {value!r}.{nearest(value, allowed)}")  # fmt: skip
+
+
+def _ends(where: str, name: str, finetunes: dict[str, Finetune]) -> None:
+    """A finetune starts from weights in the end, through however many other finetunes."""
+    chain = [name]
+    while (start := finetunes[chain[-1]].init) in finetunes:
+        if start in chain:
+            raise ParamsError(f"{where}: finetunes.{name}.init leads round in a circle: {' → '.join([*chain, start])}. "
+                              "One of them must start from weights")  # fmt: skip
+        chain.append(start)
 
 
 def _fits(where: str, key: str, network: Network, name: str, made: Weights | Finetune) -> None:

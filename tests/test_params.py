@@ -147,7 +147,6 @@ def test_a_finetune_may_start_from_another(values, tmp_path):
     assert load(tmp_path, values, "finetunes", "second", value=second).finetunes["second"].init == FINETUNE
 
 
-@pytest.mark.xfail(strict=True, reason="a circle of inits is left for DVC to find")
 def test_finetunes_cannot_start_from_each_other(values, tmp_path):
     changed = copy.deepcopy(values)
     changed["finetunes"]["second"] = {**changed["finetunes"][FINETUNE], "init": FINETUNE}

@@ -89,6 +89,8 @@ def _opened(data: bytes) -> Image.Image:
 def _rgb(image: Image.Image) -> Image.Image:
     try:
         image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I"):  # 16 bits of grey, of which Pillow would cut off all above 255
+            image = Image.fromarray((np.asarray(image).astype(float) / 257).round().clip(0, 255).astype(np.uint8))
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             image = image.convert("RGBA")
             return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

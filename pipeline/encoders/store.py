@@ -5,6 +5,7 @@ Differs: features are little-endian float32 blobs, not comma-separated text: exa
 """
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def meta(path: Path) -> dict[str, str]:
     if not path.exists():
         raise StoreError(f"{path.name} is missing. Make it with: dvc repro feature_extraction@{path.stem}")
     try:
-        with _open(path) as connection:
+        with closing(_open(path)) as connection:
             return dict(connection.execute("SELECT key, value FROM meta"))
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path.name} is no features file ({error}). Delete it and run its stage again") from None
@@ -108,8 +109,16 @@ def read(path: Path) -> FeatureSet:
     facts = meta(path)
     if facts.get("schema") != SCHEMA:
         raise StoreError(f"{path.name} has another schema. Expected {SCHEMA!r}. Received: {facts.get('schema')!r}")
-    dimension = int(facts["dimension"])
-    with _open(path) as connection:
+    try:
+        dimension = int(facts["dimension"])
+        ids, vectors = _rows(path, dimension)
+        return FeatureSet(ids, vectors, facts["encoder_id"])
+    except (sqlite3.DatabaseError, KeyError, ValueError, TypeError) as error:
+        raise StoreError(f"{path.name} is damaged ({error}). Delete it and run its stage again") from None
+
+
+def _rows(path: Path, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    with closing(_open(path)) as connection:
         count = connection.execute("SELECT COUNT(*) FROM image_features").fetchone()[0]
         ids, vectors = np.empty(count, object), np.empty((count, dimension), np.float32)
         for row, (image_id, blob) in enumerate(
@@ -118,7 +127,7 @@ def read(path: Path) -> FeatureSet:
             if len(blob) != 4 * dimension:
                 raise StoreError(f"{path.name}: {image_id} has {len(blob) // 4} numbers, expected {dimension}")
             ids[row], vectors[row] = image_id, np.frombuffer(blob, "<f4")
-    return FeatureSet(ids, vectors, facts["encoder_id"])
+    return ids, vectors
 
 
 def _open(path: Path) -> sqlite3.Connection:

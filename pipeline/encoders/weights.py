@@ -8,6 +8,7 @@ import hashlib
 import importlib.resources
 import io
 import json
+import math
 import pickle
 import shutil
 import warnings
@@ -91,8 +92,9 @@ def load_start(encoder: keras.Model, folder: Path) -> None:
     """Puts a folder's weights into an encoder that is to be trained: its head too, where both have one of one shape."""
     _load_file(encoder.get_layer("backbone"), folder / "backbone.weights.h5")
     heads = [layer for layer in encoder.layers if layer.name == "head"]
-    if heads and (folder / "head.weights.h5").exists():
-        _load_file(heads[0], folder / "head.weights.h5")
+    path = folder / "head.weights.h5"
+    if heads and path.exists() and _shapes(path) == sorted(tuple(weight.shape) for weight in heads[0].weights):
+        _load_file(heads[0], path)
 
 
 def fingerprint(folder: Path) -> str:
@@ -165,7 +167,8 @@ def read_torch(data: bytes) -> dict[str, np.ndarray]:
 def _strided(numbers: np.ndarray, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> np.ndarray:
     """A tensor out of its storage. The published file has its axes in TensorFlow's order behind PyTorch's sizes."""
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-    if offset < 0 or min(size, default=1) < 1 or min(stride, default=0) < 0 or last >= len(numbers):
+    too_many = math.prod(size) > len(numbers)  # a stride of 0 would let a tensor outgrow its numbers
+    if offset < 0 or min(size, default=1) < 1 or min(stride, default=0) < 0 or last >= len(numbers) or too_many:
         raise WeightsError("a tensor reaches past its numbers: the file is cut or damaged")
     steps = [step * numbers.itemsize for step in stride]
     return np.lib.stride_tricks.as_strided(numbers[offset:], size, steps, writeable=False).copy()
@@ -233,6 +236,17 @@ def _load_file(model: keras.Model, path: Path) -> str:
     except Exception as error:
         raise WeightsError(f"{path.name} does not fit {model.name}: {str(error).splitlines()[0]}") from None
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _shapes(path: Path) -> list[tuple[int, ...]]:
+    """The shapes of all numbers in a weights file, sorted."""
+    shapes: list[tuple[int, ...]] = []
+    try:
+        with h5py.File(path) as file:
+            file.visititems(lambda _, item: shapes.append(item.shape) if isinstance(item, h5py.Dataset) else None)
+    except OSError as error:
+        raise WeightsError(f"{path.name} in {path.parent.name}/ cannot be read ({error})") from None
+    return sorted(shapes)
 
 
 def _is_link(name: str, link) -> str | None:

@@ -117,7 +117,6 @@ def test_colours_survive_palette_grey_and_print_colours(picture):
     np.testing.assert_allclose(np.asarray(cyan)[4, 4], [0, 255, 255], atol=3)
 
 
-@pytest.mark.xfail(strict=True, reason="Pillow cuts 16 bits off at 255: the picture comes out white")
 def test_grey_of_sixteen_bits_keeps_its_shades():
     shades = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
     array = np.asarray(images.decode(encoded(Image.fromarray(shades))))

@@ -108,7 +108,6 @@ def test_a_cut_file_is_refused(tmp_path, vectors, share):
         store.read(path)
 
 
-@pytest.mark.xfail(strict=True, reason="read() lets sqlite3's and Python's own errors through")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -127,7 +126,6 @@ def test_a_file_of_another_make_is_refused_by_name(tmp_path, vectors, statement)
         store.read(path)
 
 
-@pytest.mark.xfail(strict=True, reason="read() lets sqlite3's own errors through")
 def test_a_damaged_page_is_said(tmp_path, vectors):
     path = written(tmp_path / "e.sqlite", np.tile(vectors, (40, 1)))
     data = bytearray(path.read_bytes())
