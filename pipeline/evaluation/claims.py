@@ -210,7 +210,8 @@ def _order(claim, values, resampled):
     family = [key for key in values if claim.judge.complete and key.startswith(f"{claim.judge.complete}/")]
     between = [key for key in family if key not in keys and values[key] > values[keys[-1]]]
     holds, reversed_ = (steps <= 0).all() and not between, (steps >= 0).all() and (steps > 0).any()
-    shown = " ≥ ".join(f"{key.split('/', 1)[-1]} {_number(values[key])}" for key in keys)
+    names = [key.removeprefix(f"{claim.judge.complete}/") for key in keys]
+    shown = " ≥ ".join(f"{name} {_number(values[key])}" for name, key in zip(names, keys, strict=True))
     if not holds:
         shown = f"does not hold: {shown}" + "".join(f"; {key.split('/')[-1]} {_number(values[key])}" for key in between)
     return REPRODUCED if holds else CONTRADICTED if reversed_ else DIFFERS, shown, keys
@@ -260,7 +261,9 @@ def _inside(low: float, high: float, margin: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 2 else f"{value:.3f}"
+    if float(value).is_integer() and abs(value) >= 2:
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
+    return f"{value:.3f}"
 
 
 def _shown(value: float, low: float, high: float, sign: str = "") -> str:

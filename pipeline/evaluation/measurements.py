@@ -85,11 +85,14 @@ def separation_values(table: pd.DataFrame) -> dict[str, float]:
 
 
 def component_table(
-    data: str, encoders: list[str], resamples: int, seed: int
+    data: str, encoders: list[str], products: np.ndarray, resamples: int, seed: int
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """mAP against the number of principal components, with the share of variance kept; and the resampled means by key.
 
     `components` 0 is the features as extracted; the names `as extracted`, `90 percent` and `all` stand for counts.
+
+    Args:
+        products: a number per picture of the catalogue, drawn as one.
     """
     tables, resampled = [], {}
     for encoder in encoders:
@@ -97,7 +100,8 @@ def component_table(
         wide = pd.read_parquet(paths.embedding_space(data, encoder) / "pca.parquet").pivot(
             index=protocols.QUERY, columns="components", values=protocols.AP
         )
-        samples = statistics.resampled_means(statistics.draws(len(wide), resamples, seed), wide.to_numpy())
+        draws = statistics.draws(len(wide), resamples, seed, products[wide.index])
+        samples = statistics.resampled_means(draws, wide.to_numpy())
         low, high = statistics.interval(samples)
         kept = [variance.get(str(count), 1.0) for count in wide.columns]
         tables.append(pd.DataFrame({"encoder": encoder, "components": wide.columns, "variance": kept,

@@ -1,15 +1,17 @@
 """How sure a mean over queries is: bootstrap intervals, paired differences, and several differences at once.
 
-One table of draws serves every retrieval, so that a difference of two is paired by query and all are on one footing.
-Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile interval); Romano and
-Wolf (2005), "Exact and approximate stepdown methods", section 4 (the studentised maximum).
+Queries are drawn by product: the pictures under one display name are near-alike, their errors are not independent, and
+drawing them one by one makes intervals half as wide as they are. One table of draws serves every retrieval, so that a
+difference of two is paired by query and all are on one footing.
+Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8 (clusters); Efron and
+Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile interval); Romano and Wolf (2005), "Exact and
+approximate stepdown methods", section 4 (the studentised maximum).
 Letters: R resamples, Q queries, M measures.
 """
 
 import warnings
 
 import numpy as np
-from scipy import sparse
 
 LEVEL = 0.95
 
@@ -43,24 +45,30 @@ def resampled_means(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(weights > 0, sums / np.maximum(weights, 1), np.nan)
 
 
-def resampled_macro_means(counts: np.ndarray, values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The mean over labels of the means within a label, in each resample; (R, M). `labels`: whole numbers (Q,).
+def resampled_macro_means(
+    values: np.ndarray, labels: np.ndarray, resamples: int, seed: int, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """The mean over labels of the means within a label, in each resample; (Q, M) → (R, M). nan rows are left out.
 
-    A label of which a resample drew nothing is left out of that resample.
+    Queries (or whole groups of them) are drawn within their label, so that every resample has all labels: drawn
+    freely, a label of one query is missing from a third of the resamples, and the interval slides off the value.
+
+    Args:
+        labels: whole numbers (Q,).
+        groups: as for `draws`.
     """
-    columns = []
-    for column in values.T:
-        known = np.isfinite(column)
-        _, codes = np.unique(labels[known], return_inverse=True)
-        shape = (int(known.sum()), int(codes.max(initial=-1)) + 1)
-        rows = np.arange(shape[0])
-        part = counts[:, known]
-        totals = part @ sparse.csr_array((column[known], (rows, codes)), shape)
-        drawn = part @ sparse.csr_array((np.ones(shape[0]), (rows, codes)), shape)
-        means = np.divide(totals, drawn, out=np.zeros_like(totals), where=drawn > 0)
-        labelled = (drawn > 0).sum(axis=1)
-        columns.append(np.where(labelled > 0, means.sum(axis=1) / np.maximum(labelled, 1), np.nan))
-    return np.stack(columns, axis=1)
+    chosen = np.random.default_rng([seed, len(values)])
+    known = np.flatnonzero(np.isfinite(values).all(axis=1))
+    groups = np.arange(len(values)) if groups is None else groups
+    order = known[np.argsort(labels[known], kind="stable")]
+    parts = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
+    sums = np.zeros((resamples, values.shape[1]))
+    for rows in parts:
+        _, places = np.unique(groups[rows], return_inverse=True)
+        size = int(places.max()) + 1
+        counts = chosen.multinomial(size, np.full(size, 1 / size), resamples)[:, places]
+        sums += counts @ values[rows] / counts.sum(axis=1, keepdims=True)
+    return sums / len(parts) if parts else np.full_like(sums, np.nan)
 
 
 def interval(resampled: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:

@@ -53,16 +53,18 @@ def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Eval
         raise StudyError(f"{missing[0]} has no scores. Make them with: dvc repro knn_retrieval@{missing[0]}")
     frame = catalog.load(data)
     places = scores(data, next(iter(retrievals)), columns=PLACE).drop_duplicates().itertuples(index=False)
-    draws: dict[int, np.ndarray] = {}
+    products = products_of(frame)
+    draws: dict[bytes, np.ndarray] = {}
     tables, resampled = [], {}
     for place in progress(list(places), "bootstrap", "place"):
         where = dict(zip(PLACE, place, strict=True))
         one = {name: scores(data, name, **where) for name in retrievals}
         first = next(iter(one.values()))
-        if len(first) not in draws:
-            draws[len(first)] = statistics.draws(len(first), run.resamples, run.seed)
-        labels = _labels(frame, where[RELEVANCE], first[QUERY].to_numpy())
-        table, samples = summarise(one, labels, draws[len(first)])
+        rows = first[QUERY].to_numpy()
+        if rows.tobytes() not in draws:
+            draws[rows.tobytes()] = statistics.draws(len(rows), run.resamples, run.seed, products[rows])
+        labels = _labels(frame, where[RELEVANCE], rows)
+        table, samples = summarise(one, labels, draws[rows.tobytes()], products[rows], run.seed)
         tables.append(table.assign(**where))
         resampled |= {"/".join((name, *place, metric)): column for (name, metric), column in samples.items()}
     table = pd.concat(tables, ignore_index=True)
@@ -88,7 +90,7 @@ def scores(data: str, retrieval: str, columns: list[str] | None = None, **where)
 
 
 def summarise(
-    one: dict[str, pd.DataFrame], labels: np.ndarray, draws: np.ndarray
+    one: dict[str, pd.DataFrame], labels: np.ndarray, draws: np.ndarray, products: np.ndarray, seed: int
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
     """Means over queries of several retrievals at one place: values, intervals and chance levels, and the draws' means.
 
@@ -98,7 +100,9 @@ def summarise(
     Args:
         one: by retrieval, a row per query; the queries are the same in all.
         labels: a number per query, for the macro mean.
-        draws: float32 (R, Q).
+        draws: (R, Q).
+        products: a number per query, drawn as one.
+        seed: of the macro mean's own draws, within labels.
     """
     first = next(iter(one.values()))
     names = [name for name in first.columns if name == AP or "@" in name and not name.startswith("chance ")]
@@ -111,7 +115,9 @@ def summarise(
         macro = values[:, names.index(AP) :: len(names)]
         keys_ += [(retrieval, MACRO) for retrieval in one]
         means = np.concatenate([means, [_macro(column, labels) for column in macro.T]])
-        samples = np.concatenate([samples, statistics.resampled_macro_means(draws, macro, labels)], axis=1)
+        samples = np.concatenate(
+            [samples, statistics.resampled_macro_means(macro, labels, len(draws), seed, products)], axis=1
+        )
         chances[MACRO] = _macro(_chance(AP, first), labels)
     low, high = statistics.interval(samples)
     table = pd.DataFrame(keys_, columns=[RETRIEVAL, METRIC]).assign(**{
@@ -186,6 +192,12 @@ def self_match(table: pd.DataFrame) -> pd.DataFrame:
     wide["pictures"] = wide["pictures"].astype(int)
     wide["share"] = (wide["query in"] - wide["query out"]) / wide["query in"]
     return wide.sort_values([RETRIEVAL, METRIC, "pictures"], ignore_index=True).rename_axis(None, axis=1)
+
+
+def products_of(frame: pd.DataFrame) -> np.ndarray:
+    """A number per picture, equal under one display name; a picture without a name is a product of its own; (G,)."""
+    codes = catalog.label_codes(frame, "product").astype(np.int64)
+    return np.where(codes < 0, len(frame) + np.arange(len(frame)), codes)
 
 
 def by_label(scores: pd.DataFrame, names: np.ndarray) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.report.plots import GREY, QUERY, RIGHT, WRONG
 
@@ -79,6 +80,7 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
         axis.plot(row["difference"], place, "o", color="white", markeredgecolor=colour, markersize=5)
         labels.append(f"{row['first'].split('/')[0]} − {row['second'].split('/')[0]}")
     axis.axvline(0, color="black", linewidth=0.8)
+    axis.xaxis.set_major_locator(MaxNLocator(6))
     axis.set(title=title, yticks=range(len(labels)), ylim=(-0.6, len(labels) - 0.4), xlabel="difference of mAP")
     axis.set_yticklabels(labels, fontsize=7.5)
     axis.invert_yaxis()
@@ -104,8 +106,7 @@ def stacked(table: pd.DataFrame, label: str, columns: list[str], title: str) -> 
         bars = axis.barh(table[label], table[name], left=left, color=colour, label=name)
         axis.bar_label(bars, labels=[f"{value:.0%}" for value in table[name]], label_type="center", fontsize=7)
         left = left + table[name]
-    axis.set(title=title, xlim=(0, 1))
-    axis.invert_yaxis()
+    axis.set(title=title, xlim=(0, 1), ylim=(len(table) - 0.4, -0.6))
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return _done(figure)
 
@@ -210,7 +211,7 @@ def verdicts(counts: pd.DataFrame, title: str) -> Figure:
     for verdict, colour in zip(counts.columns, VERDICT_COLOURS, strict=True):
         bars = axis.barh(counts.index, counts[verdict], left=left, color=colour, label=verdict)
         axis.bar_label(
-            bars, labels=[str(count) if count else "" for count in counts[verdict]], label_type="center", fontsize=8
+            bars, labels=[str(count) if count > 3 else "" for count in counts[verdict]], label_type="center", fontsize=8
         )
         left = left + counts[verdict]
     axis.set(title=title, xlabel="claims")

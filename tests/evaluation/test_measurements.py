@@ -103,7 +103,7 @@ def test_separation_is_told_by_key():
 
 
 def test_components_go_by_their_names_and_their_counts():
-    table, draws = measurements.component_table("sample", ["encoder"], 200, 0)
+    table, draws = measurements.component_table("sample", ["encoder"], np.arange(30), 200, 0)
     values = measurements.component_values(table)
     assert set(draws) == {key for key in values if key.endswith("/mAP")}
     at = table.set_index("components")

@@ -136,7 +136,9 @@ def test_random_vectors_do_as_chance_does(world, run):
             one = study.pick(scores, protocol="strict", gallery="all", relevance=relevance)
             draws = statistics.draws(len(one), 2, 0)
             drop = [c for c in one if ("nDCG" in c) != (relevance == "graded") and ("@" in c or c == "AP")]
-            table, _ = study.summarise({"x": one.drop(columns=drop)}, np.zeros(len(one), int), draws)
+            table, _ = study.summarise(
+                {"x": one.drop(columns=drop)}, np.zeros(len(one), int), draws, np.arange(len(one)), 0
+            )
             rows.append(table.set_index("metric").loc[name, ["value", "chance"]].to_numpy(float))
     for name, rows in found.items():
         values, chances = np.array(rows).T
@@ -153,10 +155,11 @@ def test_intervals_hold_their_values_and_are_the_resampled_means(measured):
         assert (row["low"], row["high"]) == pytest.approx((low[0], high[0]), abs=1e-6, nan_ok=True), key
 
 
-def test_the_interval_of_a_mean_equals_a_loop_over_the_same_draws(place, measured):
-    values = rows_of(place[1])["AP"].to_numpy()
+def test_the_interval_of_a_mean_equals_a_loop_over_the_same_draws_of_products(world, place, measured):
+    scores = rows_of(place[1])
+    values, products = scores["AP"].to_numpy(), study.products_of(world[0])[scores["query"]]
     means = []
-    for count in statistics.draws(len(values), EVALUATION.resamples, EVALUATION.seed):
+    for count in statistics.draws(len(values), EVALUATION.resamples, EVALUATION.seed, products):
         drawn = [value for value, times in zip(values, count, strict=True) for _ in range(int(times))]
         means.append(np.nanmean(drawn))
     found = measured.resampled[f"good-cosine/{STRICT}/mAP"]
@@ -178,7 +181,9 @@ def test_a_place_where_no_query_finds_anything_has_no_value(place):
     scores = rows_of(place[1])
     nothing = scores.assign(relevant=0).drop(columns=["nDCG@2", "nDCG@50", "chance nDCG@2", "chance nDCG@50"])
     nothing[[name for name in nothing if "@" in name or name == "AP"]] = np.nan
-    table, samples = study.summarise({"x": nothing}, np.zeros(len(nothing), int), statistics.draws(len(nothing), 9, 0))
+    table, samples = study.summarise(
+        {"x": nothing}, np.zeros(len(nothing), int), statistics.draws(len(nothing), 9, 0), np.arange(len(nothing)), 0
+    )
     assert "macro mAP" not in set(table["metric"])
     assert table[["value", "low", "high", "chance"]].isna().all(axis=None)
     assert (set(table["queries"]), set(table["left_out"])) == ({0}, {10})
@@ -215,12 +220,13 @@ def test_scores_of_one_relevance_have_its_own_metrics_only(here):
 # --- differences ---
 
 
-def test_differences_are_paired_by_query(place, measured):
+def test_differences_are_paired_by_query(world, place, measured):
     pair = {"first": f"good-cosine/{STRICT}/mAP", "second": f"bad-cosine/{STRICT}/mAP", "why": "so"}
     pairs = pd.DataFrame([pair])
     row = study.differences(measured, pairs).iloc[0]
     paired = rows_of(place[1])["AP"].to_numpy() - rows_of(place[1], "bad-cosine")["AP"].to_numpy()
-    draws = statistics.draws(len(paired), EVALUATION.resamples, EVALUATION.seed)
+    products = study.products_of(world[0])[rows_of(place[1])["query"]]
+    draws = statistics.draws(len(paired), EVALUATION.resamples, EVALUATION.seed, products)
     low, high = statistics.interval(statistics.resampled_means(draws, paired[:, None]))
     assert row["difference"] == pytest.approx(np.nanmean(paired))
     assert (row["low"], row["high"]) == pytest.approx((low[0], high[0]), abs=1e-6)
@@ -246,7 +252,9 @@ def test_a_retrieval_differs_from_itself_by_exactly_0(measured):
 def test_retrievals_with_the_same_scores_differ_by_exactly_0(place):
     plain = rows_of(place[1])[["relevant", "size", "AP", "hit@1", "precision@3"]]
     same = {f"r{number}": plain for number in range(13)}
-    table, samples = study.summarise(same, np.arange(len(plain)) % 3, statistics.draws(len(plain), 300, 0))
+    table, samples = study.summarise(
+        same, np.arange(len(plain)) % 3, statistics.draws(len(plain), 300, 0), np.arange(len(plain)), 0
+    )
     where = {"protocol": "strict", "gallery": "all", "relevance": "articleType"}
     made = study.Measured(table.assign(**where), {f"{name}/{STRICT}/{m}": row for (name, m), row in samples.items()})
     keys = [f"{name}/{STRICT}/{metric}" for name in same for metric in ("mAP", "macro mAP", "precision@3")]
@@ -408,3 +416,14 @@ def test_picking_keeps_the_rows_that_have_all_values(measured):
     assert set(rows["metric"]) == {"mAP", "hit@1"}
     assert len(rows) == 2 * 3
     assert study.pick(measured.table) is measured.table
+
+
+def test_pictures_under_one_name_are_one_product_and_those_without_a_name_one_each(world):
+    frame = world[0].copy()
+    frame.loc[[3, 7], catalog.PRODUCT] = None
+    products = study.products_of(frame)
+    for one in range(len(frame)):
+        for other in range(len(frame)):
+            names = frame[catalog.PRODUCT].iloc[[one, other]]
+            same = one == other or (names.notna().all() and names.iloc[0] == names.iloc[1])
+            assert (products[one] == products[other]) == same
