@@ -119,8 +119,8 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The headline as a table for a README, three decimals."""
-    return headline(table).to_markdown(floatfmt=".3f")
+    """The headline of the first distance's retrievals as a table for a README, three decimals."""
+    return headline(table[table["distance"] == table["distance"].iloc[0]]).to_markdown(floatfmt=".3f")
 
 
 def _index(study: params.Study, notebooks: list[Path]) -> str:
