@@ -127,6 +127,25 @@ def component_values(table: pd.DataFrame) -> dict[str, float]:
     return values
 
 
+def class_table(data: str, retrievals: list[str], names: np.ndarray) -> pd.DataFrame:
+    """mAP by article type of several retrievals side by side, with how many queries and right pictures each type has.
+
+    Strict protocol, all pictures. `chance` is the mAP of a random ranking. `names`: each picture's type (G,).
+    """
+    where = {protocols.PROTOCOL: protocols.STRICT, protocols.GALLERY: "all", protocols.RELEVANCE: "articleType"}
+    columns = {}
+    for retrieval in retrievals:
+        rows = study.scores(data, retrieval, **where)
+        columns[retrieval] = study.by_label(rows, names[rows[protocols.QUERY]]).set_index("label")["mAP"]
+    answered = rows[rows[protocols.RELEVANT] > 0].assign(
+        label=lambda part: names[part[protocols.QUERY]], chance=lambda part: study.chance_of(protocols.AP, part)
+    )
+    facts = answered.groupby("label").agg(
+        queries=(protocols.AP, "size"), relevant=(protocols.RELEVANT, "mean"), chance=("chance", "mean")
+    )
+    return facts.join(pd.DataFrame(columns)).sort_values("queries", ascending=False, kind="stable").reset_index()
+
+
 def map_table(
     data: str, encoder: str, kind: str, frame: pd.DataFrame, label: str, commonest: int | None = None
 ) -> pd.DataFrame:

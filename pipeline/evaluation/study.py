@@ -109,7 +109,7 @@ def summarise(
     values = np.concatenate([table[names].to_numpy(float) for table in one.values()], axis=1)
     keys_ = [(retrieval, _mean_name(name)) for retrieval in one for name in names]
     answered = first[RELEVANT].to_numpy() > 0
-    chances = {_mean_name(name): _mean(_chance(name, first)) for name in names}
+    chances = {_mean_name(name): _mean(chance_of(name, first)) for name in names}
     means, samples = np.array([_mean(column) for column in values.T]), statistics.resampled_means(draws, values)
     if AP in names and answered.any():
         macro = values[:, names.index(AP) :: len(names)]
@@ -118,7 +118,7 @@ def summarise(
         samples = np.concatenate(
             [samples, statistics.resampled_macro_means(macro, labels, len(draws), seed, products)], axis=1
         )
-        chances[MACRO] = _macro(_chance(AP, first), labels)
+        chances[MACRO] = _macro(chance_of(AP, first), labels)
     low, high = statistics.interval(samples)
     table = pd.DataFrame(keys_, columns=[RETRIEVAL, METRIC]).assign(**{
         VALUE: means, LOW: low, HIGH: high, CHANCE: [chances[metric] for _, metric in keys_],
@@ -238,7 +238,7 @@ def _macro(values: np.ndarray, labels: np.ndarray) -> float:
     return float(pd.Series(values[known]).groupby(labels[known]).mean().mean())
 
 
-def _chance(name: str, rows: pd.DataFrame) -> np.ndarray:
+def chance_of(name: str, rows: pd.DataFrame) -> np.ndarray:
     """The expected value of a metric for a random ranking, per query."""
     relevant, size = rows[RELEVANT].to_numpy(), rows[SIZE].to_numpy()
     kind, _, k = name.partition("@")

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.report.plots import GREY, QUERY, RIGHT, WRONG
+from pipeline.report.plots import GREY, PLAIN, QUERY, RIGHT, WRONG
 
 VERDICT_COLOURS = [RIGHT, "#e0a030", WRONG, "#8e44ad", GREY, "#dfe3e6"]
 
@@ -95,6 +95,18 @@ def heatmap(table: pd.DataFrame, title: str) -> Figure:
         table.astype(float), annot=True, fmt=".3f", cmap="Blues", vmin=0, vmax=1, cbar=False, linewidths=0.5, ax=axis
     )
     axis.set(title=title, ylabel="", xlabel="")
+    return _done(figure)
+
+
+def by_class(table: pd.DataFrame, retrievals: list[str], title: str) -> Figure:
+    """A point per label and retrieval: mAP against the number of right pictures, with a line of chance."""
+    figure, axis = plt.subplots(figsize=(8, 3.8), layout="constrained")
+    for name, colour in zip(retrievals, [GREY, PLAIN], strict=False):
+        axis.scatter(table["relevant"], table[name], s=14, color=colour, alpha=0.8, label=name)
+    ordered = table.sort_values("relevant")
+    axis.plot(ordered["relevant"], ordered["chance"], color="black", linewidth=0.8, label="chance")
+    axis.set(title=title, xscale="log", xlabel="right pictures in the gallery", ylabel="mAP", ylim=(0, 1.02))
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return _done(figure)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.evaluation import measurements, mistakes, protocols, space
+from pipeline.evaluation import measurements, mistakes, protocols, space, study
 
 SPACE = params.EmbeddingSpace(
     pictures=30, perplexity=3.0, umap_neighbours=3, umap_encoders=[], components=[1, 2], pca_queries=10, seed=0
@@ -113,6 +113,18 @@ def test_components_go_by_their_names_and_their_counts():
     assert values["pca/encoder/as extracted/mAP"] == at.loc[0, "mAP"]
     assert values["pca/encoder/all/mAP"] == at.loc[3, "mAP"]
     assert ((at["low"] <= at["mAP"]) & (at["mAP"] <= at["high"])).all()
+
+
+def test_every_type_has_its_mean_beside_its_size_and_chance(world):
+    names = protocols.label_names(world[0], "articleType")
+    table = measurements.class_table("sample", ["it"], names).set_index("label")
+    scores = study.scores("sample", "it", protocol="strict", gallery="all", relevance="articleType")
+    answered = scores[scores["relevant"] > 0]
+    assert table["queries"].sum() == len(answered)
+    for label, rows in answered.groupby(names[answered["query"]]):
+        assert table.loc[label, "it"] == pytest.approx(rows["AP"].mean())
+        assert table.loc[label, "relevant"] == pytest.approx(rows["relevant"].mean())
+        assert 0 < table.loc[label, "chance"] < 1
 
 
 def test_mistakes_add_up_to_everything(world):
