@@ -95,6 +95,7 @@ def heatmap(table: pd.DataFrame, title: str) -> Figure:
         table.astype(float), annot=True, fmt=".3f", cmap="Blues", vmin=0, vmax=1, cbar=False, linewidths=0.5, ax=axis
     )
     axis.set(title=title, ylabel="", xlabel="")
+    axis.set_xticklabels([str(name).replace("+", " +\n") for name in table.columns])
     return _done(figure)
 
 
