@@ -15,12 +15,31 @@ from pipeline.evaluation import mistakes, protocols, statistics, study, threshol
 THRESHOLD_KEY = re.compile(r"threshold/(?P<retrieval>[^/]+)/(?P<distance>\d+(\.\d+)?)/(?P<what>.+)")
 
 
+def self_match(table: pd.DataFrame) -> pd.DataFrame:
+    """mAP and hit@1 of the thesis's protocol with the query in the gallery and without it, and the share it explains.
+
+    The share is (with − without) / with: what part of the printed number is the query finding itself.
+    """
+    rows = study.pick(
+        table, protocol=[protocols.THESIS, protocols.QUERY_OUT], metric=["mAP", "hit@1", "hit@5", "hit@10"]
+    )
+    wide = rows.pivot(
+        index=[study.RETRIEVAL, protocols.GALLERY, study.METRIC], columns=protocols.PROTOCOL, values=study.VALUE
+    ).reset_index()
+    wide = wide.rename(
+        columns={protocols.GALLERY: "pictures", protocols.THESIS: "query in", protocols.QUERY_OUT: "query out"}
+    )
+    wide["pictures"] = wide["pictures"].astype(int)
+    wide["share"] = (wide["query in"] - wide["query out"]) / wide["query in"]
+    return wide.sort_values([study.RETRIEVAL, study.METRIC, "pictures"], ignore_index=True).rename_axis(None, axis=1)
+
+
 def threshold_table(data: str, retrievals: list[str], relevance: str = "articleType") -> pd.DataFrame:
     """Per retrieval: the threshold of best F1 on the train part and what it does on the test queries, beside what the
     thresholds do that are each read off one test query, just before its first wrong neighbour."""
     rows = []
     for name in retrievals:
-        counts = pd.read_parquet(paths.distances(data, name))
+        counts = _distances(data, name)
         train, test = (row for _, row in thresholds.best(counts).iterrows())
         single = _single(data, name, relevance)
         transferred = thresholds.transferred(counts, single[protocols.FIRST_MISS].to_numpy())
@@ -41,14 +60,14 @@ def threshold_values(data: str, table: pd.DataFrame, wanted: list[str]) -> dict[
         name = row.pop("retrieval")
         values |= {f"threshold/{name}/best/{what}": value for what, value in row.items()}
         values[f"threshold/{name}/one picture/F1 lost"] = row["F1"] - row["one picture, F1"]
-        counts = pd.read_parquet(paths.distances(data, name))
+        counts = _distances(data, name)
         below = counts[thresholds.TEST_ALL].cumsum()
         values[f"threshold/{name}/pairs/median"] = counts[thresholds.DISTANCE][
             int((below >= below.iloc[-1] / 2).argmax())
         ]
     for found in filter(None, map(THRESHOLD_KEY.fullmatch, wanted)):
         if found["retrieval"] in set(table["retrieval"]):
-            counts = pd.read_parquet(paths.distances(data, found["retrieval"]))
+            counts = _distances(data, found["retrieval"])
             at = thresholds.at(counts, float(found["distance"]))
             queries = len(_single(data, found["retrieval"], "articleType"))
             at["right per query"] = at["recall"] * counts[thresholds.TEST_RIGHT].sum() / queries
@@ -60,7 +79,7 @@ def threshold_curves(data: str, retrievals: list[str], points: int = 200) -> pd.
     """Precision and recall of thresholds of all sizes, per retrieval and part; `best` marks the one chosen on train."""
     tables = []
     for name in retrievals:
-        counts = pd.read_parquet(paths.distances(data, name))
+        counts = _distances(data, name)
         chosen = int(thresholds.curve(counts, thresholds.TRAIN_ALL)["F1"].to_numpy().argmax())
         for part in (thresholds.TRAIN_ALL, thresholds.TEST_ALL):
             curve = thresholds.curve(counts, part)
@@ -97,9 +116,7 @@ def component_table(
     tables, resampled = [], {}
     for encoder in encoders:
         variance = _measures(data, encoder)["pca"]["variance"]
-        wide = pd.read_parquet(paths.embedding_space(data, encoder) / "pca.parquet").pivot(
-            index=protocols.QUERY, columns="components", values=protocols.AP
-        )
+        wide = _space(data, encoder, "pca").pivot(index=protocols.QUERY, columns="components", values=protocols.AP)
         draws = statistics.draws(len(wide), resamples, seed, products[wide.index])
         samples = statistics.resampled_means(draws, wide.to_numpy())
         low, high = statistics.interval(samples)
@@ -154,7 +171,7 @@ def map_table(
     Args:
         kind: `tsne` or `umap`; a map that was not drawn gives an empty table.
     """
-    drawn = pd.read_parquet(paths.embedding_space(data, encoder) / "map.parquet")
+    drawn = _space(data, encoder, "map")
     if f"{kind}_x" not in drawn:
         return pd.DataFrame({"x": [], "y": [], "label": []})
     names = frame[label].fillna("").to_numpy()[drawn["row"]]
@@ -166,7 +183,9 @@ def map_table(
 def mistake_table(data: str, retrievals: list[str], frame: pd.DataFrame, first: int) -> pd.DataFrame:
     """Per retrieval: what share of the first neighbours has the right type, gender and colour, and what fault the rest."""
     shares = {
-        name: mistakes.shares(mistakes.kinds(pd.read_parquet(paths.neighbours(data, name)), frame, first))
+        name: mistakes.shares(
+            mistakes.kinds(study.read(paths.neighbours(data, name), f"knn_retrieval@{name}"), frame, first)
+        )
         for name in retrievals
     }
     return pd.DataFrame(shares).T.rename_axis("retrieval").reset_index()
@@ -184,5 +203,18 @@ def _single(data: str, retrieval: str, relevance: str) -> pd.DataFrame:
     return rows[np.isfinite(rows[protocols.FIRST_MISS])]
 
 
+def _distances(data: str, retrieval: str) -> pd.DataFrame:
+    return study.read(paths.distances(data, retrieval), f"knn_retrieval@{retrieval}")
+
+
+def _space(data: str, encoder: str, name: str) -> pd.DataFrame:
+    return study.read(paths.embedding_space(data, encoder) / f"{name}.parquet", f"embedding_space@{encoder}")
+
+
 def _measures(data: str, encoder: str) -> dict:
-    return json.loads((paths.embedding_space(data, encoder) / "measures.json").read_text(encoding="utf-8"))
+    path = paths.embedding_space(data, encoder) / "measures.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise study.StudyError(f"{encoder}/measures.json is missing or damaged ({error}). "
+                               f"Make it with: dvc repro -f -s embedding_space@{encoder}") from None  # fmt: skip

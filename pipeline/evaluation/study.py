@@ -6,6 +6,7 @@ A measurement's key is `retrieval/protocol/gallery/relevance/metric`, for instan
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ MACRO = "macro mAP"
 
 
 class StudyError(RuntimeError):
-    """Scores that have not been made."""
+    """Scores or tables that have not been made, or are damaged."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Eval
 def scores(data: str, retrieval: str, columns: list[str] | None = None, **where) -> pd.DataFrame:
     """The rows of one retrieval's scores that have all the values given; of one relevance, only its own metrics."""
     filters = [(column, "==", value) for column, value in where.items()]
-    table = pd.read_parquet(paths.scores(data, retrieval), columns=columns, filters=filters or None)
+    table = read(paths.scores(data, retrieval), f"knn_retrieval@{retrieval}", columns=columns, filters=filters or None)
     for column in set(PLACE) & set(table.columns):
         table[column] = table[column].astype(str)
     if RELEVANCE not in where:
@@ -87,6 +88,19 @@ def scores(data: str, retrieval: str, columns: list[str] | None = None, **where)
     graded = where[RELEVANCE] == protocols.GRADED
     others = [name for name in table.columns if ("nDCG" in name) != graded and ("@" in name or name == AP)]
     return table.drop(columns=others)
+
+
+def read(path: Path, stage: str, **options) -> pd.DataFrame:
+    """A table that an earlier stage made.
+
+    Raises:
+        StudyError: it is missing or damaged; names the file and the stage to run.
+    """
+    try:
+        return pd.read_parquet(path, **options)
+    except (OSError, ValueError) as error:
+        why = "is missing" if not path.exists() else f"is damaged ({str(error).splitlines()[0]})"
+        raise StudyError(f"{path.parent.name}/{path.name} {why}. Make it with: dvc repro -f -s {stage}") from None
 
 
 def summarise(
@@ -179,19 +193,6 @@ def pairs_of(measured: Measured, weights: dict[str, str], place: str = "strict/a
     return pd.DataFrame(found, columns=["what", "first", "second"]).sort_values(
         "what", kind="stable", ignore_index=True
     )
-
-
-def self_match(table: pd.DataFrame) -> pd.DataFrame:
-    """mAP and hit@1 of the thesis's protocol with the query in the gallery and without it, and the share it explains.
-
-    The share is (with − without) / with: what part of the printed number is the query finding itself.
-    """
-    rows = pick(table, protocol=[protocols.THESIS, protocols.QUERY_OUT], metric=["mAP", "hit@1", "hit@5", "hit@10"])
-    wide = rows.pivot(index=[RETRIEVAL, GALLERY, METRIC], columns=PROTOCOL, values=VALUE).reset_index()
-    wide = wide.rename(columns={GALLERY: "pictures", protocols.THESIS: "query in", protocols.QUERY_OUT: "query out"})
-    wide["pictures"] = wide["pictures"].astype(int)
-    wide["share"] = (wide["query in"] - wide["query out"]) / wide["query in"]
-    return wide.sort_values([RETRIEVAL, METRIC, "pictures"], ignore_index=True).rename_axis(None, axis=1)
 
 
 def products_of(frame: pd.DataFrame) -> np.ndarray:

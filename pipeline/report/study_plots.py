@@ -19,7 +19,7 @@ def self_match(table: pd.DataFrame, reported: dict[str, float], title: str) -> F
     """mAP and hit@1 against the size of the subset, with the query in it and without; dotted: what was reported.
 
     Args:
-        table: `study.self_match`, of the retrievals to show.
+        table: `measurements.self_match`, of the retrievals to show.
         reported: mAP by the name of the thesis's model.
     """
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")

@@ -139,3 +139,33 @@ def test_a_map_has_a_label_per_point_and_only_the_commonest_where_asked(world):
     assert len(every) == (world[0][catalog.SPLIT] == catalog.TEST).sum()
     assert few["label"].nunique() == 2
     assert measurements.map_table("sample", "encoder", "umap", world[0], catalog.ARTICLE).empty
+
+
+@pytest.mark.parametrize(
+    ("path", "work", "stage"),
+    [
+        (lambda: paths.scores("sample", "it"), lambda: study.scores("sample", "it"), "knn_retrieval@it"),
+        (
+            lambda: paths.distances("sample", "it"),
+            lambda: measurements.threshold_table("sample", ["it"]),
+            "knn_retrieval@it",
+        ),
+        (
+            lambda: paths.embedding_space("sample", "encoder") / "measures.json",
+            lambda: measurements.separation_table("sample", ["encoder"]),
+            "embedding_space@encoder",
+        ),
+    ],
+)
+def test_a_damaged_or_missing_file_is_named_with_the_stage_that_makes_it(path, work, stage):
+    whole = path().read_bytes()
+    try:
+        for data in (whole[: len(whole) // 2], b"", None):
+            path().unlink()
+            if data is not None:
+                path().write_bytes(data)
+            with pytest.raises(study.StudyError, match=f"{path().name}.*dvc repro -f -s {stage}"):
+                work()
+            path().touch()
+    finally:
+        path().write_bytes(whole)

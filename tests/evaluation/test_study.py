@@ -9,7 +9,7 @@ import pytest
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import metrics, protocols, statistics, study
+from pipeline.evaluation import measurements, metrics, protocols, statistics, study
 
 EVALUATION = params.Evaluation(resamples=300, worst_classes=3, worst_queries=3, seed=1)
 RETRIEVALS = {
@@ -378,7 +378,7 @@ def test_the_same_study_gives_the_same_bytes(measured, tmp_path, monkeypatch):
 
 
 def test_the_share_of_the_self_match_is_what_leaves_with_the_query(measured):
-    table = study.self_match(measured.table)
+    table = measurements.self_match(measured.table)
     assert set(table["pictures"]) == {12, 20}
     assert len(table) == 3 * 2 * 2  # retrievals, sizes, and mAP and hit@1: the cutoffs 5 and 10 were not asked for
     values = measured.values()
@@ -393,7 +393,7 @@ def test_the_share_of_the_self_match_is_what_leaves_with_the_query(measured):
 
 def test_sizes_of_the_self_match_stand_in_the_order_of_numbers(measured):
     more = measured.table.replace({"gallery": {"12": "200", "20": "1000"}})
-    assert study.self_match(more)["pictures"].tolist()[:2] == [200, 1000]
+    assert measurements.self_match(more)["pictures"].tolist()[:2] == [200, 1000]
 
 
 def test_labels_stand_worst_first(world, place):
