@@ -199,7 +199,9 @@ def test_a_notebook_run_by_hand_leaves_the_study_as_it_is(place):
         "neighbours",
         "5",
     )
+    call(place, *command, "notebooks/05_evaluation.ipynb", "build/05.ipynb")
     assert (place / "outputs/sample/features/trial.sqlite").exists()
+    assert (place / "outputs/sample/scores/trial.parquet").exists()
     assert pd.read_parquet(place / "outputs/sample/neighbours/trial.parquet")["rank"].max() == 5
     assert ran(stage(place, "repro").stdout) == []
     assert git(place, "status", "--porcelain") == ""
