@@ -51,20 +51,15 @@ def main() -> None:
 def whole(features: FeatureSet, frame: pd.DataFrame, distance: str, given: params.Study) -> list[pd.DataFrame]:
     """What chapters 4 and 5 measure of one retrieval."""
     judged = protocols.judge(features, frame, distance, given.knn_retrieval)
-    products = study.products_of(frame)
+    products = protocols.products_of(frame)
     draws: dict[int, np.ndarray] = {}
     tables = []
     for (_, _, relevance), rows in judged.scores.groupby(study.PLACE, observed=True):
         if len(rows) not in draws:
             draws[len(rows)] = statistics.draws(len(rows), given.evaluation.resamples, 0, products[rows["query"]])
-        labels = catalog.label_codes(frame, "articleType" if relevance == protocols.GRADED else relevance)[
-            rows["query"]
-        ]
-        graded = relevance == protocols.GRADED
-        others = [name for name in rows.columns if ("nDCG" in name) != graded and ("@" in name or name == protocols.AP)]
-        tables.append(
-            study.summarise({"it": rows.drop(columns=others)}, labels, draws[len(rows)], products[rows["query"]], 0)[0]
-        )
+        asked, labels = rows["query"], study.labels_of(frame, relevance)[rows["query"]]
+        one = {"it": study.own_metrics(rows, relevance)}
+        tables.append(study.summarise(one, labels, draws[len(rows)], products[asked], 0)[0])
     return tables
 
 

@@ -15,11 +15,8 @@ def facts(data: str) -> dict[str, float]:
     `data/few/<column>/<n>`: labels with fewer than n rows; `data/first year`, `data/last year`; `data/width`,
     `data/height` in pixels, of the commonest size.
     """
-    frame, report, labels = (
-        catalog.load(data),
-        catalog.load_report(data),
-        pd.read_csv(paths.labels(data), keep_default_na=False),
-    )
+    frame, report = catalog.load(data), catalog.load_report(data)
+    labels = pd.read_csv(paths.labels(data), keep_default_na=False)
     found: dict[str, float] = {
         "data/rows": report["rows"],
         "data/pictures": report["pictures"],

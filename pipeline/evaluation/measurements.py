@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import paths
-from pipeline.evaluation import mistakes, protocols, statistics, study, thresholds
+from pipeline.evaluation import mistakes, protocols, space, statistics, study, thresholds
 
 THRESHOLD_KEY = re.compile(r"threshold/(?P<retrieval>[^/]+)/(?P<distance>\d+(\.\d+)?)/(?P<what>.+)")
 
@@ -123,11 +123,9 @@ def component_table(
         kept = [variance.get(str(count), 1.0) for count in wide.columns]
         tables.append(pd.DataFrame({"encoder": encoder, "components": wide.columns, "variance": kept,
                                     "mAP": wide.mean().to_numpy(), "low": low, "high": high}))  # fmt: skip
-        enough = min(count for count in wide.columns if count and variance[str(count)] >= 0.9)
-        names = {0: ["as extracted"], int(wide.columns.max()): ["all"]}
-        names.setdefault(int(enough), []).append("90 percent")
+        names = _names(tables[-1])
         for place, count in enumerate(wide.columns):
-            for name in [str(count), *names.get(int(count), [])]:
+            for name in [str(count), *(name for name, named in names.items() if named == count)]:
                 resampled[f"pca/{encoder}/{name}/mAP"] = samples[:, place].astype(np.float32)
     return pd.concat(tables, ignore_index=True), resampled
 
@@ -138,9 +136,9 @@ def component_values(table: pd.DataFrame) -> dict[str, float]:
     for encoder, rows in table.groupby("encoder", sort=False):
         at = rows.set_index("components")["mAP"]
         values |= {f"pca/{encoder}/{count}/mAP": value for count, value in at.items()}
-        enough = rows[(rows["components"] > 0) & (rows["variance"] >= 0.9)]["components"].min()
-        values |= {f"pca/{encoder}/as extracted/mAP": at[0], f"pca/{encoder}/all/mAP": at[at.index.max()],
-                   f"pca/{encoder}/90 percent/mAP": at[enough], f"pca/{encoder}/90 percent/components": enough}  # fmt: skip
+        names = _names(rows)
+        values |= {f"pca/{encoder}/{name}/mAP": at[count] for name, count in names.items()}
+        values[f"pca/{encoder}/90 percent/components"] = names["90 percent"]
     return values
 
 
@@ -153,14 +151,16 @@ def class_table(data: str, retrievals: list[str], names: np.ndarray) -> pd.DataF
     columns = {}
     for retrieval in retrievals:
         rows = study.scores(data, retrieval, **where)
-        columns[retrieval] = study.by_label(rows, names[rows[protocols.QUERY]]).set_index("label")["mAP"]
-    answered = rows[rows[protocols.RELEVANT] > 0].assign(
-        label=lambda part: names[part[protocols.QUERY]], chance=lambda part: study.chance_of(protocols.AP, part)
+        table = study.by_label(rows, names[rows[protocols.QUERY]]).set_index("label")
+        columns[retrieval] = table["mAP"]
+    facts = table[["queries", "relevant"]].sort_index()
+    chance = pd.Series(study.chance_of(protocols.AP, rows)).groupby(names[rows[protocols.QUERY]]).mean()
+    return (
+        facts.assign(chance=chance)
+        .join(pd.DataFrame(columns))
+        .sort_values("queries", ascending=False, kind="stable")
+        .reset_index()
     )
-    facts = answered.groupby("label").agg(
-        queries=(protocols.AP, "size"), relevant=(protocols.RELEVANT, "mean"), chance=("chance", "mean")
-    )
-    return facts.join(pd.DataFrame(columns)).sort_values("queries", ascending=False, kind="stable").reset_index()
 
 
 def map_table(
@@ -201,6 +201,12 @@ def _single(data: str, retrieval: str, relevance: str) -> pd.DataFrame:
     where = {protocols.PROTOCOL: protocols.STRICT, protocols.GALLERY: "all", protocols.RELEVANCE: relevance}
     rows = study.scores(data, retrieval, **where)
     return rows[np.isfinite(rows[protocols.FIRST_MISS])]
+
+
+def _names(rows: pd.DataFrame) -> dict[str, int]:
+    """The counts of components that have names, in one encoder's rows of `component_table`."""
+    enough = rows[(rows["components"] > 0) & (rows["variance"] >= space.ENOUGH)]["components"].min()
+    return {"as extracted": 0, "all": int(rows["components"].max()), "90 percent": int(enough)}
 
 
 def _distances(data: str, retrieval: str) -> pd.DataFrame:

@@ -15,9 +15,9 @@ from pipeline import params
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics, thresholds
-from pipeline.retrieval.index import Neighbours, nearest, rank
+from pipeline.retrieval.index import Neighbours, collected, nearest, rank
 
-PROTOCOL, GALLERY, RELEVANCE, LABEL, QUERY = "protocol", "gallery", "relevance", "label", "query"
+PROTOCOL, GALLERY, RELEVANCE, QUERY = "protocol", "gallery", "relevance", "query"
 STRICT, THESIS, QUERY_OUT = "strict", "thesis", "thesis, query out"
 COPIES_IN, PRODUCT_OUT, TEMPORAL = "strict, copies left in", "strict, whole product out", "temporal"
 EVEN_YEARS, GRADED = "even years", "graded"
@@ -79,6 +79,12 @@ def copies_of(frame: pd.DataFrame) -> np.ndarray:
     return pd.factorize(frame[catalog.SHA256])[0].astype(np.int64)
 
 
+def products_of(frame: pd.DataFrame) -> np.ndarray:
+    """A number per picture, equal under one display name; a picture without a name is a product of its own; (G,)."""
+    codes = catalog.label_codes(frame, "product").astype(np.int64)
+    return np.where(codes < 0, len(frame) + np.arange(len(frame)), codes)
+
+
 def label_names(frame: pd.DataFrame, relevance: str) -> np.ndarray:
     """What a relevance's labels are called, one per picture; blank where one is missing."""
     columns = [catalog.PRODUCT] if relevance == "product" else relevance.split("+")
@@ -96,10 +102,9 @@ def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFra
     codes = {relevance: catalog.label_codes(frame, relevance) for relevance in run.relevances}
     first = run.relevances[:1]
     copies, single = copies_of(frame), np.arange(len(frame))
-    product = catalog.label_codes(frame, "product").astype(np.int64)
-    product = np.where(product < 0, len(frame) + single, product)
+    graded = np.stack([catalog.label_codes(frame, column) for column in run.gains], axis=1) if run.gains else None
     members = {gallery: everything if gallery == "all" else is_test for gallery in run.galleries}
-    bytes_, both = copies[:, None], np.stack([copies, product], axis=1)
+    bytes_, both = copies[:, None], np.stack([copies, products_of(frame)], axis=1)
     views = [(STRICT, gallery, bytes_, member, run.relevances) for gallery, member in members.items()]
     views += [(COPIES_IN, "all", single[:, None], everything, first), (PRODUCT_OUT, "all", both, everything, first),
               (TEMPORAL, EVEN_YEARS, bytes_, even, first), (TEMPORAL, "all", bytes_, everything, first)]  # fmt: skip
@@ -121,11 +126,9 @@ def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFra
                     values |= {FIRST_MISS: miss, BEFORE_MISS: before}
                 table = pd.DataFrame({**place, RELEVANCE: relevance, **values})
                 parts.append(table[odd[rows]] if protocol == TEMPORAL else table)
-            if protocol == STRICT and run.gains:
-                parts.append(pd.DataFrame({**place, RELEVANCE: GRADED, **_graded(inside, found, frame, rows, run)}))
-    ids, distances = (np.concatenate(column) for column in zip(*found_nearest, strict=True))
-    kept = np.isfinite(distances).sum(axis=1).min()  # a column of nothing but copies is no neighbour
-    neighbours = Neighbours(features.ids[asking], features.ids[ids[:, :kept]], distances[:, :kept])
+            if protocol == STRICT and graded is not None:
+                parts.append(pd.DataFrame({**place, RELEVANCE: GRADED, **_graded(inside, found, graded, rows, run)}))
+    neighbours = collected(features.ids[asking], features.ids, found_nearest)
     return neighbours, pd.concat(parts, ignore_index=True), (counts[0], counts[1])
 
 
@@ -177,9 +180,8 @@ def _values(hits: np.ndarray, cutoffs: list[int]) -> dict[str, np.ndarray]:
     return values
 
 
-def _graded(inside, found, frame, rows, run) -> dict[str, np.ndarray]:
+def _graded(inside, found, labels, rows, run) -> dict[str, np.ndarray]:
     """nDCG by the stated gains, and its chance level beside it."""
-    labels = np.stack([catalog.label_codes(frame, column) for column in run.gains], axis=1)
     weights = np.array(list(run.gains.values()), np.float32)
     gains = metrics.graded_gains(inside, labels[rows], labels, weights, found)
     values: dict[str, np.ndarray] = {RELEVANT: (gains > 0).sum(axis=1)}

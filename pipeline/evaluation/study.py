@@ -54,7 +54,7 @@ def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Eval
         raise StudyError(f"{missing[0]} has no scores. Make them with: dvc repro knn_retrieval@{missing[0]}")
     frame = catalog.load(data)
     places = scores(data, next(iter(retrievals)), columns=PLACE).drop_duplicates().itertuples(index=False)
-    products = products_of(frame)
+    products = protocols.products_of(frame)
     draws: dict[bytes, np.ndarray] = {}
     tables, resampled = [], {}
     for place in progress(list(places), "bootstrap", "place"):
@@ -64,7 +64,7 @@ def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Eval
         rows = first[QUERY].to_numpy()
         if rows.tobytes() not in draws:
             draws[rows.tobytes()] = statistics.draws(len(rows), run.resamples, run.seed, products[rows])
-        labels = _labels(frame, where[RELEVANCE], rows)
+        labels = labels_of(frame, where[RELEVANCE])[rows]
         table, samples = summarise(one, labels, draws[rows.tobytes()], products[rows], run.seed)
         tables.append(table.assign(**where))
         resampled |= {"/".join((name, *place, metric)): column for (name, metric), column in samples.items()}
@@ -83,9 +83,12 @@ def scores(data: str, retrieval: str, columns: list[str] | None = None, **where)
     table = read(paths.scores(data, retrieval), f"knn_retrieval@{retrieval}", columns=columns, filters=filters or None)
     for column in set(PLACE) & set(table.columns):
         table[column] = table[column].astype(str)
-    if RELEVANCE not in where:
-        return table
-    graded = where[RELEVANCE] == protocols.GRADED
+    return own_metrics(table, where[RELEVANCE]) if RELEVANCE in where else table
+
+
+def own_metrics(table: pd.DataFrame, relevance: str) -> pd.DataFrame:
+    """Scores of one relevance without the columns of metrics that it has not: nDCG is the graded one's alone."""
+    graded = relevance == protocols.GRADED
     others = [name for name in table.columns if ("nDCG" in name) != graded and ("@" in name or name == AP)]
     return table.drop(columns=others)
 
@@ -101,6 +104,11 @@ def read(path: Path, stage: str, **options) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         why = "is missing" if not path.exists() else f"is damaged ({str(error).splitlines()[0]})"
         raise StudyError(f"{path.parent.name}/{path.name} {why}. Make it with: dvc repro -f -s {stage}") from None
+
+
+def labels_of(frame: pd.DataFrame, relevance: str) -> np.ndarray:
+    """The labels that a relevance's macro mean is over, one number per picture; (G,)."""
+    return catalog.label_codes(frame, "articleType" if relevance == protocols.GRADED else relevance)
 
 
 def summarise(
@@ -195,12 +203,6 @@ def pairs_of(measured: Measured, weights: dict[str, str], place: str = "strict/a
     )
 
 
-def products_of(frame: pd.DataFrame) -> np.ndarray:
-    """A number per picture, equal under one display name; a picture without a name is a product of its own; (G,)."""
-    codes = catalog.label_codes(frame, "product").astype(np.int64)
-    return np.where(codes < 0, len(frame) + np.arange(len(frame)), codes)
-
-
 def by_label(scores: pd.DataFrame, names: np.ndarray) -> pd.DataFrame:
     """Per label: queries, relevant items each, mAP and hit@1, worst first. `names`: each query's label."""
     answered = scores.assign(label=names)[(scores[RELEVANT] > 0).to_numpy()].groupby("label")
@@ -219,10 +221,6 @@ def keys(table: pd.DataFrame) -> list[str]:
     """The key of each row of a tidy table."""
     columns = [table[column].astype(str) for column in [RETRIEVAL, *PLACE, METRIC]]
     return ["/".join(parts) for parts in zip(*columns, strict=True)]
-
-
-def _labels(frame: pd.DataFrame, relevance: str, rows: np.ndarray) -> np.ndarray:
-    return catalog.label_codes(frame, "articleType" if relevance == protocols.GRADED else relevance)[rows]
 
 
 def _mean_name(name: str) -> str:

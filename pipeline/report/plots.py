@@ -19,7 +19,7 @@ def bars(counts: pd.Series, title: str, xlabel: str = "pictures") -> Figure:
     axis.bar_label(axis.containers[0], labels=[f"{value:,}" for value in counts], padding=3, fontsize=8)
     axis.set(title=title, xlabel=xlabel, xmargin=0.12)
     axis.invert_yaxis()
-    return _done(figure)
+    return done(figure)
 
 
 def columns(counts: pd.Series, title: str, ylabel: str = "pictures") -> Figure:
@@ -28,7 +28,7 @@ def columns(counts: pd.Series, title: str, ylabel: str = "pictures") -> Figure:
     axis.bar([str(label) for label in counts.index], counts.to_numpy(), color=PLAIN)
     axis.bar_label(axis.containers[0], labels=[f"{value:,}" for value in counts], fontsize=8)
     axis.set(title=title, ylabel=ylabel)
-    return _done(figure)
+    return done(figure)
 
 
 def cross_table(table: pd.DataFrame, title: str) -> Figure:
@@ -38,7 +38,7 @@ def cross_table(table: pd.DataFrame, title: str) -> Figure:
     )
     sns.heatmap(np.log1p(table), annot=table, fmt=",d", cmap="Blues", cbar=False, linewidths=0.5, ax=axis)
     axis.set_title(title)
-    return _done(figure)
+    return done(figure)
 
 
 def long_tail(counts: pd.Series, title: str) -> Figure:
@@ -47,7 +47,7 @@ def long_tail(counts: pd.Series, title: str) -> Figure:
     axis.step(np.arange(1, len(counts) + 1), counts.to_numpy(), where="mid", color=PLAIN)
     axis.fill_between(np.arange(1, len(counts) + 1), 0.8, counts.to_numpy(), step="mid", alpha=0.25, color=PLAIN)
     axis.set(title=title, xlabel="class, largest first", ylabel="pictures", yscale="log", ylim=(0.8, None))
-    return _done(figure)
+    return done(figure)
 
 
 def picture_grid(pictures: Sequence[np.ndarray], titles: Sequence[str], across: int = 10) -> Figure:
@@ -59,7 +59,7 @@ def picture_grid(pictures: Sequence[np.ndarray], titles: Sequence[str], across: 
     for axis, picture, title in zip(axes.flat, pictures, titles, strict=False):
         axis.imshow(picture)
         axis.set_title(title, fontsize=6.5)
-    return _done(figure)
+    return done(figure)
 
 
 def neighbour_panel(panel: list[dict], title: str) -> Figure:
@@ -88,7 +88,7 @@ def neighbour_panel(panel: list[dict], title: str) -> Figure:
             for side in axis.spines.values():
                 side.set(color=colour, linewidth=2.5)
     figure.suptitle(title, fontsize=10)
-    return _done(figure)
+    return done(figure)
 
 
 def training_curves(history: pd.DataFrame) -> Figure:
@@ -99,7 +99,7 @@ def training_curves(history: pd.DataFrame) -> Figure:
         axis.plot(history["epoch"], history[f"validation_{name}"], "s--", color=WRONG, label="validation")
         axis.set(title=name, xlabel="epoch", xticks=history["epoch"])
     axes[0].legend(frameon=False)
-    return _done(figure)
+    return done(figure)
 
 
 def distribution(values: pd.DataFrame, value: str, group: str, title: str) -> Figure:
@@ -107,7 +107,7 @@ def distribution(values: pd.DataFrame, value: str, group: str, title: str) -> Fi
     figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
     sns.histplot(values, x=value, hue=group, stat="density", common_norm=False, bins=50, element="step", ax=axis)
     axis.set_title(title)
-    return _done(figure)
+    return done(figure)
 
 
 def against_chance(table: pd.DataFrame, label: str, title: str) -> Figure:
@@ -119,7 +119,7 @@ def against_chance(table: pd.DataFrame, label: str, title: str) -> Figure:
     axis.set(title=title, xlim=(0, 1.05))
     axis.invert_yaxis()
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    return _done(figure)
+    return done(figure)
 
 
 def grouped(table: pd.DataFrame, x: str, y: str, group: str, title: str) -> Figure:
@@ -128,7 +128,7 @@ def grouped(table: pd.DataFrame, x: str, y: str, group: str, title: str) -> Figu
     sns.barplot(table, x=x, y=y, hue=group, errorbar=None, ax=axis)
     axis.set(title=title, xlabel=x, ylabel="")
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False, title=None)
-    return _done(figure)
+    return done(figure)
 
 
 def lines(table: pd.DataFrame, x: str, y: str, group: str, title: str) -> Figure:
@@ -137,7 +137,7 @@ def lines(table: pd.DataFrame, x: str, y: str, group: str, title: str) -> Figure
     sns.lineplot(table, x=x, y=y, hue=group, marker="o", errorbar=None, ax=axis)
     axis.set(title=title, xticks=sorted(table[x].unique()))
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False, title=None)
-    return _done(figure)
+    return done(figure)
 
 
 def threshold_curve(curve: pd.DataFrame, best: float, single: pd.Series, title: str) -> Figure:
@@ -154,10 +154,10 @@ def threshold_curve(curve: pd.DataFrame, best: float, single: pd.Series, title: 
     other.set(ylabel="queries", yticks=[])
     axis.set(title=title, xlabel="threshold", ylim=(0, 1.02), zorder=other.get_zorder() + 1, facecolor="none")
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.03, 1))
-    return _done(figure)
+    return done(figure)
 
 
-def _done(figure: Figure) -> Figure:
+def done(figure: Figure) -> Figure:
     """Closed, so that a notebook shows it once, as the cell's value."""
     plt.close(figure)
     return figure

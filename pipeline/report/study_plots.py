@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.report.plots import GREY, PLAIN, QUERY, RIGHT, WRONG
+from pipeline.report.plots import GREY, PLAIN, QUERY, RIGHT, WRONG, done
 
 VERDICT_COLOURS = [RIGHT, "#e0a030", WRONG, "#8e44ad", GREY, "#dfe3e6"]
 
@@ -41,7 +41,7 @@ def self_match(table: pd.DataFrame, reported: dict[str, float], title: str) -> F
     axes[0].plot([], [], "k-", label="query left in"), axes[0].plot([], [], "k--", label="query taken out")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=11)
-    return _done(figure)
+    return done(figure)
 
 
 def intervals(table: pd.DataFrame, group: str, title: str) -> Figure:
@@ -66,7 +66,7 @@ def intervals(table: pd.DataFrame, group: str, title: str) -> Figure:
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    return _done(figure)
+    return done(figure)
 
 
 def differences(table: pd.DataFrame, title: str) -> Figure:
@@ -85,7 +85,7 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
     axis.set_yticklabels(labels, fontsize=7.5)
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
-    return _done(figure)
+    return done(figure)
 
 
 def heatmap(table: pd.DataFrame, title: str) -> Figure:
@@ -96,7 +96,7 @@ def heatmap(table: pd.DataFrame, title: str) -> Figure:
     )
     axis.set(title=title, ylabel="", xlabel="")
     axis.set_xticklabels([str(name).replace("+", " +\n") for name in table.columns])
-    return _done(figure)
+    return done(figure)
 
 
 def by_class(table: pd.DataFrame, retrievals: list[str], title: str) -> Figure:
@@ -108,7 +108,7 @@ def by_class(table: pd.DataFrame, retrievals: list[str], title: str) -> Figure:
     axis.plot(ordered["relevant"], ordered["chance"], color="black", linewidth=0.8, label="chance")
     axis.set(title=title, xscale="log", xlabel="right pictures in the gallery", ylabel="mAP", ylim=(0, 1.02))
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    return _done(figure)
+    return done(figure)
 
 
 def stacked(table: pd.DataFrame, label: str, columns: list[str], title: str) -> Figure:
@@ -121,7 +121,7 @@ def stacked(table: pd.DataFrame, label: str, columns: list[str], title: str) -> 
         left = left + table[name]
     axis.set(title=title, xlim=(0, 1), ylim=(len(table) - 0.4, -0.6))
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    return _done(figure)
+    return done(figure)
 
 
 def maps(drawn: dict[str, pd.DataFrame], across: int, title: str) -> Figure:
@@ -138,7 +138,7 @@ def maps(drawn: dict[str, pd.DataFrame], across: int, title: str) -> Figure:
     handles = [plt.Line2D([], [], marker="o", linestyle="", color=palette[label], label=label) for label in labels]
     figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize=7, frameon=False)
     figure.suptitle(title, fontsize=11)
-    return _done(figure)
+    return done(figure)
 
 
 def connectivity(frame: pd.DataFrame, edges: pd.DataFrame, title: str) -> Figure:
@@ -161,7 +161,7 @@ def connectivity(frame: pd.DataFrame, edges: pd.DataFrame, title: str) -> Figure
     )
     axis.set(title=title, xticks=[], yticks=[], xlabel="", ylabel="")
     sns.move_legend(axis, "upper left", bbox_to_anchor=(1, 1), frameon=False, title=None)
-    return _done(figure)
+    return done(figure)
 
 
 def components(table: pd.DataFrame, title: str) -> Figure:
@@ -185,7 +185,7 @@ def components(table: pd.DataFrame, title: str) -> Figure:
     )
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=7)
     figure.suptitle(title, fontsize=11)
-    return _done(figure)
+    return done(figure)
 
 
 def precision_recall(table: pd.DataFrame, title: str) -> Figure:
@@ -201,7 +201,7 @@ def precision_recall(table: pd.DataFrame, title: str) -> Figure:
     axis.set(title=title, xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
-    return _done(figure)
+    return done(figure)
 
 
 def transferred(table: pd.DataFrame, title: str) -> Figure:
@@ -214,7 +214,7 @@ def transferred(table: pd.DataFrame, title: str) -> Figure:
     axis.tick_params(axis="y", labelsize=7.5)
     axis.invert_yaxis()
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    return _done(figure)
+    return done(figure)
 
 
 def verdicts(counts: pd.DataFrame, title: str) -> Figure:
@@ -230,10 +230,4 @@ def verdicts(counts: pd.DataFrame, title: str) -> Figure:
     axis.set(title=title, xlabel="claims")
     axis.invert_yaxis()
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    return _done(figure)
-
-
-def _done(figure: Figure) -> Figure:
-    """Closed, so that a notebook shows it once, as the cell's value."""
-    plt.close(figure)
-    return figure
+    return done(figure)

@@ -138,9 +138,14 @@ def search(
         (order[:, :count], np.take_along_axis(distances, order[:, :count], axis=1))
         for _, order, distances in rank(queries, gallery, distance, copies)
     ]
-    order, distances = (np.concatenate(part) for part in zip(*ranked, strict=True))
+    return collected(queries.ids, gallery.ids, ranked)
+
+
+def collected(query_ids: np.ndarray, gallery_ids: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> Neighbours:
+    """The neighbours of all queries from those of each chunk: gallery positions and distances, (chunk, K) each."""
+    order, distances = (np.concatenate(part) for part in zip(*parts, strict=True))
     found = np.isfinite(distances).sum(axis=1).min()  # a column of nothing but copies is no neighbour
-    return Neighbours(queries.ids, gallery.ids[order[:, :found]], distances[:, :found])
+    return Neighbours(query_ids, gallery_ids[order[:, :found]], distances[:, :found])
 
 
 def _order(distances: np.ndarray) -> np.ndarray:

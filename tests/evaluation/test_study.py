@@ -157,7 +157,7 @@ def test_intervals_hold_their_values_and_are_the_resampled_means(measured):
 
 def test_the_interval_of_a_mean_equals_a_loop_over_the_same_draws_of_products(world, place, measured):
     scores = rows_of(place[1])
-    values, products = scores["AP"].to_numpy(), study.products_of(world[0])[scores["query"]]
+    values, products = scores["AP"].to_numpy(), protocols.products_of(world[0])[scores["query"]]
     means = []
     for count in statistics.draws(len(values), EVALUATION.resamples, EVALUATION.seed, products):
         drawn = [value for value, times in zip(values, count, strict=True) for _ in range(int(times))]
@@ -225,7 +225,7 @@ def test_differences_are_paired_by_query(world, place, measured):
     pairs = pd.DataFrame([pair])
     row = study.differences(measured, pairs).iloc[0]
     paired = rows_of(place[1])["AP"].to_numpy() - rows_of(place[1], "bad-cosine")["AP"].to_numpy()
-    products = study.products_of(world[0])[rows_of(place[1])["query"]]
+    products = protocols.products_of(world[0])[rows_of(place[1])["query"]]
     draws = statistics.draws(len(paired), EVALUATION.resamples, EVALUATION.seed, products)
     low, high = statistics.interval(statistics.resampled_means(draws, paired[:, None]))
     assert row["difference"] == pytest.approx(np.nanmean(paired))
@@ -421,7 +421,7 @@ def test_picking_keeps_the_rows_that_have_all_values(measured):
 def test_pictures_under_one_name_are_one_product_and_those_without_a_name_one_each(world):
     frame = world[0].copy()
     frame.loc[[3, 7], catalog.PRODUCT] = None
-    products = study.products_of(frame)
+    products = protocols.products_of(frame)
     for one in range(len(frame)):
         for other in range(len(frame)):
             names = frame[catalog.PRODUCT].iloc[[one, other]]
