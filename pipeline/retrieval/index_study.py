@@ -1,0 +1,122 @@
+"""What an index costs and what it misses: time to build, memory, time to answer, overlap with the exact neighbours.
+
+Each index is built and asked in a process of its own, so that memory is the operating system's count and one index
+cannot slow down the next. Times are of this machine, at this moment: compare rows of one table, nothing else.
+"""
+
+import multiprocessing
+import time
+from multiprocessing.connection import Connection
+
+import numpy as np
+import pandas as pd
+import psutil
+from sklearn.decomposition import PCA
+
+from pipeline import params
+from pipeline.progress import progress
+from pipeline.retrieval import indexes
+from pipeline.retrieval.distances import unit
+
+INDEX, COMPONENTS, PICTURES = "index", "components", "pictures"
+SPREAD = 0.05  # of a jittered copy: the length of what is added to a vector of length 1
+
+
+def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: params.IndexStudy) -> pd.DataFrame:
+    """A row per index, number of components and size of the gallery.
+
+    `build s`, `memory MB` (what building added to the process), `single p50 ms` and `p95` (one query at a time),
+    `batch p50 ms` and `p95` (`run.batch` at once), `overlap` with the exact first `run.neighbours`, and `fault`: why a
+    row has no numbers.
+
+    Args:
+        gallery: (G, D), what is searched.
+        queries: (Q, D), who asks; none of them is in the gallery.
+        train: the rows of the gallery that the principal components are fitted on.
+    """
+    rows = []
+    for components in run.components:
+        reduced, asking = _reduced(gallery, queries, train, components, run.seed)
+        sizes = [size for size in run.sizes if size < len(reduced)] + [len(reduced)]
+        if components == run.replicated_components and run.replicated:
+            sizes.append(run.replicated)
+        for size in sizes:
+            searched = _grown(reduced, size, run.seed)
+            _, exact = indexes.build("exact", searched)(asking, run.neighbours)
+            for kind in progress(run.indexes, f"{size:,} × {reduced.shape[1]}", "index", len(run.indexes)):
+                found = _measured(kind, searched, asking, exact, run)
+                rows.append({INDEX: kind, COMPONENTS: reduced.shape[1], PICTURES: size, **found})
+    return pd.DataFrame(rows)
+
+
+def _reduced(gallery, queries, train, components: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of length 1, as they are or after PCA."""
+    if components is None:
+        return unit(gallery), unit(queries)
+    count = min(components, len(train), gallery.shape[1])
+    pca = PCA(count, random_state=seed).fit(unit(gallery[train]))
+    return tuple(unit(pca.transform(unit(part))).astype(np.float32) for part in (gallery, queries))
+
+
+def _grown(vectors: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """A seeded part of the vectors, or as many jittered copies of them as are wanted: (size, D)."""
+    rng = np.random.default_rng(seed)
+    if size <= len(vectors):
+        return vectors[np.sort(rng.permutation(len(vectors))[:size])]
+    copies = vectors[np.arange(size) % len(vectors)]
+    jitter = rng.standard_normal((size, vectors.shape[1]), dtype=np.float32) * (SPREAD / vectors.shape[1] ** 0.5)
+    jitter[: len(vectors)] = 0
+    return unit(copies + jitter)
+
+
+def _measured(kind, gallery, queries, exact, run) -> dict:
+    """One index in a process of its own; a process that dies costs its row, not the study."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    child = spawn.Process(target=_child, args=(theirs, kind, gallery, queries, exact, run), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        return ours.recv()
+    except EOFError:
+        child.join()
+        return {"fault": f"its process ended with {child.exitcode}"}
+    finally:
+        child.join()
+
+
+def _child(connection: Connection, kind, gallery, queries, exact, run) -> None:
+    try:
+        connection.send(measure(kind, gallery, queries, exact, run))
+    except (indexes.IndexMissing, MemoryError) as error:
+        connection.send({"fault": str(error) or type(error).__name__})
+
+
+def measure(kind: indexes.Kind, gallery: np.ndarray, queries: np.ndarray, exact: np.ndarray, run: params.IndexStudy) -> dict:
+    """Builds one index and asks it; `exact`: the true distances (Q, K)."""
+    process = psutil.Process()
+    indexes.build(kind, gallery[:2])(queries[:2], 1)  # libraries loaded and kernels compiled: not the index's cost
+    before, start = process.memory_info().rss, time.perf_counter()
+    search = indexes.build(kind, gallery, run.seed)
+    built, memory = time.perf_counter() - start, process.memory_info().rss - before
+    single, _ = _timed(search, queries, 1, run)
+    batched, found = _timed(search, queries, run.batch, run)
+    return {
+        "build s": built, "memory MB": memory / 1e6,
+        "single p50 ms": np.median(single) * 1e3, "single p95 ms": np.quantile(single, 0.95) * 1e3,
+        "batch p50 ms": np.median(batched) * 1e3, "batch p95 ms": np.quantile(batched, 0.95) * 1e3,
+        "overlap": float(indexes.overlap(found, exact[: len(found)]).mean()), "fault": "",
+    }  # fmt: skip
+
+
+def _timed(search: indexes.Search, queries: np.ndarray, size: int, run: params.IndexStudy) -> tuple[list[float], np.ndarray]:
+    """The seconds of each batch of `size` queries, until all have asked or the time is up; and the distances found."""
+    search(queries[:size], run.neighbours)  # the first is slower: memory is touched, threads begin
+    seconds, found, begin = [], [], time.perf_counter()
+    for start in range(0, len(queries) - size + 1, size):
+        at = time.perf_counter()
+        found.append(search(queries[start : start + size], run.neighbours)[1])
+        seconds.append(time.perf_counter() - at)
+        if time.perf_counter() - begin > run.seconds:
+            break
+    return seconds, np.concatenate(found)

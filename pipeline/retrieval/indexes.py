@@ -1,0 +1,182 @@
+"""Indexes for cosine search behind one contract: built on a gallery, asked for the K nearest of some queries.
+
+Every index works on vectors of length 1, where the Euclidean distance ranks as the cosine does: that is how a ball
+tree, which takes no cosine, serves document 000. Exact ones differ from each other in speed alone, the others may
+miss neighbours.
+"""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+from numba import njit, prange
+from sklearn.neighbors import NearestNeighbors
+
+from pipeline.retrieval.distances import unit
+
+Kind = Literal["exact", "brute", "ball_tree", "kd_tree", "flat", "ivf", "hnsw", "annoy"]
+Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+CHUNK = 256  # queries whose similarities to a gallery of 44,441 are held at once: 45 MB
+LINKS, BUILD_DEPTH, SEARCH_DEPTH = 32, 200, 128  # HNSW's M, efConstruction and efSearch
+TREES = 50  # Annoy's
+NOWHERE = -1  # the position where an index found fewer than were asked for
+
+
+class IndexMissing(ImportError):
+    """An index whose library is not installed."""
+
+
+def build(kind: Kind, gallery: np.ndarray, seed: int = 0) -> Search:
+    """An index of the gallery (G, D) as a function: queries (Q, D), K → positions int64 and cosine distances (Q, K).
+
+    Nearest first, equal distances as they come (`exact`: in the gallery's order). Where there are fewer than K
+    neighbours the rest has the position −1 and the distance infinity.
+
+    Raises:
+        ValueError: an unknown kind, or an empty gallery.
+        IndexMissing: `annoy` is not installed; it has to be compiled, so it is no dependency.
+    """
+    if kind not in INDEXES:
+        raise ValueError(f"no index is called {kind!r}. Allowed: {list(INDEXES)}")
+    if gallery.ndim != 2 or not len(gallery):
+        raise ValueError(f"the gallery must be (G, D) with a picture or more. Received: {gallery.shape}")
+    find = INDEXES[kind](np.ascontiguousarray(unit(gallery), np.float32), seed)
+
+    def search(queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        found = min(count, len(gallery))
+        if not len(queries):
+            return np.empty((0, count), np.int64), np.empty((0, count), np.float32)
+        positions, distances = find(np.ascontiguousarray(unit(queries), np.float32), found)
+        missing = ((0, 0), (0, count - found))
+        distances = np.where(positions == NOWHERE, np.inf, np.clip(distances, 0, 2))
+        return (np.pad(positions.astype(np.int64), missing, constant_values=NOWHERE),
+                np.pad(distances.astype(np.float32), missing, constant_values=np.inf))  # fmt: skip
+
+    return search
+
+
+def overlap(distances: np.ndarray, exact: np.ndarray, tolerance: float = 1e-5) -> np.ndarray:
+    """The share of the K nearest that an index found, (Q,): overlap@K, with ties handled.
+
+    A neighbour counts when it is no farther than the K-th exact one, so of several at that distance any will do.
+
+    Args:
+        distances: what the index found, (Q, K).
+        exact: the true K smallest, (Q, K), nearest first.
+        tolerance: float32 products summed in another order differ by about this much.
+    """
+    return (distances <= exact[:, -1:] + tolerance).mean(axis=1)
+
+
+def _exact(gallery: np.ndarray, seed: int) -> Search:
+    """One matrix product for each chunk of queries, then the K largest of every row."""
+
+    def find(queries, count):
+        parts = [_largest(queries[start : start + CHUNK] @ gallery.T, count) for start in range(0, len(queries), CHUNK)]
+        positions, similarities = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return positions, 1 - similarities
+
+    return find
+
+
+@njit(parallel=True, cache=True)
+def _largest(similarities: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and values of each row's `count` largest, largest first, equal ones in their order; (B, K) each."""
+    rows = similarities.shape[0]
+    positions = np.empty((rows, count), np.int64)
+    values = np.empty((rows, count), np.float32)
+    for row in prange(rows):
+        kept = 0
+        for place in range(similarities.shape[1]):
+            value = similarities[row, place]
+            if kept == count and not value > values[row, count - 1]:
+                continue
+            at = min(kept, count - 1)
+            while at > 0 and value > values[row, at - 1]:
+                values[row, at], positions[row, at] = values[row, at - 1], positions[row, at - 1]
+                at -= 1
+            values[row, at], positions[row, at] = value, place
+            kept = min(kept + 1, count)
+    return positions, values
+
+
+def _scikit(algorithm: str) -> Callable[[np.ndarray, int], Search]:
+    def make(gallery, seed):
+        index = NearestNeighbors(algorithm=algorithm, n_jobs=-1).fit(gallery)
+
+        def find(queries, count):
+            distances, positions = index.kneighbors(queries, count)
+            return positions, distances**2 / 2
+
+        return find
+
+    return make
+
+
+def _faiss(make: Callable) -> Callable[[np.ndarray, int], Search]:
+    """An index of faiss on inner products of vectors of length 1."""
+
+    def wrapped(gallery, seed):
+        import faiss  # loads its own OpenMP: only where it is asked for
+
+        index = make(faiss, gallery, seed)
+        index.add(gallery)
+
+        def find(queries, count):
+            similarities, positions = index.search(queries, count)
+            return positions, 1 - similarities
+
+        return find
+
+    return wrapped
+
+
+def _flat(faiss, gallery, seed):
+    return faiss.IndexFlatIP(gallery.shape[1])
+
+
+def _ivf(faiss, gallery, seed):
+    """√G cells, an eighth of them visited: faiss's rule of thumb for the cells."""
+    cells = max(1, round(len(gallery) ** 0.5))
+    index = faiss.IndexIVFFlat(_flat(faiss, gallery, seed), gallery.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
+    index.cp.seed = seed
+    index.cp.min_points_per_centroid = 1  # a small gallery is no fault here
+    index.train(gallery)
+    index.nprobe = max(1, cells // 8)
+    return index
+
+
+def _hnsw(faiss, gallery, seed):
+    index = faiss.IndexHNSWFlat(gallery.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction, index.hnsw.efSearch = BUILD_DEPTH, SEARCH_DEPTH
+    return index
+
+
+def _annoy(gallery, seed):
+    """Trees of random splits; Spotify's library, which the thesis names (section 2)."""
+    try:
+        import annoy
+    except ImportError:
+        raise IndexMissing("annoy is not installed. It has to be compiled: pip install annoy") from None
+    index = annoy.AnnoyIndex(gallery.shape[1], "angular")
+    index.set_seed(seed)
+    for position, vector in enumerate(gallery):
+        index.add_item(position, vector)
+    index.build(TREES)
+
+    def find(queries, count):
+        positions = np.full((len(queries), count), NOWHERE, np.int64)
+        distances = np.full((len(queries), count), np.inf)
+        for row, query in enumerate(queries):
+            found, apart = index.get_nns_by_vector(query, count, include_distances=True)
+            positions[row, : len(found)], distances[row, : len(found)] = found, np.square(apart) / 2
+        return positions, distances
+
+    return find
+
+
+INDEXES = {
+    "exact": _exact, "brute": _scikit("brute"), "ball_tree": _scikit("ball_tree"), "kd_tree": _scikit("kd_tree"),
+    "flat": _faiss(_flat), "ivf": _faiss(_ivf), "hnsw": _faiss(_hnsw), "annoy": _annoy,
+}  # fmt: skip
+assert set(INDEXES) == set(get_args(Kind))

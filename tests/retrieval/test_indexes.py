@@ -1,0 +1,128 @@
+"""Every index finds what it should: the exact ones what a slow loop finds, the others most of it, none of them nonsense."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from pipeline.retrieval import indexes
+from pipeline.retrieval.distances import cosine
+
+EXACT = ["exact", "brute", "ball_tree", "kd_tree", "flat"]
+NEAR = ["ivf", "hnsw", "annoy"]
+
+
+@pytest.fixture(scope="module")
+def clustered():
+    """Vectors in groups, as pictures of one type are: where an approximate index has something to hold on to."""
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(40, 24))
+    vectors = centres[rng.integers(40, size=2200)] + 0.4 * rng.normal(size=(2200, 24))
+    return vectors[:2000].astype(np.float32), vectors[2000:].astype(np.float32)
+
+
+def slow(queries, gallery, count):
+    """The nearest by cosine distance, in float64, one query after another."""
+    found = []
+    for query in queries.astype(float):
+        cosines = gallery.astype(float) @ query / (np.linalg.norm(gallery.astype(float), axis=1) * np.linalg.norm(query))
+        found.append(np.sort(1 - cosines)[:count])
+    return np.array(found)
+
+
+@pytest.mark.parametrize("kind", EXACT)
+def test_exact_indexes_find_what_the_slow_loop_finds(clustered, kind):
+    gallery, queries = clustered
+    positions, distances = indexes.build(kind, gallery)(queries, 15)
+    assert distances == pytest.approx(slow(queries, gallery, 15), abs=1e-5)
+    own = cosine(queries, gallery)
+    assert np.take_along_axis(own, positions, axis=1) == pytest.approx(distances, abs=1e-5)
+    assert (np.diff(distances, axis=1) >= 0).all()
+    assert all(len(set(row)) == 15 for row in positions.tolist())
+
+
+@pytest.mark.parametrize("kind", NEAR)
+def test_approximate_indexes_find_most_and_tell_true_distances(clustered, kind):
+    gallery, queries = clustered
+    positions, distances = indexes.build(kind, gallery)(queries, 10)
+    assert indexes.overlap(distances, slow(queries, gallery, 10)).mean() > 0.9
+    assert (positions >= 0).all()
+    own = cosine(queries, gallery)
+    assert np.take_along_axis(own, positions, axis=1) == pytest.approx(distances, abs=1e-5)
+    assert (np.diff(distances, axis=1) >= -1e-6).all()
+
+
+@pytest.mark.parametrize("kind", indexes.INDEXES)
+def test_one_query_is_answered_as_among_many_and_a_second_build_as_the_first(clustered, kind):
+    gallery, queries = clustered
+    search = indexes.build(kind, gallery, seed=4)
+    positions, distances = search(queries, 5)
+    alone = [search(queries[row : row + 1], 5)[1][0] for row in range(20)]
+    assert np.array(alone) == pytest.approx(distances[:20], abs=1e-6)
+    if kind != "hnsw":  # its graph depends on which thread came first
+        assert (indexes.build(kind, gallery, seed=4)(queries, 5)[0] == positions).all()
+
+
+@pytest.mark.parametrize("kind", indexes.INDEXES)
+def test_a_gallery_smaller_than_k_is_filled_up_with_nothing(rng, kind):
+    gallery = rng.normal(size=(3, 8)).astype(np.float32)
+    positions, distances = indexes.build(kind, gallery)(gallery[:2] * 5, 6)
+    assert positions.shape == distances.shape == (2, 6)
+    assert positions[:, 0].tolist() == [0, 1]
+    assert distances[:, 0] == pytest.approx(0, abs=1e-6)
+    assert (positions[:, 3:] == indexes.NOWHERE).all()
+    assert np.isinf(distances[:, 3:]).all()
+
+
+@pytest.mark.parametrize("kind", EXACT[:1])
+def test_equal_distances_stand_in_the_gallerys_order(rng, kind):
+    gallery = np.repeat(rng.normal(size=(4, 6)).astype(np.float32), 5, axis=0)
+    positions, _ = indexes.build(kind, gallery)(gallery[::5], 5)
+    assert positions.tolist() == [list(range(start, start + 5)) for start in (0, 5, 10, 15)]
+
+
+@pytest.mark.parametrize("kind", indexes.INDEXES)
+def test_nobody_asks(clustered, kind):
+    positions, distances = indexes.build(kind, clustered[0][:50])(np.empty((0, 24), np.float32), 3)
+    assert positions.shape == distances.shape == (0, 3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    arrays.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 12)), elements=st.sampled_from([-1, 0, 0.5, 1, 2])),
+    st.integers(1, 12),
+)
+def test_the_largest_of_a_row_are_those_of_a_stable_sort(similarities, count):
+    count = min(count, similarities.shape[1])
+    positions, values = indexes._largest(similarities, count)
+    order = np.argsort(-similarities, axis=1, kind="stable")[:, :count]
+    assert (positions == order).all()
+    assert (values == np.take_along_axis(similarities, order, axis=1)).all()
+
+
+def test_overlap_counts_any_of_those_at_the_last_distance():
+    exact = np.array([[0.1, 0.2, 0.2]])
+    assert indexes.overlap(np.array([[0.1, 0.2, 0.2]]), exact).tolist() == [1]
+    assert indexes.overlap(np.array([[0.2, 0.2, 0.2]]), exact).tolist() == [1]
+    assert indexes.overlap(np.array([[0.1, 0.2, 0.3]]), exact) == pytest.approx([2 / 3])
+    assert indexes.overlap(np.array([[0.1, 0.2, np.inf]]), exact) == pytest.approx([2 / 3])
+
+
+def test_what_cannot_be_built_is_said(rng):
+    with pytest.raises(ValueError, match=r"no index is called 'balltree'. Allowed: \['exact', 'brute'"):
+        indexes.build("balltree", rng.normal(size=(3, 2)).astype(np.float32))
+    with pytest.raises(ValueError, match=r"a picture or more. Received: \(0, 2\)"):
+        indexes.build("exact", np.empty((0, 2), np.float32))
+
+
+def test_an_index_without_its_library_says_how_to_get_it():
+    code = ("import sys; sys.modules['annoy'] = None\n"
+            "import numpy as np\nfrom pipeline.retrieval import indexes\n"
+            "try:\n    indexes.build('annoy', np.ones((3, 2), 'float32'))\n"
+            "except indexes.IndexMissing as error:\n    print(error)\n")  # fmt: skip
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "pip install annoy" in said
