@@ -92,7 +92,7 @@ def rank(
         distances = measure(queries.vectors[part])
         if copies is not None:
             distances[copies[0][part, None] == copies[1]] = np.inf
-        return part, _order(distances), distances
+        return part, ascending(distances), distances
 
     # a worker per core, each with single-threaded BLAS: sorting then costs no core its turn at the products
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -148,7 +148,7 @@ def collected(query_ids: np.ndarray, gallery_ids: np.ndarray, parts: list[tuple[
     return Neighbours(query_ids, gallery_ids[order[:, :found]], distances[:, :found])
 
 
-def _order(distances: np.ndarray) -> np.ndarray:
+def ascending(distances: np.ndarray) -> np.ndarray:
     """A stable argsort of non-negative float32 (N, G): int32 (N, G).
 
     The bits of a non-negative float32 sort like a whole number. With the position behind them every key is

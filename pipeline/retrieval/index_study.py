@@ -13,16 +13,16 @@ import pandas as pd
 import psutil
 from sklearn.decomposition import PCA
 
-from pipeline import params
 from pipeline.progress import progress
 from pipeline.retrieval import indexes
 from pipeline.retrieval.distances import unit
+from pipeline.systems_params import IndexStudy
 
 INDEX, COMPONENTS, PICTURES = "index", "components", "pictures"
 SPREAD = 0.05  # of a jittered copy: the length of what is added to a vector of length 1
 
 
-def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: params.IndexStudy) -> pd.DataFrame:
+def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: IndexStudy) -> pd.DataFrame:
     """A row per index, number of components and size of the gallery.
 
     `build s`, `memory MB` (what building added to the process), `single p50 ms` and `p95` (one query at a time),
@@ -92,7 +92,7 @@ def _child(connection: Connection, kind, gallery, queries, exact, run) -> None:
         connection.send({"fault": str(error) or type(error).__name__})
 
 
-def measure(kind: indexes.Kind, gallery: np.ndarray, queries: np.ndarray, exact: np.ndarray, run: params.IndexStudy) -> dict:
+def measure(kind: indexes.Kind, gallery: np.ndarray, queries: np.ndarray, exact: np.ndarray, run: IndexStudy) -> dict:
     """Builds one index and asks it; `exact`: the true distances (Q, K)."""
     process = psutil.Process()
     indexes.build(kind, gallery[:2])(queries[:2], 1)  # libraries loaded and kernels compiled: not the index's cost
@@ -109,7 +109,7 @@ def measure(kind: indexes.Kind, gallery: np.ndarray, queries: np.ndarray, exact:
     }  # fmt: skip
 
 
-def _timed(search: indexes.Search, queries: np.ndarray, size: int, run: params.IndexStudy) -> tuple[list[float], np.ndarray]:
+def _timed(search: indexes.Search, queries: np.ndarray, size: int, run: IndexStudy) -> tuple[list[float], np.ndarray]:
     """The seconds of each batch of `size` queries, until all have asked or the time is up; and the distances found."""
     search(queries[:size], run.neighbours)  # the first is slower: memory is touched, threads begin
     seconds, found, begin = [], [], time.perf_counter()

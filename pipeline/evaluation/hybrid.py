@@ -1,0 +1,135 @@
+"""Image and text similarity mixed (document 002): what every weight finds, by what the query's text is.
+
+The document mixes 0.7 image and 0.3 text and gives no number. Two things decide what the text is worth: whether it spells
+out the label that the search is judged by, and that an uploaded photo has no text at all.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from pipeline.data import catalog
+from pipeline.encoders.store import FeatureSet
+from pipeline.evaluation import metrics, protocols, statistics
+from pipeline.progress import progress
+from pipeline.retrieval import index, indexes, text
+from pipeline.retrieval.distances import unit
+from pipeline.systems_params import Hybrid, HybridText
+
+CHUNK = 64  # queries at once, each ranked under every weight
+TEXT, MODE, PART, RELEVANCE, QUERY, WEIGHT, AP = "text", "mode", "part", "relevance", "query", "weight", "AP"
+OWN, TYPED, PSEUDO = "own", "typed", "pseudo"
+
+
+def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFrame:
+    """AP of each query by `text`, `mode`, `relevance` and `weight` (the image's part; the text has the rest), strict.
+
+    Modes: `own`, the query is a picture of the catalogue with its description; `typed`, the labels `run.typed` as a
+    shopper would type them; `pseudo`, what the nearest pictures say, for a photo that comes alone. `part`: train queries,
+    which choose a weight, and test queries, which judge it.
+
+    Raises:
+        ValueError: features of other pictures.
+        TextError: a text of columns that are not there, or without words.
+    """
+    protocols.check_same_pictures(features, frame)
+    rows = np.concatenate([_chosen(frame, part, run) for part in (catalog.TRAIN, catalog.TEST)])
+    train = (frame[catalog.SPLIT] == catalog.TRAIN).to_numpy()
+    images, copies = unit(features.vectors), protocols.copies_of(frame)
+    near = nearest_others(images, rows, copies, run.pseudo_neighbours)
+    typed = text.descriptions(frame.iloc[rows], run.typed)
+    tables = []
+    for name, columns in run.texts.items():
+        said = text.descriptions(frame, columns.columns, columns.without)
+        vectorizer = text.fit([said[row] for row in np.flatnonzero(train)])
+        gallery = vectorizer.transform(said)
+        asked = {OWN: gallery[rows], TYPED: vectorizer.transform(typed), PSEUDO: text.pseudo(gallery, near)}
+        for mode in run.modes:
+            found = _precisions((images, gallery), (images[rows], asked[mode]), rows, frame, run, f"{name}, {mode}")
+            tables.append(found.assign(**{TEXT: name, MODE: mode}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def summarise(precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid) -> pd.DataFrame:
+    """A row per text, mode, relevance and weight: `mAP` of the test queries with its interval, and how it compares.
+
+    `gain`, `gain low`, `gain high`: against the image alone, paired. `best`: the weight that train queries choose; `best low`
+    and `best high`: between which weights 95 % of the resamples have their best one. `circular`: the text holds words of the
+    label that the search is judged by.
+    """
+    products, rows = protocols.products_of(frame), []
+    for (name, mode, relevance), part in precisions.groupby([TEXT, MODE, RELEVANCE], sort=False):
+        wide = {which: one.pivot(index=QUERY, columns=WEIGHT, values=AP) for which, one in part.groupby(PART)}
+        judged = wide[catalog.TEST]
+        draws = statistics.draws(len(judged), run.resamples, run.seed, products[judged.index])
+        samples = statistics.resampled_means(draws, judged.to_numpy())
+        low, high = statistics.interval(samples)
+        gain_low, gain_high = statistics.interval(samples - samples[:, -1:])
+        best_low, best_high = np.quantile(judged.columns.to_numpy()[samples.argmax(axis=1)], [0.025, 0.975])
+        rows.append(pd.DataFrame({
+            TEXT: name, MODE: mode, RELEVANCE: relevance, "circular": circular(run.texts[name], relevance),
+            WEIGHT: judged.columns, "mAP": judged.mean().to_numpy(), "low": low, "high": high,
+            "gain": (judged.mean() - judged.mean().iloc[-1]).to_numpy(), "gain low": gain_low, "gain high": gain_high,
+            "best": wide[catalog.TRAIN].mean().idxmax(), "best low": best_low, "best high": best_high,
+        }))  # fmt: skip
+    return pd.concat(rows, ignore_index=True)
+
+
+def circular(columns: HybridText, relevance: str) -> bool:
+    """Whether a text can spell out what makes two pictures relevant to each other."""
+    if relevance == "product":
+        return catalog.PRODUCT in columns.columns
+    told = set(relevance.split("+")) - set(columns.without)
+    return bool(told & set(columns.columns)) or (catalog.PRODUCT in columns.columns and bool(told))
+
+
+def nearest_others(images: np.ndarray, rows: np.ndarray, copies: np.ndarray, count: int) -> np.ndarray:
+    """The `count` pictures nearest to some of them, none of them the picture itself or a copy; positions (Q, K), −1 for none."""
+    most = np.bincount(copies).max()
+    found, _ = indexes.build("exact", images)(images[rows], count + most)
+    other = (found >= 0) & (copies[found] != copies[rows][:, None])
+    kept = np.take_along_axis(found, np.argsort(~other, axis=1, kind="stable"), axis=1)[:, :count]
+    return np.where(np.sort(~other, axis=1)[:, :count], indexes.NOWHERE, kept)
+
+
+def _chosen(frame, part, run) -> np.ndarray:
+    rows = np.flatnonzero((frame[catalog.SPLIT] == part).to_numpy())
+    return np.sort(np.random.default_rng(run.seed).permutation(rows)[: run.queries])
+
+
+def _precisions(gallery, asked, rows, frame, run, words) -> pd.DataFrame:
+    """AP of every query under every weight and relevance."""
+    codes = {relevance: catalog.label_codes(frame, relevance) for relevance in run.relevances}
+    copies, everything, parts = protocols.copies_of(frame)[:, None], np.ones(len(frame), bool), []
+    asking = frame[catalog.SPLIT].to_numpy()[rows]
+    for part, weight, order in _ranked(gallery, asked, run.weights, words):
+        inside, found = metrics.seen(order, copies[rows[part]], copies, everything)
+        for relevance, own in codes.items():
+            hits = metrics.relevant_hits(inside, own[rows[part]], own, found)
+            values = metrics.average_precision(hits, hits.sum(axis=1))
+            parts.append(pd.DataFrame({QUERY: rows[part].astype(np.int32), PART: asking[part], RELEVANCE: relevance,
+                                       WEIGHT: weight, AP: values}))  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def _ranked(gallery, asked, weights, words) -> Iterator[tuple[slice, float, np.ndarray]]:
+    """Everything in order of the mixed distance, for each chunk of queries and each weight: int32 (chunk, G)."""
+    images, texts = gallery
+    texts = sparse.csc_matrix(texts.T)
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in progress(range(0, asked[0].shape[0], CHUNK), words, f"x{CHUNK} queries", -(-asked[0].shape[0] // CHUNK)):
+            part = slice(start, min(start + CHUNK, asked[0].shape[0]))
+            seen, said = asked[0][part] @ images.T, (asked[1][part] @ texts).toarray()
+            orders = pool.map(lambda weight: index.ascending(mixed(seen, said, weight)), weights)
+            yield from ((part, weight, order) for weight, order in zip(weights, orders, strict=True))
+
+
+def mixed(seen: np.ndarray, said: np.ndarray, weight: float) -> np.ndarray:
+    """1 − (weight · image cosine + (1 − weight) · text cosine), at least 0; float32, the shape of both."""
+    similarity = np.float32(weight) * seen + np.float32(1 - weight) * said
+    return np.clip(np.float32(1) - similarity, 0, 2).astype(np.float32, copy=False)

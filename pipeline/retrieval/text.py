@@ -1,0 +1,94 @@
+"""TF-IDF of product descriptions, the text half of document 002's hybrid search.
+
+Source: document 002, section 3 (its public code holds no TF-IDF). A description is made of the catalogue's columns; which
+ones is a choice, because most names spell out the label that a search is judged by.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from pipeline.data import catalog
+
+TOKEN = re.compile(r"[^\W_]+")
+
+
+class TextError(ValueError):
+    """Descriptions that cannot be compared."""
+
+
+def descriptions(frame: pd.DataFrame, columns: list[str], without: list[str] | None = None) -> list[str]:
+    """One text per picture: the columns' words in small letters; a blank says nothing.
+
+    Args:
+        without: labels whose words are taken out of every text, whoever they belong to: what is left cannot spell the
+            label that a search is judged by. Words are matched by their stem, so `shirt` goes with `Shirts`.
+
+    Raises:
+        TextError: no columns, or one that the catalogue has not.
+    """
+    known = [*catalog.LABELS, catalog.PRODUCT]
+    if unknown := [name for name in [*columns, *(without or [])] if name not in known] or not columns:
+        raise TextError(f"descriptions need columns of the catalogue. Allowed: {known}. Received: {unknown or columns}")
+    said = label_stems(frame, without or [])
+    texts = frame[columns].fillna("").astype(str).agg(" ".join, axis=1)
+    return [" ".join(word for word in words(text) if stem(word) not in said) for text in texts]
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in small letters."""
+    return TOKEN.findall(text.casefold())
+
+
+def stem(word: str) -> str:
+    """A word without the ending of its plural or genitive: `dresses`, `watches`, `shoes` and `men's` lose theirs."""
+    for ending, kept in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh"), ("xes", "x")):
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            return word[: -len(ending)] + kept
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 2 else word
+
+
+def label_stems(frame: pd.DataFrame, labels: list[str]) -> set[str]:
+    """The stems of all words in all values of some labels."""
+    values = [value for label in labels for value in frame[label].dropna().astype(str).unique()]
+    return {stem(word) for value in values for word in words(value)}
+
+
+def fit(texts: list[str]) -> TfidfVectorizer:
+    """The vocabulary and the weights of its words, from the train part's descriptions; words go by their stems.
+
+    Raises:
+        TextError: no text has a word.
+    """
+    vectorizer = TfidfVectorizer(analyzer=stems, dtype=np.float32)
+    try:
+        return vectorizer.fit(texts)
+    except ValueError:
+        raise TextError(f"none of {len(texts)} descriptions has a word: give more columns, or take fewer labels' words out") from None
+
+
+def stems(text: str) -> list[str]:
+    """The stems of a text's words."""
+    return [stem(word) for word in words(text)]
+
+
+def pseudo(gallery: sparse.csr_matrix, neighbours: np.ndarray) -> sparse.csr_matrix:
+    """A text for queries that have none: the mean of what their nearest pictures say, at length 1.
+
+    Args:
+        gallery: TF-IDF rows of length 1, (G, V).
+        neighbours: positions in the gallery, nearest first (Q, K); −1 for none.
+
+    Returns:
+        (Q, V); zeros where no neighbour says anything.
+    """
+    rows, columns = np.nonzero(neighbours >= 0)
+    chosen = sparse.csr_matrix(
+        (np.ones(len(rows), np.float32), (rows, neighbours[rows, columns])), (len(neighbours), gallery.shape[0])
+    )
+    total = sparse.csr_matrix(chosen @ gallery)
+    lengths = np.sqrt(np.asarray(total.multiply(total).sum(axis=1)).ravel())
+    return sparse.diags(1 / np.where(lengths > 0, lengths, 1)).astype(np.float32) @ total
