@@ -131,12 +131,18 @@ def test_a_missing_key_is_named(refused):
         ({"both": {"first": "join", "second": "arcface", "share": 0.3}}, "Did you mean 'joint'?"),
         ({"both": {"first": "joint", "second": "nothing", "share": 0.3}}, "concatenations.both.second names nothing"),
         ({"both": {"first": "joint", "second": "both", "share": 0.3}}, "concatenations.both.second names nothing"),
-        ({"joint": {"first": "joint", "second": "arcface", "share": 0.3}}, "'joint' is in encoders and in concatenations"),
+        (
+            {"joint": {"first": "joint", "second": "arcface", "share": 0.3}},
+            "'joint' is in encoders and in concatenations",
+        ),
         ({"both": {"first": "joint", "second": "arcface", "share": 1.0}}, "less than 1"),
         ({"both": {"first": "joint", "second": "arcface", "share": 0}}, "greater than 0"),
         ({"both": {"first": "joint", "secnd": "arcface", "share": 0.3}}, "Did you mean 'second'?"),
         (
-            {"a": {"first": "b", "second": "joint", "share": 0.3}, "b": {"first": "joint", "second": "arcface", "share": 0.3}},
+            {
+                "a": {"first": "b", "second": "joint", "share": 0.3},
+                "b": {"first": "joint", "second": "arcface", "share": 0.3},
+            },
             "concatenations.a.first names nothing",
         ),
     ],
@@ -146,7 +152,10 @@ def test_a_concatenation_is_of_two_that_stand_before_it(refused, joined, words):
 
 
 def test_a_concatenation_may_be_part_of_a_later_one_and_is_searched_like_an_encoder(values, tmp_path):
-    joined = {"x": {"first": "joint", "second": "arcface", "share": 0.3}, "y": {"first": "x", "second": "joint", "share": 0.5}}
+    joined = {
+        "x": {"first": "joint", "second": "arcface", "share": 0.3},
+        "y": {"first": "x", "second": "joint", "share": 0.5},
+    }
     values = copy.deepcopy(values)
     values["retrievals"] = {"y-cosine": {"encoder": "y", "distance": "cosine"}}
     values["embedding_space"]["encoders"] = ["joint", "x"]

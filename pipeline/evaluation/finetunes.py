@@ -72,9 +72,7 @@ def objective(card: dict) -> str:
     return " + ".join(words)
 
 
-def seeds(
-    found: dict[str, dict], concatenations: dict[str, params.Concatenation], rows: pd.DataFrame
-) -> pd.DataFrame:
+def seeds(found: dict[str, dict], concatenations: dict[str, params.Concatenation], rows: pd.DataFrame) -> pd.DataFrame:
     """Finetunes that differ in the seed alone, and concatenations of such: the mean, lowest and highest of what they reach.
 
     Args:
@@ -147,7 +145,9 @@ def one_change(found: dict[str, dict], measured: study.Measured) -> pd.DataFrame
 
 
 def together(
-    concatenations: dict[str, params.Concatenation], opinions: dict[str, pd.DataFrame], frame: pd.DataFrame,
+    concatenations: dict[str, params.Concatenation],
+    opinions: dict[str, pd.DataFrame],
+    frame: pd.DataFrame,
     values: dict[str, float],
 ) -> pd.DataFrame:
     """A row per concatenation: its parts, how often they name a test picture's type together, and mAP at `PLACES`.

@@ -21,9 +21,7 @@ def place(tmp_path, monkeypatch):
 
 def keep(name, vectors, ids=None):
     working = paths.BUILD / "working"
-    connection = store.create(
-        working, {"encoder_id": f"{name}:1", "dimension": str(vectors.shape[1]), "encoder": name}
-    )
+    connection = store.create(working, {"encoder_id": f"{name}:1", "dimension": str(vectors.shape[1]), "encoder": name})
     store.append(connection, ids or [f"{row}.jpg" for row in range(len(vectors))], vectors)
     store.finish(connection, paths.features("sample", name))
     working.unlink()
@@ -31,7 +29,10 @@ def keep(name, vectors, ids=None):
 
 @pytest.fixture
 def parts(rng):
-    made = {"one": rng.normal(size=(PICTURES, 3)).astype(np.float32), "other": rng.normal(size=(PICTURES, 5)).astype(np.float32)}
+    made = {
+        "one": rng.normal(size=(PICTURES, 3)).astype(np.float32),
+        "other": rng.normal(size=(PICTURES, 5)).astype(np.float32),
+    }
     for name, vectors in made.items():
         keep(name, vectors * 7)
     return made
@@ -88,7 +89,9 @@ def test_parts_of_other_pictures_are_refused_and_leave_nothing(parts):
 
 
 def test_a_part_that_is_missing_is_named_with_its_stage():
-    with pytest.raises(store.StoreError, match=r"one.sqlite is missing. Make it with: dvc repro feature_extraction@one"):
+    with pytest.raises(
+        store.StoreError, match=r"one.sqlite is missing. Make it with: dvc repro feature_extraction@one"
+    ):
         concatenation.concatenate("sample", "both", SPEC)
 
 

@@ -399,12 +399,20 @@ def test_what_two_classifiers_say_together_is_their_weighted_sum(share, accuracy
 
 def test_macro_f1_weighs_every_type_of_the_test_pictures_the_same():
     table = finetunes.together({"both": pair("one", "other", 0.01)}, {"one": ONE, "other": OTHER}, TYPES, {})
-    tops, belts = 2 * 0.5 * 1 / (0.5 + 1), 2 * 0.5 * 0.5 / (0.5 + 0.5)  # precision 1/2 recall 1, precision 1/2 recall 1/2
+    tops, belts = (
+        2 * 0.5 * 1 / (0.5 + 1),
+        2 * 0.5 * 0.5 / (0.5 + 0.5),
+    )  # precision 1/2 recall 1, precision 1/2 recall 1/2
     assert table["macro F1"].tolist() == [pytest.approx((tops + belts + 0) / 3)]
 
 
 def test_one_part_with_a_classifier_speaks_alone_and_none_says_nothing(rng):
-    joined = {"left": pair("one", "pad"), "right": pair("pad", "one"), "none": pair("pad", "stretch"), "deep": pair("none", "left")}
+    joined = {
+        "left": pair("one", "pad"),
+        "right": pair("pad", "one"),
+        "none": pair("pad", "stretch"),
+        "deep": pair("none", "left"),
+    }
     values = values_of(joined, rng)
     table = finetunes.together(joined, {"one": ONE}, TYPES, values).set_index("encoder")
     assert table.loc[["left", "right", "deep"], "accuracy"].tolist() == [0.5] * 3

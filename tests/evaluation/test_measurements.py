@@ -9,7 +9,14 @@ from pipeline.data import catalog
 from pipeline.evaluation import measurements, mistakes, protocols, space, study
 
 SPACE = params.EmbeddingSpace(
-    pictures=30, perplexity=3.0, umap_neighbours=3, encoders=[], umap_encoders=[], components=[1, 2], pca_queries=10, seed=0
+    pictures=30,
+    perplexity=3.0,
+    umap_neighbours=3,
+    encoders=[],
+    umap_encoders=[],
+    components=[1, 2],
+    pca_queries=10,
+    seed=0,
 )
 
 
