@@ -15,9 +15,14 @@ from pipeline import paths
 from pipeline.finetuning_params import Finetune
 from pipeline.networks import Backbone, Count, Label, Name, Network, Relevance, Seed
 from pipeline.sections import ParamsError, S, Section, check, nearest, read_yaml
+from pipeline.systems_params import Hybrid, IndexStudy, Recommendation, UserPhotos
 
 Distance = Literal["cosine", "euclidean", "manhattan"]
 Graded = Literal["articleType", "gender", "baseColour", "usage"]
+
+SYSTEMS = {  # the smaller documents' systems: a stage and its notebook, and the section with its items
+    "index_study": "index_studies", "hybrid": "hybrids", "user_photos": "user_photos", "recommendation": "recommendations",
+}  # fmt: skip
 
 
 class Data(Section):
@@ -155,6 +160,10 @@ class Study(Section):
     encoders: Annotated[dict[Name, Encoder], Field(min_length=1)]
     concatenations: dict[Name, Concatenation]
     retrievals: Annotated[dict[Name, Retrieval], Field(min_length=1)]
+    index_studies: dict[Name, IndexStudy]
+    hybrids: dict[Name, Hybrid]
+    user_photos: dict[Name, UserPhotos]
+    recommendations: dict[Name, Recommendation]
     not_run: dict[Name, str]
     eda: Eda
     knn_retrieval: KnnRetrieval
@@ -232,6 +241,7 @@ def _check_names(study: Study, where: str) -> None:
                                   f"Received: {right}, {name}")  # fmt: skip
     for name, retrieval in study.retrievals.items():
         _known(where, f"retrievals.{name}.encoder", retrieval.encoder, both)
+    _systems_fit(where, study, both)
 
 
 def _known(where: str, key: str, value: str, allowed: list[str]) -> None:
@@ -259,6 +269,28 @@ def _parts_exist(where: str, study: Study) -> None:
         for key in ("first", "second"):
             _known(where, f"concatenations.{name}.{key}", getattr(concatenation, key), made)
         made.append(name)
+
+
+def _systems_fit(where: str, study: Study, both: list[str]) -> None:
+    """The four smaller documents' systems work on features that are there; photos need a network to encode them with."""
+    for name, index_study in study.index_studies.items():
+        _known(where, f"index_studies.{name}.encoder", index_study.encoder, both)
+    for name, hybrid in study.hybrids.items():
+        _known(where, f"hybrids.{name}.encoder", hybrid.encoder, both)
+    for name, photos in study.user_photos.items():
+        for encoder in photos.encoders:
+            _known(where, f"user_photos.{name}.encoders", encoder, list(study.encoders))
+    for name, recommendation in study.recommendations.items():
+        key = f"recommendations.{name}"
+        _known(where, f"{key}.encoder", recommendation.encoder, list(study.encoders))
+        encoder = study.encoders[recommendation.encoder]
+        made = study.finetunes.get(encoder.weights)
+        if made is None or recommendation.label not in made.classified:
+            raise ParamsError(f"{where}: {key}.encoder needs weights that were finetuned to tell {recommendation.label}. "
+                              f"Received: {recommendation.encoder!r}")  # fmt: skip
+        if encoder.head != made.head or encoder.posteriors:
+            raise ParamsError(f"{where}: {key}.encoder must end at the layer before the classifier: the head of "
+                              f"{encoder.weights!r} and no posteriors. Received: {recommendation.encoder!r}")  # fmt: skip
 
 
 def _fits(where: str, key: str, network: Network, name: str, made: Weights | Finetune) -> None:

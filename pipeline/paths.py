@@ -29,6 +29,11 @@ def open_images(data: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(images(data))
 
 
+def user_photos(data: str) -> Path:
+    """The photos that came with the data, with their boxes, in one zip; an empty one where there are none."""
+    return outputs(data) / "user_photos.zip"
+
+
 def ingest_report(data: str) -> Path:
     """What ingestion counted, repaired and left out, by id."""
     return outputs(data) / "ingest.json"
@@ -72,6 +77,16 @@ def distances(data: str, retrieval: str) -> Path:
 def embedding_space(data: str, encoder: str) -> Path:
     """A folder with what was measured and drawn of one encoder's features."""
     return outputs(data) / "embedding_space" / encoder
+
+
+def system(data: str, stage: str, name: str) -> Path:
+    """A folder with the tables of one smaller document's system."""
+    return outputs(data) / "systems" / stage / name
+
+
+def system_values(data: str, stage: str, name: str) -> Path:
+    """The numbers of one system by key; beside the scores, which chapter 5 reads as a whole."""
+    return outputs(data) / "scores" / f"{stage}.{name}.parquet"
 
 
 def evaluation(data: str) -> Path:

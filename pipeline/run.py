@@ -22,6 +22,10 @@ NOTEBOOKS = {
     "feature_extraction": "02_feature_extraction",
     "finetuning": "03_finetuning",
     "knn_retrieval": "04_knn_retrieval",
+    "index_study": "04_index_study",
+    "hybrid": "04_hybrid",
+    "user_photos": "04_user_photos",
+    "recommendation": "04_recommendation",
     "evaluation": "05_evaluation",
 }
 
@@ -103,6 +107,13 @@ def parameters(study: params.Study, stage: str, item: str | None) -> dict:
         return {**data, "name": item, **study.finetunes[item].model_dump()}
     if stage == "knn_retrieval":
         return {**data, "name": item, **study.retrievals[item].model_dump(), **study.knn_retrieval.model_dump()}
+    if stage in params.SYSTEMS:
+        given = {**data, "name": item, **getattr(study, params.SYSTEMS[stage])[item].model_dump()}
+        if stage == "user_photos":
+            given["specs"] = {name: study.encoders[name].model_dump() for name in given["encoders"]}
+        if stage == "recommendation":
+            given["weights"] = study.encoders[given["encoder"]].weights
+        return given
     retrievals = {name: retrieval.model_dump() for name, retrieval in study.retrievals.items()}
     weights = {name: encoder.weights for name, encoder in study.encoders.items()}
     return {
@@ -112,6 +123,7 @@ def parameters(study: params.Study, stage: str, item: str | None) -> dict:
         "posteriors": {name: encoder.posteriors for name, encoder in study.encoders.items() if encoder.posteriors},
         "concatenations": {name: spec.model_dump() for name, spec in study.concatenations.items()},
         "spaces": study.embedding_space.encoders,
+        "systems": {stage: list(items) for stage, key in params.SYSTEMS.items() if (items := getattr(study, key))},
         "not_run": study.not_run,
         **study.evaluation.model_dump(),
     }
@@ -131,7 +143,8 @@ def _run_stage(stage: str, rest: list[str]) -> None:
 def _items(study: params.Study, stage: str) -> dict | None:
     return {"weights": study.weights, "feature_extraction": study.encoders, "finetuning": study.finetunes,
             "concatenation": study.concatenations, "knn_retrieval": study.retrievals,
-            "embedding_space": {name: name for name in study.embedding_space.encoders}}.get(stage)  # fmt: skip
+            "embedding_space": {name: name for name in study.embedding_space.encoders},
+            **{system: getattr(study, section) for system, section in params.SYSTEMS.items()}}.get(stage)  # fmt: skip
 
 
 def _clean_notebooks(study: params.Study, item: None) -> None:

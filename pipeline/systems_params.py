@@ -1,4 +1,5 @@
-"""Parameters of what the four smaller documents build: indexes (000), image and text (002)."""
+"""Parameters of what the four smaller documents build: indexes (000), image and text (002), user photos (003), classify and
+recommend (004)."""
 
 from typing import Annotated, Literal
 
@@ -19,7 +20,7 @@ class IndexStudy(Section):
     indexes: Annotated[list[IndexKind], Field(min_length=1)]
     components: Annotated[list[Count | None], Field(min_length=1)]  # of PCA; null: the features as they are
     sizes: list[Count]  # parts of the gallery, besides all of it
-    replicated: Annotated[int, Field(ge=0)]  # jittered copies up to so many vectors; 0: none
+    replicated: Annotated[int, Field(ge=0)]  # so many times the gallery, as jittered copies; 0: none
     replicated_components: Count | None
     neighbours: Count
     queries: Count
@@ -53,5 +54,45 @@ class Hybrid(Section):
     @classmethod
     def _image_alone_last(cls, weights: list[float]) -> list[float]:
         if weights != sorted(set(weights)) or weights[-1] != 1:
-            raise ValueError("the weights must rise and end with 1.0, the image alone, which all others are compared with")
+            raise ValueError(
+                "the weights must rise and end with 1.0, the image alone, which all others are compared with"
+            )
         return weights
+
+
+class Better(Section):
+    """What is done to a ranking after the search."""
+
+    kind: Literal["query_expansion", "database_augmentation", "k_reciprocal"]
+    neighbours: Count  # that are added; of k-reciprocal re-ranking k1
+    alpha: Annotated[float, Field(ge=0)] = 0.0  # the power of the similarity that weighs them
+    second: Count = 1  # k2 of k-reciprocal re-ranking
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0  # its λ
+
+
+class UserPhotos(Section):
+    """Photos that users take, with a box around the product, searched in the catalogue."""
+
+    encoders: Annotated[list[Name], Field(min_length=1)]
+    source: Literal["simulated", "given"]
+    kinds: Annotated[list[Name], Field(min_length=1)]  # of simulated photos
+    queries: Count  # simulated: test pictures, each in a photo of every kind; given: at most so many
+    crops: Annotated[list[Literal["whole", "box", "cropper"]], Field(min_length=1)]
+    margin: Annotated[float, Field(ge=0, le=1)]  # around the box, in parts of its longer side
+    top: Count
+    relevances: Annotated[list[Relevance], Field(min_length=1)]
+    better: dict[Annotated[str, Field(pattern=r"^[a-z][a-z \-]{0,40}$")], Better]
+    resamples: Annotated[int, Field(ge=200)]
+    seed: Seed
+
+
+class Recommendation(Section):
+    """Classify a picture, then recommend what is most like it."""
+
+    encoder: Name
+    label: Label
+    asked: Count  # pictures, drawn by the seed, that something is recommended for
+    shown: Count
+    predicted: Count  # pictures whose prediction is shown
+    classes: Count  # of the confusion matrix, the commonest; all others stand as one
+    seed: Seed

@@ -236,7 +236,7 @@ def test_an_experiment_with_another_size_reruns_only_what_follows_from_it(place)
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("encoders.efficientnet_lite0_pad.pooling=average", "'avg' or 'max'. Received: 'average'"),
+        ("encoders.efficientnet_lite0_pad.pooling=average", "'avg', 'max' or 'flatten'. Received: 'average'"),
         ("encoders.efficientnet_lite0_pad.image_size=7", "from 32 to 1024. Received: 7"),
         ("+encoders.efficientnet_lite0_pad.image_sise=160", "Did you mean 'image_size'?"),
         ("finetunes.classification.optimiser.learning_rate='1e-4'", "write it as a number"),

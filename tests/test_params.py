@@ -85,7 +85,11 @@ def test_a_misspelt_key_is_named_with_the_nearest(refused):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("encoders", ENCODER, "pooling"), "average", "'avg' or 'max'. Received: 'average'. Did you mean 'avg'?"),
+        (
+            ("encoders", ENCODER, "pooling"),
+            "average",
+            "'avg', 'max' or 'flatten'. Received: 'average'. Did you mean 'avg'?",
+        ),
         (("encoders", ENCODER, "backbone"), "resnet5", "Did you mean 'resnet50'?"),
         (("encoders", ENCODER, "image_size"), 16, "from 32 to 1024. Received: 16"),
         (("encoders", ENCODER, "image_size"), [224], "[height, width]"),

@@ -11,11 +11,11 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {
-    "": ["paths", "sections", "networks", "finetuning_params", "params", "progress"],
-    "data": ["sample", "sources", "images", "catalog"],
-    "encoders": ["efficientnet_lite", "backbones", "weights", "store", "extract", "concatenation"],
+    "": ["paths", "sections", "networks", "finetuning_params", "systems_params", "params", "progress"],
+    "data": ["sample", "sources", "images", "boxes", "photos", "catalog", "user_photos", "cropper"],
+    "encoders": ["efficientnet_lite", "small_cnn", "backbones", "weights", "store", "extract", "concatenation"],
     "training": ["losses", "layers", "augment", "batches", "objective", "checkpoint", "fit"],
-    "retrieval": ["distances", "index", "panel"],
+    "retrieval": ["distances", "index", "indexes", "index_study", "expansion", "text", "panel"],
     "evaluation": [
         "metrics",
         "statistics",
@@ -30,8 +30,12 @@ ROOMS = {
         "finetunes",
         "measurements",
         "claims",
+        "systems",
+        "hybrid",
+        "recommendation",
+        "user_photos",
     ],
-    "report": ["plots", "study_plots", "pages"],
+    "report": ["plots", "study_plots", "system_plots", "pages"],
 }
 ORDER = [f"pipeline.{room}.{module}".replace("..", ".") for room, modules in ROOMS.items() for module in modules]
 ACROSS = ["pipeline.notebooks", "pipeline.run"]  # these may import any room

@@ -6,13 +6,20 @@ The form is document 003's (AIcrowd's Visual Product Recognition, 2023): `user_i
 
 import csv
 import io
+import json
 import math
+import zipfile
+from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
+from pipeline.data import images
+from pipeline.data.sources import Source, SourceError
+
 COLUMNS = ["user_img_id", "img_path", "bbox_x", "bbox_y", "bbox_w", "bbox_h"]
 SIDES = COLUMNS[2:]
+TABLE = "queries.json"  # beside the photos in their zip
 
 
 class BoxError(ValueError):
@@ -46,7 +53,9 @@ def read_queries(text: str) -> tuple[list[dict], list[str]]:
     for number, row in enumerate(reader, 2):
         name = (row["user_img_id"] or "").strip()
         if not name or None in row or None in row.values():
-            faults.append(f"line {number}: {'no user_img_id' if not name else f'{name}: not as many fields as columns'}")
+            faults.append(
+                f"line {number}: {'no user_img_id' if not name else f'{name}: not as many fields as columns'}"
+            )
         elif name in seen:
             faults.append(f"{name} (line {number}): again; the first row is kept")
         else:
@@ -56,6 +65,41 @@ def read_queries(text: str) -> tuple[list[dict], list[str]]:
             except BoxError as error:
                 faults.append(f"{name} (line {number}): {error}")
     return rows, faults
+
+
+def collect(source: Source, target: Path) -> dict:
+    """Writes a source's user photos with their boxes into the zip `target`, an empty one where it has none.
+
+    Returns:
+        `user_photos`: how many; `user_photos_left_out` and `boxes_changed`: which and why, by id.
+
+    Raises:
+        BoxError: `queries.csv` is no such table.
+    """
+    kept, faults, changed = [], [], {}
+    if source.queries is not None:
+        rows, faults = read_queries(source.queries.decode("utf-8-sig", errors="replace"))
+        for row in rows:
+            try:
+                data, box, changes = _usable(source, row)
+            except (BoxError, images.UnreadableImage, SourceError) as error:
+                faults.append(f"{row['user_img_id']}: {error}")
+                continue
+            if changes:
+                changed[row["user_img_id"]] = changes
+            kept.append(
+                ({"id": row["user_img_id"], "box": box, "product": (row.get("product_id") or "").strip()}, data)
+            )
+    partial = target.with_suffix(".partial")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(zipfile.ZipInfo(TABLE), json.dumps([facts for facts, _ in kept]))
+            for number, (_, data) in enumerate(kept):
+                archive.writestr(zipfile.ZipInfo(str(number)), data)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return {"user_photos": len(kept), "user_photos_left_out": faults, "boxes_changed": changed}
 
 
 def clip(numbers: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[Box, str]:
@@ -95,6 +139,13 @@ def crop(image: Image.Image, box: Box, margin: float = 0.0) -> Image.Image:
         max(box.x - around, 0), max(box.y - around, 0),
         min(box.x + box.width + around, image.width), min(box.y + box.height + around, image.height),
     ))  # fmt: skip
+
+
+def _usable(source: Source, row: dict) -> tuple[bytes, Box | None, str]:
+    """A photo's bytes, its box in whole pixels of the upright photo, and what had to be changed for that."""
+    data = source.file(row["img_path"].strip())
+    size = images.decode(data).size
+    return (data, None, "") if row["box"] is None else (data, *clip(row["box"], size))
 
 
 def _numbers(row: dict) -> tuple[float, float, float, float] | None:

@@ -19,6 +19,7 @@ from charset_normalizer import from_bytes
 from sklearn.model_selection import GroupShuffleSplit
 
 from pipeline import params, paths
+from pipeline.data import boxes
 from pipeline.data.images import UnreadableImage, describe
 from pipeline.data.sources import DRAWN, Source, SourceError, open_source
 from pipeline.progress import progress
@@ -41,7 +42,7 @@ class CatalogError(ValueError):
 
 
 def ingest(data: params.Data) -> dict:
-    """Reads a source and writes `catalog.parquet`, `images.zip` and the report; returns the report.
+    """Reads a source and writes `catalog.parquet`, `images.zip`, `user_photos.zip` and the report; returns the report.
 
     Raises:
         SourceError, CatalogError: before anything is written.
@@ -54,7 +55,8 @@ def ingest(data: params.Data) -> dict:
         raise CatalogError(f"{source.origin} gives an empty catalogue: {len(rows)} rows in styles.csv, {len(source.images)} "
                            "pictures in images/, and no row has a readable picture of its id")  # fmt: skip
     frame = add_splits(frame, data.test_share, data.seed)
-    report = {"source": source.origin, **report, **pictures, **_counts(frame)}
+    photos = boxes.collect(source, paths.user_photos(data.name))
+    report = {"source": source.origin, **report, **pictures, **_counts(frame), **photos}
     _write_whole(paths.labels(data.name), label_counts(rows).to_csv(index=False, lineterminator="\n").encode())
     table = io.BytesIO()
     frame.to_parquet(table, index=False)

@@ -63,7 +63,9 @@ def cut_out(picture: Image.Image) -> np.ndarray:
     parts, count = ndimage.label(light)
     border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
     product = ~np.isin(parts, border[border > 0])
-    return np.where(product if 0.02 < product.mean() < 0.98 else True, 255, 0).astype(np.uint8) * np.ones_like(light, np.uint8)
+    return np.where(product if 0.02 < product.mean() < 0.98 else True, 255, 0).astype(np.uint8) * np.ones_like(
+        light, np.uint8
+    )
 
 
 def _clutter(rng: np.random.Generator) -> Image.Image:

@@ -4,6 +4,7 @@ Every source is hostile until shown otherwise: no path may leave it, no member m
 member's own name is never used to write a file.
 """
 
+import csv
 import io
 import lzma
 import stat
@@ -23,6 +24,15 @@ MAX_STYLES_BYTES = 512 * 2**20
 MAX_RATIO = 200  # unpacked to packed bytes, for members above 1 MB; a zip bomb has over 1,000
 DRAWN = "drawn sample"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+TABLES = ["styles.csv", "gallery.csv", "train.csv"]  # label tables that are known; of several at one depth the first
+QUERIES = "queries.csv"
+EXPECTED = "Expected styles.csv and images/<id>.jpg, gallery.csv (seller_img_id, img_path), or Products-10k's train.csv"
+GALLERIES = {  # the columns of a picture's id, its place, its product and its kind
+    "gallery.csv": ("seller_img_id", "img_path", "product_id", None),
+    "train.csv": ("name", "name", "class", "group"),
+}
+STYLES = ["id", "gender", "masterCategory", "subCategory", "articleType", "baseColour", "season", "year", "usage",
+          "productDisplayName"]  # fmt: skip
 
 
 class SourceError(ValueError):
@@ -31,12 +41,17 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """A place to read bytes from: `styles` is the label table's, `images` maps an image id to its place."""
+    """A place to read bytes from: `styles` is the label table's, `images` maps an image id to its place.
+
+    `queries`: the bytes of `queries.csv`, where there is one; `file` reads what its `img_path` names.
+    """
 
     origin: str
     styles: bytes
     images: dict[str, str]
     read: Callable[[str], bytes]
+    queries: bytes | None = None
+    file: Callable[[str], bytes] | None = None
 
 
 def open_source(data: params.Data) -> Source:
@@ -52,16 +67,12 @@ def open_source(data: params.Data) -> Source:
     elif data.source == "kaggle":
         place = _download(data.handle)
     else:
-        raise SourceError(
-            "data.path is missing. Allowed: a folder or a zip with styles.csv and images/. Received: null"
-        )
+        raise SourceError(f"data.path is missing. Allowed: a folder or a zip. {EXPECTED}. Received: null")
     if place.is_dir():
         return _folder(place)
     if place.is_file():
         return _zip(place, place.name)
-    raise SourceError(
-        f"data.path leads to nothing. Allowed: a folder or a zip with styles.csv and images/. Received: {data.path!r}"
-    )
+    raise SourceError(f"data.path leads to nothing. Allowed: a folder or a zip. {EXPECTED}. Received: {data.path!r}")
 
 
 def _download(handle: str | None) -> Path:
@@ -80,15 +91,32 @@ def _download(handle: str | None) -> Path:
 
 
 def _folder(place: Path) -> Source:
-    """A folder with `styles.csv` and `images/`; links that lead out of it are refused."""
-    tables = sorted(place.rglob("styles.csv"), key=lambda path: (len(path.parts), path))
+    """A folder with a label table and pictures; links that lead out of it are refused."""
+    tables = sorted(
+        (path for name in TABLES for path in place.rglob(name)),
+        key=lambda path: (len(path.parts), TABLES.index(path.name), path),
+    )
     if not tables:
-        raise SourceError(f"{place.name}/ has no styles.csv. Expected styles.csv and images/<id>.jpg")
+        raise SourceError(f"{place.name}/ has no styles.csv. {EXPECTED}")
     root = tables[0].parent
-    if not tables[0].resolve().is_relative_to(place):
-        raise SourceError("styles.csv is a link that leads out of the folder; copy the table instead")
-    if tables[0].stat().st_size > MAX_STYLES_BYTES:
-        raise SourceError(f"styles.csv is larger than {MAX_STYLES_BYTES // 2**20} MB")
+
+    def whole(path: Path, limit: int = MAX_STYLES_BYTES) -> bytes:
+        if not path.resolve().is_relative_to(place):
+            raise SourceError(f"{path.name} is a link that leads out of the folder; copy the table instead")
+        if path.stat().st_size > limit:
+            raise SourceError(f"{path.name} is larger than {limit // 2**20} MB")
+        return path.read_bytes()
+
+    def file(name: str) -> bytes:
+        try:
+            return whole(root / _inside(name), MAX_MEMBER_BYTES)
+        except OSError as error:
+            raise SourceError(f"{name} cannot be opened ({error.strerror})") from None
+
+    queries = whole(root / QUERIES) if (root / QUERIES).exists() else None
+    if tables[0].name != "styles.csv":
+        return _gallery(place.name, tables[0].name, whole(tables[0]), file, queries)
+    styles = whole(tables[0])
     images = {}
     for path in sorted((root / "images").iterdir()) if (root / "images").is_dir() else []:
         if path.suffix.lower() in SUFFIXES:
@@ -105,7 +133,7 @@ def _folder(place: Path) -> Source:
         except OSError as error:
             raise SourceError(f"{image_id} cannot be opened ({error.strerror})") from None
 
-    return Source(place.name, tables[0].read_bytes(), images, read)
+    return Source(place.name, styles, images, read, queries, file)
 
 
 def _zip(place: Path | io.BytesIO, origin: str) -> Source:
@@ -121,11 +149,25 @@ def _zip(place: Path | io.BytesIO, origin: str) -> Source:
         _check_member(member, origin)
     by_name = {member.filename: member for member in members}
     tables = sorted(
-        (name for name in by_name if PurePosixPath(name).name == "styles.csv"), key=lambda name: (name.count("/"), name)
+        (name for name in by_name if PurePosixPath(name).name in TABLES),
+        key=lambda name: (name.count("/"), TABLES.index(PurePosixPath(name).name), name),
     )
     if not tables:
-        raise SourceError(f"{origin} has no styles.csv. Expected styles.csv and images/<id>.jpg")
-    folder = str(PurePosixPath(tables[0]).parent / "images")
+        raise SourceError(f"{origin} has no styles.csv. {EXPECTED}")
+    root = PurePosixPath(tables[0]).parent
+
+    def file(name: str) -> bytes:
+        try:
+            return _read_member(archive, by_name[str(root / _inside(name))], name)
+        except KeyError:
+            raise SourceError(f"{name} is not in the zip") from None
+
+    table = _read_member(archive, by_name[tables[0]], PurePosixPath(tables[0]).name, MAX_STYLES_BYTES)
+    asked = str(root / QUERIES)
+    queries = _read_member(archive, by_name[asked], QUERIES, MAX_STYLES_BYTES) if asked in by_name else None
+    if PurePosixPath(tables[0]).name != "styles.csv":
+        return _gallery(origin, PurePosixPath(tables[0]).name, table, file, queries)
+    folder = str(root / "images")
     images = {}
     for name in sorted(by_name):
         path = PurePosixPath(name)
@@ -135,7 +177,45 @@ def _zip(place: Path | io.BytesIO, origin: str) -> Source:
     def read(image_id: str) -> bytes:
         return _read_member(archive, by_name[images[image_id]], image_id)
 
-    return Source(origin, _read_member(archive, by_name[tables[0]], "styles.csv", MAX_STYLES_BYTES), images, read)
+    return Source(origin, table, images, read, queries, file)
+
+
+def _gallery(origin: str, name: str, table: bytes, file: Callable[[str], bytes], queries: bytes | None) -> Source:
+    """A gallery in document 003's form, or Products-10k's, as a label table: the product stands for the display name.
+
+    `gallery.csv`: `seller_img_id`, `img_path` and, where it is known, `product_id`. Products-10k's `train.csv`: `name`,
+    `class` (the product) and `group` (taken for the articleType), pictures in `train/`.
+    """
+    identity, place, product, kind = GALLERIES[name]
+    reader = csv.DictReader(io.StringIO(table.decode("utf-8-sig", errors="replace"), newline=""))
+    header = [column.strip() for column in reader.fieldnames or []]
+    if missing := [column for column in (identity, place) if column not in header]:
+        raise SourceError(
+            f"{name} lacks the columns {missing}. Expected: {[c for c in GALLERIES[name] if c]}. Received: {header[:20]}"
+        )
+    reader.fieldnames = header
+    images, text = {}, io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(STYLES)
+    for row in reader:
+        given = {column: (row.get(column) or "").strip() for column in GALLERIES[name] if column}
+        image_id = PurePosixPath(given[identity]).stem if identity == place else given[identity]
+        images.setdefault(image_id, f"train/{given[place]}" if identity == place else given[place])
+        labels = {"id": image_id, "articleType": given.get(kind, ""), "productDisplayName": given.get(product, "")}
+        writer.writerow([labels.get(column, "") for column in STYLES])
+    return Source(origin, text.getvalue().encode(), images, lambda image_id: file(images[image_id]), queries, file)
+
+
+def _inside(name: str) -> PurePosixPath:
+    """A path that a table names, within the source.
+
+    Raises:
+        SourceError: it leads out.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    if not path.parts or path.is_absolute() or ".." in path.parts or ":" in name or "\0" in name:
+        raise SourceError(f"{name[:80]!r} is a path that leaves the source")
+    return path
 
 
 def _check_member(member: zipfile.ZipInfo, origin: str) -> None:

@@ -12,6 +12,7 @@ from keras import applications, layers, ops
 
 from pipeline import params
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
+from pipeline.encoders.small_cnn import SmallCnn
 
 
 def _scaled(x):
@@ -60,8 +61,9 @@ BACKBONES = {
     "vgg16": Backbone(applications.VGG16, _caffe, 224, 512),
     "vgg19": Backbone(applications.VGG19, _caffe, 224, 512),
     "convnext_tiny": Backbone(applications.ConvNeXtTiny, _unchanged, 224, 768),
+    "small_cnn": Backbone(SmallCnn, _unit, 64, 128),
 }
-POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
 
 
 def backbone(name: str, height_width: tuple[int, int], weights: str | None = None) -> keras.Model:

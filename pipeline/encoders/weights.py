@@ -88,7 +88,16 @@ def load(encoder: keras.Model, folder: Path) -> None:
     """
     for part in encoder.layers:
         if part.name in ("backbone", "head") or part.name.startswith("classifier_"):
-            _load_file(part, folder / f"{part.name}.weights.h5")
+            load_part(part, folder)
+
+
+def load_part(part: keras.Model, folder: Path) -> None:
+    """Puts a folder's weights into one part of an encoder, by its name: a backbone, a head or a classifier.
+
+    Raises:
+        WeightsError: as for `load`.
+    """
+    _load_file(part, folder / f"{part.name}.weights.h5")
 
 
 def card(folder: Path) -> dict:

@@ -24,6 +24,19 @@ PLACES = {
     "gender+articleType": "strict/test/gender+articleType/mAP",
     "product": "strict/test/product/mAP",
 }
+COLUMNS = [
+    "encoder",
+    "start",
+    "trained",
+    "objective",
+    "pixels",
+    "batch",
+    "changed pictures",
+    "epochs",
+    "seed",
+    "accuracy",
+    "macro F1",
+]
 
 
 def cards(data: str, weights: dict[str, str]) -> dict[str, dict]:
@@ -53,7 +66,7 @@ def table(found: dict[str, dict], values: dict[str, float]) -> pd.DataFrame:
             "macro F1": metrics.get("test_macro_f1", np.nan),
             **{name: values.get(f"{encoder}-cosine/{place}", np.nan) for name, place in PLACES.items()},
         })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*COLUMNS, *PLACES])  # also of a study that trains nothing
 
 
 def tier(card: dict) -> str:

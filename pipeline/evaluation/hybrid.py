@@ -7,6 +7,7 @@ out the label that the search is judged by, and that an uploaded photo has no te
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -55,19 +56,24 @@ def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def summarise(precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid) -> pd.DataFrame:
+def summarise(
+    precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid
+) -> tuple[pd.DataFrame, dict[str, float], dict[str, np.ndarray]]:
     """A row per text, mode, relevance and weight: `mAP` of the test queries with its interval, and how it compares.
 
     `gain`, `gain low`, `gain high`: against the image alone, paired. `best`: the weight that train queries choose; `best low`
     and `best high`: between which weights 95 % of the resamples have their best one. `circular`: the text holds words of the
-    label that the search is judged by.
+    label that the search is judged by. Then the same mAP by key, `text/mode/weight/relevance/mAP`, and the draws' means of each.
     """
-    products, rows = protocols.products_of(frame), []
+    products, rows, values, resampled = protocols.products_of(frame), [], {}, {}
     for (name, mode, relevance), part in precisions.groupby([TEXT, MODE, RELEVANCE], sort=False):
         wide = {which: one.pivot(index=QUERY, columns=WEIGHT, values=AP) for which, one in part.groupby(PART)}
         judged = wide[catalog.TEST]
         draws = statistics.draws(len(judged), run.resamples, run.seed, products[judged.index])
         samples = statistics.resampled_means(draws, judged.to_numpy())
+        for place, weight in enumerate(judged.columns):
+            key = f"{name}/{mode}/{weight:g}/{relevance}/mAP"
+            values[key], resampled[key] = float(judged[weight].mean()), samples[:, place]
         low, high = statistics.interval(samples)
         gain_low, gain_high = statistics.interval(samples - samples[:, -1:])
         best_low, best_high = np.quantile(judged.columns.to_numpy()[samples.argmax(axis=1)], [0.025, 0.975])
@@ -77,7 +83,7 @@ def summarise(precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid) -> pd.
             "gain": (judged.mean() - judged.mean().iloc[-1]).to_numpy(), "gain low": gain_low, "gain high": gain_high,
             "best": wide[catalog.TRAIN].mean().idxmax(), "best low": best_low, "best high": best_high,
         }))  # fmt: skip
-    return pd.concat(rows, ignore_index=True)
+    return pd.concat(rows, ignore_index=True), values, resampled
 
 
 def circular(columns: HybridText, relevance: str) -> bool:
@@ -122,11 +128,17 @@ def _ranked(gallery, asked, weights, words) -> Iterator[tuple[slice, float, np.n
     images, texts = gallery
     texts = sparse.csc_matrix(texts.T)
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in progress(range(0, asked[0].shape[0], CHUNK), words, f"x{CHUNK} queries", -(-asked[0].shape[0] // CHUNK)):
+        for start in progress(
+            range(0, asked[0].shape[0], CHUNK), words, f"x{CHUNK} queries", -(-asked[0].shape[0] // CHUNK)
+        ):
             part = slice(start, min(start + CHUNK, asked[0].shape[0]))
             seen, said = asked[0][part] @ images.T, (asked[1][part] @ texts).toarray()
-            orders = pool.map(lambda weight: index.ascending(mixed(seen, said, weight)), weights)
+            orders = pool.map(partial(_order, seen, said), weights)
             yield from ((part, weight, order) for weight, order in zip(weights, orders, strict=True))
+
+
+def _order(seen: np.ndarray, said: np.ndarray, weight: float) -> np.ndarray:
+    return index.ascending(mixed(seen, said, weight))
 
 
 def mixed(seen: np.ndarray, said: np.ndarray, weight: float) -> np.ndarray:

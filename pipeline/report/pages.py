@@ -58,7 +58,9 @@ def render(study: params.Study) -> Path:
 def executed(study: params.Study) -> list[Path]:
     """The executed notebooks of the study's own encoders, finetunes and retrievals, in reading order."""
     items = {"01_eda": [None], "02_feature_extraction": study.encoders, "03_finetuning": study.finetunes,
-             "04_knn_retrieval": study.retrievals, "05_evaluation": [None]}  # fmt: skip
+             "04_knn_retrieval": study.retrievals,
+             **{f"04_{stage}": getattr(study, section) for stage, section in params.SYSTEMS.items()},
+             "05_evaluation": [None]}  # fmt: skip
     found = [paths.executed(study.data.name, notebook, item) for notebook, names in items.items() for item in names]
     if missing := [path for path in found if not path.exists()]:
         raise PagesError(f"{missing[0].relative_to(paths.ROOT)} has not been executed. Run: dvc repro")
@@ -88,6 +90,10 @@ def publish(study: params.Study) -> Path:
     files |= {path: path.name for path in sorted(paths.evaluation(data).glob("*.*"))}
     for name in study.finetunes:
         files |= {path: f"finetuning/{name}/{path.name}" for path in sorted(paths.finetuning(data, name).glob("*.*"))}
+    for stage, section in params.SYSTEMS.items():
+        for name in getattr(study, section):
+            tables = sorted(paths.system(data, stage, name).glob("*.csv"))
+            files |= {path: f"systems/{stage}/{name}/{path.name}" for path in tables}
     executed(study)
     if missing := [path for path in files if not path.exists()]:
         raise PagesError(f"{missing[0].relative_to(paths.ROOT)} is missing. Finish the run first: dvc repro")

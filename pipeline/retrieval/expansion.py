@@ -71,7 +71,9 @@ def k_reciprocal(
     own = (own + _mean_of(encoded, asked[:, : k2 - 1]) * (k2 - 1)) / k2 if k2 > 1 else own
     result = np.empty(candidates.shape, np.float32)
     for row, places in enumerate(candidates):
-        least = np.asarray(averaged[places].minimum(sparse.csr_matrix(np.ones((len(places), 1))) @ own[row]).sum(axis=1))
+        least = np.asarray(
+            averaged[places].minimum(sparse.csr_matrix(np.ones((len(places), 1))) @ own[row]).sum(axis=1)
+        )
         jaccard = 1 - least.ravel() / (2 - least.ravel())
         result[row] = (1 - share) * jaccard + share * (1 - gallery[places] @ queries[row])
     return result

@@ -19,6 +19,10 @@ from pipeline.retrieval.distances import unit
 from pipeline.systems_params import IndexStudy
 
 INDEX, COMPONENTS, PICTURES = "index", "components", "pictures"
+# a fresh process per index without loading the libraries anew each time, where the system has it
+CONTEXT = multiprocessing.get_context(
+    "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+)
 SPREAD = 0.05  # of a jittered copy: the length of what is added to a vector of length 1
 
 
@@ -34,12 +38,15 @@ def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: Inde
         queries: (Q, D), who asks; none of them is in the gallery.
         train: the rows of the gallery that the principal components are fitted on.
     """
+    if CONTEXT.get_start_method() == "forkserver":
+        CONTEXT.set_forkserver_preload([indexes.__name__])
+    run = IndexStudy(**run.model_dump(include=set(IndexStudy.model_fields)))  # a notebook's own class cannot be sent
     rows = []
     for components in run.components:
         reduced, asking = _reduced(gallery, queries, train, components, run.seed)
         sizes = [size for size in run.sizes if size < len(reduced)] + [len(reduced)]
         if components == run.replicated_components and run.replicated:
-            sizes.append(run.replicated)
+            sizes.append(run.replicated * len(reduced))
         for size in sizes:
             searched = _grown(reduced, size, run.seed)
             _, exact = indexes.build("exact", searched)(asking, run.neighbours)
@@ -47,6 +54,16 @@ def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: Inde
                 found = _measured(kind, searched, asking, exact, run)
                 rows.append({INDEX: kind, COMPONENTS: reduced.shape[1], PICTURES: size, **found})
     return pd.DataFrame(rows)
+
+
+def values(table: pd.DataFrame, shape: tuple[int, int]) -> dict[str, float]:
+    """The table by key, `index/dimensions/pictures/what`; `all` also names the gallery's own numbers of both, `shape`."""
+    found = {}
+    for row in table.to_dict("records"):
+        kind, dimensions, pictures = (row.pop(name) for name in (INDEX, COMPONENTS, PICTURES))
+        places = [(dimensions, pictures), *([("all", "all")] if (pictures, dimensions) == shape else [])]
+        found |= {f"{kind}/{d}/{g}/{what}": value for d, g in places for what, value in row.items() if what != "fault"}
+    return {key: float(value) for key, value in found.items() if pd.notna(value)}
 
 
 def _reduced(gallery, queries, train, components: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,9 +88,8 @@ def _grown(vectors: np.ndarray, size: int, seed: int) -> np.ndarray:
 
 def _measured(kind, gallery, queries, exact, run) -> dict:
     """One index in a process of its own; a process that dies costs its row, not the study."""
-    spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
-    child = spawn.Process(target=_child, args=(theirs, kind, gallery, queries, exact, run), daemon=True)
+    ours, theirs = CONTEXT.Pipe()
+    child = CONTEXT.Process(target=_child, args=(theirs, kind, gallery, queries, exact, run), daemon=True)
     child.start()
     theirs.close()
     try:
@@ -111,6 +127,7 @@ def measure(kind: indexes.Kind, gallery: np.ndarray, queries: np.ndarray, exact:
 
 def _timed(search: indexes.Search, queries: np.ndarray, size: int, run: IndexStudy) -> tuple[list[float], np.ndarray]:
     """The seconds of each batch of `size` queries, until all have asked or the time is up; and the distances found."""
+    size = min(size, len(queries))
     search(queries[:size], run.neighbours)  # the first is slower: memory is touched, threads begin
     seconds, found, begin = [], [], time.perf_counter()
     for start in range(0, len(queries) - size + 1, size):

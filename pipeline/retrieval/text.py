@@ -67,7 +67,9 @@ def fit(texts: list[str]) -> TfidfVectorizer:
     try:
         return vectorizer.fit(texts)
     except ValueError:
-        raise TextError(f"none of {len(texts)} descriptions has a word: give more columns, or take fewer labels' words out") from None
+        raise TextError(
+            f"none of {len(texts)} descriptions has a word: give more columns, or take fewer labels' words out"
+        ) from None
 
 
 def stems(text: str) -> list[str]:

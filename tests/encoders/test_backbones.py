@@ -11,6 +11,7 @@ from pipeline import networks, params
 from pipeline.encoders import backbones
 
 NAMES = list(backbones.BACKBONES)
+UNIT = types.SimpleNamespace(preprocess_input=lambda x: x / 255)
 LITE = types.SimpleNamespace(preprocess_input=lambda x: (x - 127) / 128)
 # name: whose preprocessing it takes, and its parameters without the classifier
 KNOWN = {
@@ -24,12 +25,13 @@ KNOWN = {
     "vgg16": (applications.vgg16, 14_714_688),
     "vgg19": (applications.vgg19, 20_024_384),
     "convnext_tiny": (applications.convnext, 27_820_128),
+    "small_cnn": (UNIT, 240_832),
 }
 
 
 def side_of(name):
     """A small picture that leaves 2x2 feature maps, so that pooling has something to do."""
-    return 107 if name == "inception_v3" else 64
+    return {"inception_v3": 107, "small_cnn": 32}.get(name, 64)
 
 
 def network(name, **changes):
@@ -104,7 +106,9 @@ SCALES = {
 
 
 @pytest.mark.parametrize(("preprocessing", "scale"), SCALES.items())
-@pytest.mark.parametrize(("pooling", "pool"), [("avg", np.mean), ("max", np.max)])
+@pytest.mark.parametrize(
+    ("pooling", "pool"), [("avg", np.mean), ("max", np.max), ("flatten", lambda maps, axis: maps.reshape(2, -1))]
+)
 def test_the_encoder_is_preprocessing_network_and_pooling(preprocessing, scale, pooling, pool, pictures):
     spec = network("mobilenet_v2", preprocessing=preprocessing, pooling=pooling, image_size=[96, 64])
     encoder, data = backbones.encoder(spec), pictures(96, 64)

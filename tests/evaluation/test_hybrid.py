@@ -27,7 +27,9 @@ def shop(world):
     brands = rng.choice(["acme", "puma", "zara", "fila", "nike"], (len(frame), 3))
     words = [" ".join(row) for row in brands]
     named = frame[catalog.PRODUCT].notna()
-    frame[catalog.PRODUCT] = (pd.Series(words) + " " + frame[catalog.PRODUCT].str[8:] + " " + frame[catalog.ARTICLE].fillna("")).where(named)
+    frame[catalog.PRODUCT] = (
+        pd.Series(words) + " " + frame[catalog.PRODUCT].str[8:] + " " + frame[catalog.ARTICLE].fillna("")
+    ).where(named)
     for first, copy in ((0, 1), (6, 9)):
         frame.loc[copy, [catalog.ARTICLE, catalog.PRODUCT]] = frame.loc[first, [catalog.ARTICLE, catalog.PRODUCT]]
     frame.loc[[2, 4], catalog.PRODUCT] = frame.loc[3, catalog.PRODUCT]
@@ -51,7 +53,9 @@ def slow(frame, features, columns, mode, weight, relevance, row):
     if mode == "own":
         own = gallery[row]
     elif mode == "typed":
-        own = vectorizer.transform([f"{frame[catalog.COLOUR][row] or ''} {frame[catalog.ARTICLE][row] or ''}".lower()]).toarray()[0]
+        own = vectorizer.transform(
+            [f"{frame[catalog.COLOUR][row] or ''} {frame[catalog.ARTICLE][row] or ''}".lower()]
+        ).toarray()[0]
     else:
         nearest = others[np.argsort(-(images[others] @ images[row]))[:3]]
         own = gallery[nearest].sum(axis=0)
@@ -73,7 +77,7 @@ def test_every_weight_is_the_slow_loops(shop, measured, name, mode):
     assert len(part) == 2 * 7 * 3 * 2  # both parts, queries, weights, relevances
     for row in part.itertuples():
         expected = slow(*shop, RUN.texts[name], mode, row.weight, row.relevance, row.query)
-        assert row.AP == pytest.approx(expected, abs=1e-6, nan_ok=True), row
+        assert pytest.approx(expected, abs=1e-6, nan_ok=True) == row.AP, row
 
 
 def test_the_image_alone_is_the_same_whatever_the_text(measured):
@@ -95,12 +99,14 @@ def test_a_pictures_neighbours_are_neither_itself_nor_its_copies(shop):
     for row, found in enumerate(near):
         others = np.flatnonzero(copies != copies[row])
         assert found.tolist() == others[np.argsort(-(images[others] @ images[row]), kind="stable")[:4]].tolist()
-    few = hybrid.nearest_others(images[:3], np.arange(3), copies[:3], 4)  # 0 and 1 are copies: each has one other picture
+    few = hybrid.nearest_others(
+        images[:3], np.arange(3), copies[:3], 4
+    )  # 0 and 1 are copies: each has one other picture
     assert [row[row >= 0].tolist() for row in few] == [[2], [2], [0, 1]] or sorted(few[2][:2]) == [0, 1]
 
 
 def test_a_summary_holds_means_paired_gains_and_the_weight_that_train_queries_choose(shop, measured):
-    table = hybrid.summarise(measured, shop[0], RUN)
+    table, values, resampled = hybrid.summarise(measured, shop[0], RUN)
     assert len(table) == 2 * 3 * 2 * 3
     for key, rows in table.groupby(["text", "mode", "relevance"]):
         part = measured[(measured[["text", "mode", "relevance"]] == list(key)).all(axis=1)]
@@ -111,6 +117,10 @@ def test_a_summary_holds_means_paired_gains_and_the_weight_that_train_queries_ch
         assert (rows["best"] == means["train"].idxmax()).all()
         assert ((rows["low"] <= rows["mAP"]) & (rows["mAP"] <= rows["high"])).all()
         assert (rows["best low"] <= rows["best high"]).all()
+        for row in rows.to_dict("records"):
+            name = f"{key[0]}/{key[1]}/{row['weight']:g}/{key[2]}/mAP"
+            assert values[name] == row["mAP"]
+            assert np.quantile(resampled[name], [0.025, 0.975]) == pytest.approx([row["low"], row["high"]])
 
 
 @pytest.mark.parametrize(

@@ -94,5 +94,7 @@ def test_an_answer_does_not_depend_on_who_else_asks(world):
     gallery, queries = world
     candidates, _ = indexes.build("exact", gallery)(queries, 9)
     together = expansion.k_reciprocal(queries, gallery, candidates, 6, 3, 0.3)
-    alone = [expansion.k_reciprocal(queries[[row]], gallery, candidates[[row]], 6, 3, 0.3)[0] for row in range(len(queries))]
+    alone = [
+        expansion.k_reciprocal(queries[[row]], gallery, candidates[[row]], 6, 3, 0.3)[0] for row in range(len(queries))
+    ]
     assert together == pytest.approx(np.array(alone), abs=1e-6)

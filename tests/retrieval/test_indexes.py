@@ -29,7 +29,9 @@ def slow(queries, gallery, count):
     """The nearest by cosine distance, in float64, one query after another."""
     found = []
     for query in queries.astype(float):
-        cosines = gallery.astype(float) @ query / (np.linalg.norm(gallery.astype(float), axis=1) * np.linalg.norm(query))
+        cosines = (
+            gallery.astype(float) @ query / (np.linalg.norm(gallery.astype(float), axis=1) * np.linalg.norm(query))
+        )
         found.append(np.sort(1 - cosines)[:count])
     return np.array(found)
 
@@ -93,7 +95,9 @@ def test_nobody_asks(clustered, kind):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    arrays.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 12)), elements=st.sampled_from([-1, 0, 0.5, 1, 2])),
+    arrays.arrays(
+        np.float32, st.tuples(st.integers(1, 9), st.integers(1, 12)), elements=st.sampled_from([-1, 0, 0.5, 1, 2])
+    ),
     st.integers(1, 12),
 )
 def test_the_largest_of_a_row_are_those_of_a_stable_sort(similarities, count):

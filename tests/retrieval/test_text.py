@@ -20,7 +20,9 @@ def frame():
         ("Unisex", "Accessories", "Bags", "Backpacks", "Black", None),
     ]
     names = [catalog.GENDER, catalog.MASTER, catalog.SUB, catalog.ARTICLE, catalog.COLOUR, catalog.PRODUCT]
-    return pd.DataFrame(rows, columns=names).assign(**{catalog.SEASON: "Summer", catalog.YEAR: 2011, catalog.USAGE: "Casual"})
+    return pd.DataFrame(rows, columns=names).assign(
+        **{catalog.SEASON: "Summer", catalog.YEAR: 2011, catalog.USAGE: "Casual"}
+    )
 
 
 def test_a_description_is_its_columns_words_and_a_blank_says_nothing(frame):

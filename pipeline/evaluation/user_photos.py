@@ -1,0 +1,200 @@
+"""User photos searched in the catalogue (document 003): AP@n by what was done to the photo and how it is cropped.
+
+A photo is encoded by an encoder of the study as it is (`whole`), within its box (`box`), or within the box that a cropper
+finds (`cropper`). Strict: the picture that a photo was made from, and its copies, cannot be found, but for the relevance
+`own picture`, where they are all there is to find.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from pipeline import params, paths
+from pipeline.data import boxes, catalog, cropper, images, user_photos
+from pipeline.data.photos import KINDS
+from pipeline.data.user_photos import Photo
+from pipeline.encoders import extract
+from pipeline.encoders.store import FeatureSet
+from pipeline.evaluation import metrics, protocols, statistics
+from pipeline.progress import progress
+from pipeline.retrieval import expansion, indexes
+from pipeline.systems_params import Better, UserPhotos
+
+OWN_PICTURE = "own picture"
+WHOLE, BOX, CROPPER = "whole", "box", "cropper"
+KEYS = ["encoder", "crop", "better", "kind", "relevance"]
+
+
+def chosen(data: str, frame: pd.DataFrame, run: UserPhotos) -> list[Photo]:
+    """The photos that ask: those given, or simulated ones of test pictures that the seed draws.
+
+    Raises:
+        ValueError: none, or a kind that is not simulated.
+    """
+    if unknown := [kind for kind in run.kinds if run.source == "simulated" and kind not in KINDS]:
+        raise ValueError(f"no simulated photos are called {unknown[0]!r}. Allowed: {list(KINDS)}")
+    if run.source == "given":
+        found = list(user_photos.given(data, frame, run.queries))
+    else:
+        rows = np.flatnonzero((frame[catalog.SPLIT] == catalog.TEST).to_numpy())
+        drawn = np.sort(np.random.default_rng(run.seed).permutation(rows)[: run.queries])
+        found = list(user_photos.simulated(data, frame, drawn, run.kinds, run.seed))
+    if not found:
+        raise ValueError(f"{data} came without user photos. Allowed: source: simulated, or data with a queries.csv "
+                         "beside its table")  # fmt: skip
+    return found
+
+
+def crops(photos: list[Photo], how: str, margin: float) -> list[tuple[Image.Image, boxes.Box | None]]:
+    """Each photo as it is asked with, and the box it was cut to; a photo without a box stays whole."""
+
+    def cut(photo: Photo) -> tuple[Image.Image, boxes.Box | None]:
+        image = photo.image()
+        box = {WHOLE: lambda: None, BOX: lambda: photo.box, CROPPER: lambda: cropper.find(image)}[how]()
+        return (image, None) if box is None else (boxes.crop(image, box, margin), box)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(progress(pool.map(cut, photos), f"photos, {how}", "photo", len(photos)))
+
+
+def encode(data: str, spec: params.Encoder, pictures: list[Image.Image]) -> np.ndarray:
+    """Features of pictures that are in no catalogue, by an encoder of the study; float32 (Q, D)."""
+    run = extract.frozen(extract.load_encoder(spec, paths.weights(data, spec.weights)), spec.batch_size)
+    found = []
+    for start in progress(range(0, len(pictures), spec.batch_size), "encoding", f"x{spec.batch_size} photos"):
+        part = pictures[start : start + spec.batch_size]
+        batch = np.zeros((spec.batch_size, *spec.height_width, 3), np.uint8)
+        for row, picture in enumerate(part):
+            batch[row] = images.resize(
+                picture, spec.height_width, spec.resize, tuple(spec.pad_color), spec.interpolation
+            )
+        found.append(run(batch)[: len(part)])
+    return np.concatenate(found)
+
+
+def rank(queries: np.ndarray, gallery: np.ndarray, count: int, better: Better | None = None) -> np.ndarray:
+    """Positions of each query's nearest `count` by cosine, int32 (Q, K); −1 where the gallery has no more."""
+    return BETTER[better.kind if better else None](queries, gallery, count, better).astype(np.int32)
+
+
+def precisions(
+    order: np.ndarray, photos: list[Photo], frame: pd.DataFrame, relevances: list[str], depth: int
+) -> dict[str, np.ndarray]:
+    """AP@depth of each photo by relevance, (Q,) each; nan for a photo that has nothing to find.
+
+    Args:
+        order: the rankings, (Q, K), with room for the pictures that cannot be found.
+    """
+    rows, copies = np.array([photo.row for photo in photos]), protocols.copies_of(frame)
+    own = (copies[order] == copies[rows][:, None]) & (order >= 0) & (rows >= 0)[:, None]
+    twins = np.where(rows >= 0, np.bincount(copies)[copies[rows]], 0)
+    found = {OWN_PICTURE: metrics.average_precision(own[:, :depth], twins)}
+    apart = np.argsort(own, axis=1, kind="stable")[:, :depth]  # what may be found, in its order
+    there = ~np.take_along_axis(own, apart, axis=1)
+    left = np.take_along_axis(order, apart, axis=1)
+    for relevance in relevances:
+        codes = catalog.label_codes(frame, relevance)
+        wanted = np.where(rows >= 0, codes[rows], -1)
+        total = pd.Series(codes).value_counts()
+        hidden = pd.DataFrame({"copy": copies, "label": codes}).value_counts()  # copies may be labelled otherwise
+        left_to_find = [
+            total[label] - hidden.get((copies[row], label), 0) if label >= 0 else 0
+            for row, label in zip(rows, wanted, strict=True)
+        ]
+        hits = (codes[left] == wanted[:, None]) & (wanted >= 0)[:, None] & there & (left >= 0)
+        found[relevance] = metrics.average_precision(hits, np.array(left_to_find))
+    return found
+
+
+def measure(
+    data: str, frame: pd.DataFrame, run: UserPhotos, specs: dict[str, params.Encoder], photos: list[Photo],
+    features: Callable[[str], FeatureSet],
+) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:  # fmt: skip
+    """AP@`run.top` of every photo under every encoder, crop and re-ranking.
+
+    Re-rankings are tried on the first of the crops that has a box, `box` or `cropper`.
+
+    Returns:
+        A row per encoder, crop, `better` (blank for the plain search), photo and relevance; the rankings of the first
+        encoder and crop as document 003 has them, int32 (Q, top) of the gallery's positions; and a row per photo and crop
+        with its box and that box's overlap with the true one.
+    """
+    twins, tables, found, first = int(np.bincount(protocols.copies_of(frame)).max()), [], [], None
+    cut = {how: crops(photos, how, run.margin) for how in run.crops}
+    for how, pictures in cut.items():
+        found += [{"photo": photo.id, "kind": photo.kind, "crop": how,
+                   "overlap": cropper.overlap(box, photo.box) if box and photo.box else np.nan}
+                  for photo, (_, box) in zip(photos, pictures, strict=True)]  # fmt: skip
+    tried = next((how for how in run.crops if how != WHOLE), run.crops[0])
+    for encoder in run.encoders:
+        gallery = features(encoder)
+        protocols.check_same_pictures(gallery, frame)
+        for how in run.crops:
+            asked = encode(data, specs[encoder], [picture for picture, _ in cut[how]])
+            for name, better in {"": None, **(run.better if how == tried else {})}.items():
+                order = rank(asked, gallery.vectors, run.top + twins, better)
+                first = order[:, : run.top] if first is None else first
+                values = precisions(order, photos, frame, run.relevances, run.top)
+                tables += [pd.DataFrame({
+                    "encoder": encoder, "crop": how, "better": name, "kind": [photo.kind for photo in photos],
+                    "photo": [photo.id for photo in photos], "row": [photo.row for photo in photos],
+                    "relevance": relevance, "AP": value,
+                }) for relevance, value in values.items()]  # fmt: skip
+    return pd.concat(tables, ignore_index=True), first, pd.DataFrame(found)
+
+
+def summarise(
+    table: pd.DataFrame, frame: pd.DataFrame, run: UserPhotos
+) -> tuple[pd.DataFrame, dict[str, float], dict[str, np.ndarray]]:
+    """A row per encoder, crop, re-ranking, kind of photo and relevance: mean AP with its interval, and `kept`.
+
+    `kept`: the share of what the undisturbed photos of the first kind reach under the same encoder, crop and re-ranking.
+    Then the means by key, `encoder/crop/kind/relevance/AP` (with `+better` after the crop), and the draws' means of each.
+    """
+    products, rows, values, resampled = protocols.products_of(frame), [], {}, {}
+    kinds = list(table["kind"].unique())
+    for place, part in table.groupby(KEYS, sort=False):
+        encoder, crop, better, kind, relevance = place
+        source = part["row"].to_numpy()
+        groups = np.where(source >= 0, products[source], len(frame) * 2 + np.arange(len(part)))
+        draws = statistics.draws(len(part), run.resamples, run.seed, groups)
+        samples = statistics.resampled_means(draws, part["AP"].to_numpy()[:, None])
+        low, high = statistics.interval(samples)
+        name = "/".join((encoder, f"{crop}+{better}" if better else crop, kind, relevance, "AP"))
+        values[name], resampled[name] = float(part["AP"].mean()), samples[:, 0]
+        rows.append({**dict(zip(KEYS, place, strict=True)), "value": values[name], "low": low[0], "high": high[0],
+                     "photos": int(part["AP"].notna().sum())})  # fmt: skip
+    found = pd.DataFrame(rows)
+    plain = found[found["kind"] == kinds[0]].set_index([key for key in KEYS if key != "kind"])["value"]
+    base = found.set_index([key for key in KEYS if key != "kind"]).index.map(plain)
+    return found.assign(kept=found["value"] / base), values, resampled
+
+
+def _plain(queries, gallery, count, better):
+    return indexes.build("exact", gallery)(queries, count)[0]
+
+
+def _expanded(queries, gallery, count, better):
+    search = indexes.build("exact", gallery)
+    near, _ = search(queries, better.neighbours)
+    return search(expansion.query_expansion(queries, gallery, near, better.alpha), count)[0]
+
+
+def _augmented(queries, gallery, count, better):
+    return _plain(queries, expansion.database_augmentation(gallery, better.neighbours, better.alpha), count, None)
+
+
+def _reciprocal(queries, gallery, count, better):
+    candidates = _plain(queries, gallery, min(count, len(gallery)), None)
+    apart = expansion.k_reciprocal(queries, gallery, candidates, better.neighbours, better.second, better.share)
+    order = np.take_along_axis(candidates, np.argsort(apart, axis=1, kind="stable"), axis=1)
+    return np.pad(order, ((0, 0), (0, count - order.shape[1])), constant_values=indexes.NOWHERE)
+
+
+BETTER: dict[str | None, Callable] = {
+    None: _plain, "query_expansion": _expanded, "database_augmentation": _augmented, "k_reciprocal": _reciprocal,
+}  # fmt: skip
