@@ -3,57 +3,26 @@ instructor do, from the first run to an experiment with another picture size.
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+import clones
 import nbformat
 import pandas as pd
 import pytest
+from clones import ROOT, call, git, ran, stage
 from ruamel.yaml import YAML
 
 from pipeline import params
 from pipeline.evaluation import claims
 
-ROOT = Path(__file__).parents[1]
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    "DVC_NO_ANALYTICS": "1",
-}
-
-
-def call(place, *command, check=True):
-    result = subprocess.run(command, cwd=place, env=ENVIRONMENT, capture_output=True, text=True)
-    assert not check or result.returncode == 0, f"{command}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
-    return result
-
-
-def stage(place, *arguments, check=True):
-    return call(place, sys.executable, "-m", "pipeline.run", *arguments, check=check)
-
-
-def git(place, *arguments):
-    return call(place, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments).stdout
-
-
-def ran(output):
-    return re.findall(r"Running stage '([^']+)'", output)
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A clone's content, uncommitted changes included, with one commit and the sample's run done."""
-    place = tmp_path_factory.mktemp("clone")
-    tracked = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
-    for name in filter(None, tracked):
-        if (ROOT / name).exists():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, place / name)
-    git(place, "init", "-q", "-b", "main")
+    """A clone's content with one commit and the sample's run done."""
+    place = clones.make(tmp_path_factory.mktemp("clone"))
     stage(place, "compose")
     result = stage(place, "repro")
     assert result.stdout.rstrip().endswith(f"The report: {place}/outputs/sample/report/index.html")

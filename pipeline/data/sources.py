@@ -28,7 +28,7 @@ TABLES = ["styles.csv", "gallery.csv", "train.csv"]  # label tables that are kno
 QUERIES = "queries.csv"
 EXPECTED = "Expected styles.csv and images/<id>.jpg, gallery.csv (seller_img_id, img_path), or Products-10k's train.csv"
 GALLERIES = {  # the columns of a picture's id, its place, its product and its kind
-    "gallery.csv": ("seller_img_id", "img_path", "product_id", None),
+    "gallery.csv": ("seller_img_id", "img_path", "product_id", "product_id"),  # it has no kinds
     "train.csv": ("name", "name", "class", "group"),
 }
 STYLES = ["id", "gender", "masterCategory", "subCategory", "articleType", "baseColour", "season", "year", "usage",
@@ -183,25 +183,25 @@ def _zip(place: Path | io.BytesIO, origin: str) -> Source:
 def _gallery(origin: str, name: str, table: bytes, file: Callable[[str], bytes], queries: bytes | None) -> Source:
     """A gallery in document 003's form, or Products-10k's, as a label table: the product stands for the display name.
 
-    `gallery.csv`: `seller_img_id`, `img_path` and, where it is known, `product_id`. Products-10k's `train.csv`: `name`,
-    `class` (the product) and `group` (taken for the articleType), pictures in `train/`.
+    `gallery.csv`: `seller_img_id`, `img_path` and, where it is known, `product_id`, which has to stand for the articleType as
+    well. Products-10k's `train.csv`: `name`, `class` (the product) and `group` (the articleType), pictures in `train/`.
     """
     identity, place, product, kind = GALLERIES[name]
     reader = csv.DictReader(io.StringIO(table.decode("utf-8-sig", errors="replace"), newline=""))
     header = [column.strip() for column in reader.fieldnames or []]
     if missing := [column for column in (identity, place) if column not in header]:
         raise SourceError(
-            f"{name} lacks the columns {missing}. Expected: {[c for c in GALLERIES[name] if c]}. Received: {header[:20]}"
+            f"{name} lacks the columns {missing}. Expected: {list(dict.fromkeys(GALLERIES[name]))}. Received: {header[:20]}"
         )
     reader.fieldnames = header
     images, text = {}, io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(STYLES)
     for row in reader:
-        given = {column: (row.get(column) or "").strip() for column in GALLERIES[name] if column}
+        given = {column: (row.get(column) or "").strip() for column in GALLERIES[name]}
         image_id = PurePosixPath(given[identity]).stem if identity == place else given[identity]
         images.setdefault(image_id, f"train/{given[place]}" if identity == place else given[place])
-        labels = {"id": image_id, "articleType": given.get(kind, ""), "productDisplayName": given.get(product, "")}
+        labels = {"id": image_id, "articleType": given[kind], "productDisplayName": given[product]}
         writer.writerow([labels.get(column, "") for column in STYLES])
     return Source(origin, text.getvalue().encode(), images, lambda image_id: file(images[image_id]), queries, file)
 

@@ -62,8 +62,8 @@ def summarise(
     """A row per text, mode, relevance and weight: `mAP` of the test queries with its interval, and how it compares.
 
     `gain`, `gain low`, `gain high`: against the image alone, paired. `best`: the weight that train queries choose; `best low`
-    and `best high`: between which weights 95 % of the resamples have their best one. `circular`: the text holds words of the
-    label that the search is judged by. Then the same mAP by key, `text/mode/weight/relevance/mAP`, and the draws' means of each.
+    and `best high`: between which weights 95 % of the resamples have their best one. `circular`: the query's text can
+    spell out what the search is judged by. Then the same mAP by key, `text/mode/weight/relevance/mAP`, and the draws' means of each.
     """
     products, rows, values, resampled = protocols.products_of(frame), [], {}, {}
     for (name, mode, relevance), part in precisions.groupby([TEXT, MODE, RELEVANCE], sort=False):
@@ -78,7 +78,7 @@ def summarise(
         gain_low, gain_high = statistics.interval(samples - samples[:, -1:])
         best_low, best_high = np.quantile(judged.columns.to_numpy()[samples.argmax(axis=1)], [0.025, 0.975])
         rows.append(pd.DataFrame({
-            TEXT: name, MODE: mode, RELEVANCE: relevance, "circular": circular(run.texts[name], relevance),
+            TEXT: name, MODE: mode, RELEVANCE: relevance, "circular": circular(run, name, mode, relevance),
             WEIGHT: judged.columns, "mAP": judged.mean().to_numpy(), "low": low, "high": high,
             "gain": (judged.mean() - judged.mean().iloc[-1]).to_numpy(), "gain low": gain_low, "gain high": gain_high,
             "best": wide[catalog.TRAIN].mean().idxmax(), "best low": best_low, "best high": best_high,
@@ -86,12 +86,21 @@ def summarise(
     return pd.concat(rows, ignore_index=True), values, resampled
 
 
-def circular(columns: HybridText, relevance: str) -> bool:
-    """Whether a text can spell out what makes two pictures relevant to each other."""
+def circular(run: Hybrid, text: str, mode: str, relevance: str) -> bool:
+    """Whether the query's text can spell out what makes two pictures relevant to each other.
+
+    Its own description can, by the name or a label that it is made of; a shopper can, by typing the label. What the nearest
+    pictures say is no leak: it is known of the gallery, whoever asks.
+    """
+    columns, without = run.texts[text].columns, run.texts[text].without
+    if mode == PSEUDO:
+        return False
     if relevance == "product":
-        return catalog.PRODUCT in columns.columns
-    told = set(relevance.split("+")) - set(columns.without)
-    return bool(told & set(columns.columns)) or (catalog.PRODUCT in columns.columns and bool(told))
+        return mode == OWN and catalog.PRODUCT in columns
+    told = set(relevance.split("+")) - set(without)
+    if catalog.PRODUCT not in columns:
+        told &= set(columns)
+    return bool(told & set(run.typed)) if mode == TYPED else bool(told)
 
 
 def nearest_others(images: np.ndarray, rows: np.ndarray, copies: np.ndarray, count: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline import params, paths
-from pipeline.data import catalog, sources
+from pipeline.data import catalog, sources, user_photos
 
 HEADER = ",".join(catalog.COLUMNS)
 
@@ -349,3 +349,74 @@ def test_a_local_copy_needs_no_server(kaggle, place):
     (place / "archive.zip").write_bytes(zipped(WHOLE))
     assert catalog.ingest(spec("archive.zip", source="kaggle", handle="owner/shirts"))["pictures"] == 2
     assert kaggle.asked == []
+
+
+GALLERY = b"seller_img_id,img_path,product_id\n11,gallery/a.jpg,p1\n12,gallery/b.jpg,p1\n13,gallery/gone.jpg,p2\n"
+QUERIES = b"user_img_id,img_path,bbox_x,bbox_y,bbox_w,bbox_h,product_id\n7,queries/u.jpg,1,2,30,40,p1\n"
+SHOP = {"gallery.csv": GALLERY, "queries.csv": QUERIES, "gallery/a.jpg": jpeg(), "gallery/b.jpg": jpeg("blue"),
+        "queries/u.jpg": jpeg("green")}  # fmt: skip
+PRODUCTS = {"train.csv": b"name,class,group\n0.jpg,0,5\n1.jpg,0,5\n2.jpg,1,5\n", "train/0.jpg": jpeg(),
+            "train/1.jpg": jpeg("blue"), "train/2.jpg": jpeg("green")}  # fmt: skip
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_gallery_in_document_003s_form_becomes_a_catalogue_with_user_photos(place, packed):
+    """`packed`: as a zip, else as a folder."""
+    path = place / "data" / ("shop.zip" if packed else "shop")
+    path.parent.mkdir(exist_ok=True)
+    if packed:
+        path.write_bytes(zipped({f"set/{name}": data for name, data in SHOP.items()}))
+    else:
+        unpacked(path, SHOP)
+    report = catalog.ingest(spec(str(path)))
+    frame = catalog.load("mine")
+    assert frame["id"].tolist() == ["11", "12"]
+    assert frame["productDisplayName"].tolist() == ["p1", "p1"]
+    assert frame["articleType"].tolist() == ["p1", "p1"]
+    assert report["pictures_unreadable"].keys() == {"13"}
+    assert report["user_photos"] == 1
+    (photo,) = user_photos.given("mine", frame)
+    assert (photo.id, photo.row, photo.box, photo.data) == ("7", 0, (1, 2, 30, 40), SHOP["queries/u.jpg"])
+
+
+def test_products_10k_becomes_a_catalogue(place):
+    (place / "data").mkdir()
+    (place / "data/10k.zip").write_bytes(zipped(PRODUCTS))
+    report = catalog.ingest(spec(str(place / "data/10k.zip")))
+    frame = catalog.load("mine")
+    assert frame["id"].tolist() == ["0", "1", "2"]
+    assert frame["productDisplayName"].tolist() == ["0", "0", "1"]
+    assert frame["articleType"].tolist() == ["5", "5", "5"]
+    assert report["user_photos"] == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"seller_img_id,img_path\n11,../../etc/passwd\n12,gallery/b.jpg\n", "a path that leaves the source"),
+        (b"seller_img_id,img_path\n11,/etc/passwd\n12,gallery/b.jpg\n", "a path that leaves the source"),
+        (b"seller_img_id,img_path\n11,C:\\\\x.jpg\n12,gallery/b.jpg\n", "a path that leaves the source"),
+        (b"seller_img_id,img_path\n11,\n12,gallery/b.jpg\n", "a path that leaves the source"),
+        (b"seller_img_id,img_path\n11,gallery/none.jpg\n12,gallery/b.jpg\n", "is not in the zip"),
+    ],
+)
+def test_a_gallerys_bad_path_costs_its_row(place, table, words):
+    (place / "data").mkdir()
+    (place / "data/shop.zip").write_bytes(zipped({**SHOP, "gallery.csv": table}))
+    report = catalog.ingest(spec(str(place / "data/shop.zip")))
+    assert words in report["pictures_unreadable"]["11"]
+    assert catalog.load("mine")["id"].tolist() == ["12"]
+
+
+def test_a_gallery_without_its_columns_is_refused(place):
+    (place / "data").mkdir()
+    (place / "data/shop.zip").write_bytes(zipped({**SHOP, "gallery.csv": b"id,path\n1,a.jpg\n"}))
+    with pytest.raises(sources.SourceError, match=r"gallery.csv lacks the columns \['seller_img_id', 'img_path'\]"):
+        catalog.ingest(spec(str(place / "data/shop.zip")))
+
+
+def test_styles_come_before_a_gallery_that_stands_beside_them(place):
+    (place / "data").mkdir()
+    (place / "data/both.zip").write_bytes(zipped({**WHOLE, "gallery.csv": b"seller_img_id,img_path\n9,images/1.jpg\n"}))
+    catalog.ingest(spec(str(place / "data/both.zip")))
+    assert catalog.load("mine")["id"].tolist() == ["1", "2"]

@@ -120,24 +120,30 @@ def test_a_summary_holds_means_paired_gains_and_the_weight_that_train_queries_ch
         for row in rows.to_dict("records"):
             name = f"{key[0]}/{key[1]}/{row['weight']:g}/{key[2]}/mAP"
             assert values[name] == row["mAP"]
-            assert np.quantile(resampled[name], [0.025, 0.975]) == pytest.approx([row["low"], row["high"]])
+            assert np.nanquantile(resampled[name], [0.025, 0.975]) == pytest.approx([row["low"], row["high"]])
 
 
 @pytest.mark.parametrize(
-    ("columns", "without", "relevance", "told"),
+    ("columns", "without", "relevance", "own", "typed"),
     [
-        (["productDisplayName"], [], "articleType", True),
-        (["productDisplayName"], ["articleType"], "articleType", False),
-        (["productDisplayName"], ["articleType"], "gender+articleType", True),
-        (["productDisplayName"], ["articleType", "gender"], "gender+articleType", False),
-        (["productDisplayName"], ["articleType"], "product", True),
-        (["baseColour", "articleType"], [], "product", False),
-        (["baseColour"], [], "articleType", False),
-        (["baseColour"], [], "articleType+baseColour", True),
+        (["productDisplayName"], [], "articleType", True, True),
+        (["productDisplayName"], ["articleType"], "articleType", False, False),
+        (["productDisplayName"], ["articleType"], "gender+articleType", True, False),
+        (["productDisplayName"], ["articleType", "gender"], "gender+articleType", False, False),
+        (["productDisplayName"], ["articleType"], "product", True, False),
+        (["baseColour", "articleType"], [], "product", False, False),
+        (["baseColour"], [], "articleType", False, False),
+        (["baseColour"], [], "articleType+baseColour", True, False),
+        (["articleType", "usage"], [], "articleType+baseColour", True, True),
     ],
 )
-def test_a_text_that_can_spell_the_label_out_is_circular(columns, without, relevance, told):
-    assert hybrid.circular(HybridText(columns=columns, without=without), relevance) is told
+def test_a_text_that_can_spell_the_label_out_is_circular(columns, without, relevance, own, typed):
+    run = RUN.model_copy(
+        update={"texts": {"x": HybridText(columns=columns, without=without)}, "typed": ["articleType"]}
+    )
+    assert hybrid.circular(run, "x", "own", relevance) is own
+    assert hybrid.circular(run, "x", "typed", relevance) is typed
+    assert hybrid.circular(run, "x", "pseudo", relevance) is False
 
 
 def test_a_mix_is_a_distance(rng):

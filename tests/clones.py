@@ -1,0 +1,44 @@
+"""Copies of the project that tests run in, and the commands that a person would type there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "DVC_NO_ANALYTICS": "1",
+}
+
+
+def call(place, *command, check=True):
+    result = subprocess.run(command, cwd=place, env=ENVIRONMENT, capture_output=True, text=True)
+    assert not check or result.returncode == 0, f"{command}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    return result
+
+
+def stage(place, *arguments, check=True):
+    return call(place, sys.executable, "-m", "pipeline.run", *arguments, check=check)
+
+
+def git(place, *arguments):
+    return call(place, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments).stdout
+
+
+def ran(output):
+    return re.findall(r"Running stage '([^']+)'", output)
+
+
+def make(place):
+    """A clone's content in the folder `place`, uncommitted changes included, as a repository without a commit."""
+    tracked = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.split("\n")
+    for name in filter(None, tracked):
+        if (ROOT / name).exists():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, place / name)
+    git(place, "init", "-q", "-b", "main")
+    return place

@@ -1,0 +1,42 @@
+"""The cropper: finds what differs from the border, gives up where there is nothing, and always stays inside."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.data import cropper
+from pipeline.data.boxes import Box
+
+
+@pytest.mark.parametrize(
+    ("size", "product"),
+    [((160, 160), (50, 40, 60, 70)), ((640, 480), (200, 100, 180, 260)), ((60, 80), (20, 20, 25, 40))],
+)
+def test_a_product_on_an_even_ground_is_found(size, product):
+    photo = Image.new("RGB", size, (235, 235, 235))
+    photo.paste((150, 30, 40), (product[0], product[1], product[0] + product[2], product[1] + product[3]))
+    assert cropper.overlap(cropper.find(photo), Box(*product)) > 0.85
+
+
+@pytest.mark.parametrize("colour", ["white", "black"])
+def test_a_photo_of_one_colour_has_no_product(colour):
+    assert cropper.find(Image.new("RGB", (160, 120), colour)) is None
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(9, 200), st.integers(9, 200), st.integers(0, 2**32 - 1))
+def test_what_is_found_lies_within_the_photo_and_is_found_again(width, height, seed):
+    photo = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    found = cropper.find(photo)
+    assert found == cropper.find(photo)
+    if found is not None:
+        assert 0 <= found.x < found.x + found.width <= width
+        assert 0 <= found.y < found.y + found.height <= height
+
+
+def test_overlap_is_intersection_over_union():
+    assert cropper.overlap(Box(0, 0, 4, 4), Box(0, 0, 4, 4)) == 1
+    assert cropper.overlap(Box(0, 0, 4, 4), Box(2, 0, 4, 4)) == pytest.approx(8 / 24)
+    assert cropper.overlap(Box(0, 0, 4, 4), Box(9, 9, 4, 4)) == 0

@@ -1,0 +1,158 @@
+"""User photos: AP against a slow loop, what may be found, the crops, and the re-rankings as they are written down."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.data import boxes, catalog
+from pipeline.data.user_photos import Photo
+from pipeline.evaluation import user_photos
+from pipeline.retrieval import expansion
+from pipeline.systems_params import Better, UserPhotos
+
+RUN = UserPhotos(
+    encoders=["e"], source="simulated", kinds=["placed", "small"], queries=5, crops=["whole"], margin=0.0, top=6,
+    relevances=["product", "articleType"], better={}, resamples=200, seed=0,
+)  # fmt: skip
+
+
+def photo(row, kind="placed", box=None, image=None):
+    buffer = io.BytesIO()
+    (image or Image.new("RGB", (20, 10), "red")).save(buffer, "PNG")
+    return Photo(f"{row} {kind}", kind, row, box, buffer.getvalue())
+
+
+def slow(order, row, frame, relevance, depth):
+    """AP@depth read off a ranking item by item."""
+    if row < 0:
+        return np.nan
+    label, digest = frame[relevance].iloc[row], frame[catalog.SHA256]
+    others = [place for place in range(len(frame)) if digest[place] != digest[row]]
+    relevant = {place for place in others if isinstance(label, str) and frame[relevance].iloc[place] == label}
+    ranked = [place for place in order if place in others][:depth]
+    hits = [place in relevant for place in ranked]
+    sums = sum(sum(hits[: rank + 1]) / (rank + 1) for rank, hit in enumerate(hits) if hit)
+    return sums / len(relevant) if relevant else np.nan
+
+
+def test_precisions_equal_a_slow_loop(world, rng):
+    frame = world[0]
+    rows = [0, 1, 6, 9, 12, 15, 18, -1]
+    photos = [photo(row) for row in rows]
+    order = np.stack([rng.permutation(len(frame)) for _ in rows]).astype(np.int32)
+    found = user_photos.precisions(order[:, :12], photos, frame, ["product", "articleType"], 8)
+    for relevance, column in (("product", catalog.PRODUCT), ("articleType", catalog.ARTICLE)):
+        expected = [slow(ranking[:12], row, frame, column, 8) for ranking, row in zip(order, rows, strict=True)]
+        assert found[relevance] == pytest.approx(expected, nan_ok=True)
+    for ranking, row, value in zip(order, rows, found[user_photos.OWN_PICTURE], strict=True):
+        if row < 0:
+            assert np.isnan(value)
+            continue
+        own = [frame[catalog.SHA256][place] == frame[catalog.SHA256][row] for place in ranking[:8]]
+        total = (frame[catalog.SHA256] == frame[catalog.SHA256][row]).sum()
+        assert value == pytest.approx(sum(sum(own[: r + 1]) / (r + 1) for r, hit in enumerate(own) if hit) / total)
+
+
+def test_copies_under_another_label_are_not_counted_as_left_to_find(world):
+    frame = world[0].copy()
+    frame[catalog.ARTICLE] = "Ties"
+    frame.loc[9, catalog.ARTICLE] = "Caps"  # 6 and 9 have the same bytes
+    order = np.arange(len(frame), dtype=np.int32)[None]
+    found = user_photos.precisions(order, [photo(6)], frame, ["articleType"], len(frame))
+    assert found["articleType"][0] == pytest.approx(1.0)
+
+
+def test_a_gallery_that_is_too_small_leaves_places_empty(world):
+    order = np.full((1, 8), -1, np.int32)
+    order[0, :2] = [2, 4]
+    found = user_photos.precisions(order, [photo(0)], world[0], ["articleType"], 6)
+    assert found["articleType"][0] == pytest.approx(slow([2, 4], 0, world[0], catalog.ARTICLE, 6))
+
+
+def test_crops_are_the_whole_the_box_and_what_the_cropper_finds():
+    image = Image.new("RGB", (100, 80), (240, 240, 240))
+    image.paste((160, 20, 30), (30, 20, 60, 60))
+    asked = [photo(0, box=boxes.Box(30, 20, 30, 40), image=image), photo(1, image=image)]
+    whole, no_box = user_photos.crops(asked, "whole", 0.1)[0]
+    assert (whole.size, no_box) == ((100, 80), None)
+    (inside, box), (kept, none) = user_photos.crops(asked, "box", 0.1)
+    assert box == (30, 20, 30, 40)
+    assert inside.size == (38, 48)
+    assert (kept.size, none) == ((100, 80), None)
+    found = user_photos.crops(asked, "cropper", 0.0)[1][1]
+    assert user_photos.cropper.overlap(found, boxes.Box(30, 20, 30, 40)) > 0.8
+
+
+@pytest.mark.parametrize("kind", ["query_expansion", "database_augmentation", "k_reciprocal"])
+def test_rerankings_are_those_of_their_module(kind, rng):
+    queries, gallery = rng.normal(size=(4, 6)).astype(np.float32), rng.normal(size=(15, 6)).astype(np.float32)
+    better = Better(kind=kind, neighbours=3, alpha=1.0, second=2, share=0.3)
+    order = user_photos.rank(queries, gallery, 20, better)
+    assert order.dtype == np.int32
+    assert order.shape == (4, 20)
+    assert (np.sort(order[:, :15]) == np.arange(15)).all()
+    assert (order[:, 15:] == -1).all()
+    plain = user_photos.rank(queries, gallery, 15)
+    if kind == "query_expansion":
+        queries = expansion.query_expansion(queries, gallery, plain[:, :3], 1.0)
+    elif kind == "database_augmentation":
+        gallery = expansion.database_augmentation(gallery, 3, 1.0)
+    else:
+        apart = expansion.k_reciprocal(queries, gallery, plain, 3, 2, 0.3)
+        assert (np.take_along_axis(plain, apart.argsort(axis=1, kind="stable"), axis=1) == order[:, :15]).all()
+        return
+    assert (order[:, :15] == user_photos.rank(queries, gallery, 15)).all()
+
+
+def test_a_summary_holds_means_intervals_and_what_is_kept(world, rng):
+    rows = [0, 3, 6, 15, 9]
+    table = pd.DataFrame([
+        {"encoder": "e", "crop": "box", "better": better, "kind": kind, "photo": f"{row} {kind}", "row": row,
+         "relevance": "product", "AP": rng.random()}
+        for better in ("", "query expansion") for kind in RUN.kinds for row in rows
+    ])  # fmt: skip
+    found, values, resampled = user_photos.summarise(table, world[0], RUN)
+    assert len(found) == 4
+    for row in found.to_dict("records"):
+        part = table[(table["better"] == row["better"]) & (table["kind"] == row["kind"])]
+        base = table[(table["better"] == row["better"]) & (table["kind"] == "placed")]
+        assert row["value"] == pytest.approx(part["AP"].mean())
+        assert row["kept"] == pytest.approx(part["AP"].mean() / base["AP"].mean())
+        assert row["low"] <= row["value"] <= row["high"]
+        assert row["photos"] == 5
+    key = "e/box+query expansion/small/product/AP"
+    assert values[key] == pytest.approx(table[(table["better"] != "") & (table["kind"] == "small")]["AP"].mean())
+    assert len(resampled[key]) == 200
+
+
+def test_photos_are_drawn_by_the_seed_from_test_pictures_alone(in_sample):
+    frame = catalog.load("sample")
+    chosen = user_photos.chosen("sample", frame, RUN)
+    assert len(chosen) == 10
+    assert {frame[catalog.SPLIT].iloc[asked.row] for asked in chosen} == {catalog.TEST}
+    assert [asked.data for asked in chosen] == [asked.data for asked in user_photos.chosen("sample", frame, RUN)]
+    fewer = RUN.model_copy(update={"kinds": ["small"]})
+    assert [asked.data for asked in user_photos.chosen("sample", frame, fewer)] == [
+        asked.data for asked in chosen if asked.kind == "small"
+    ]
+    assert user_photos.chosen("sample", frame, RUN.model_copy(update={"seed": 1}))[0].data != chosen[0].data
+
+
+def test_the_photos_that_came_with_the_data_know_their_product(in_sample):
+    frame = catalog.load("sample")
+    chosen = user_photos.chosen("sample", frame, RUN.model_copy(update={"source": "given", "queries": 1000}))
+    assert len(chosen) == catalog.load_report("sample")["user_photos"] > 10
+    assert all(asked.row >= 0 and asked.box is not None for asked in chosen)
+    assert all(asked.image().size == (160, 120) for asked in chosen[:3])
+
+
+def test_an_unknown_kind_and_no_photos_are_named(in_sample, monkeypatch):
+    frame = catalog.load("sample")
+    with pytest.raises(ValueError, match="no simulated photos are called 'blurred'. Allowed: .'placed'"):
+        user_photos.chosen("sample", frame, RUN.model_copy(update={"kinds": ["placed", "blurred"]}))
+    monkeypatch.setattr(user_photos.user_photos, "given", lambda *_: iter(()))
+    with pytest.raises(ValueError, match="sample came without user photos. Allowed: source: simulated"):
+        user_photos.chosen("sample", frame, RUN.model_copy(update={"source": "given"}))
