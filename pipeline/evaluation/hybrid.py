@@ -20,7 +20,7 @@ from pipeline.evaluation import metrics, protocols, statistics
 from pipeline.progress import progress
 from pipeline.retrieval import index, indexes, text
 from pipeline.retrieval.distances import unit
-from pipeline.systems_params import Hybrid, HybridText
+from pipeline.systems_params import Hybrid
 
 CHUNK = 64  # queries at once, each ranked under every weight
 TEXT, MODE, PART, RELEVANCE, QUERY, WEIGHT, AP = "text", "mode", "part", "relevance", "query", "weight", "AP"
@@ -63,7 +63,8 @@ def summarise(
 
     `gain`, `gain low`, `gain high`: against the image alone, paired. `best`: the weight that train queries choose; `best low`
     and `best high`: between which weights 95 % of the resamples have their best one. `circular`: the query's text can
-    spell out what the search is judged by. Then the same mAP by key, `text/mode/weight/relevance/mAP`, and the draws' means of each.
+    spell out what the search is judged by. Then the same mAP by key, `text/mode/weight/relevance/mAP`, and the draws'
+    means of each.
     """
     products, rows, values, resampled = protocols.products_of(frame), [], {}, {}
     for (name, mode, relevance), part in precisions.groupby([TEXT, MODE, RELEVANCE], sort=False):
