@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dvc.utils.hydra import compose_and_dump
+
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {
     **os.environ,
@@ -42,3 +44,9 @@ def make(place):
             shutil.copyfile(ROOT / name, place / name)
     git(place, "init", "-q", "-b", "main")
     return place
+
+
+def compose(target, *overrides):
+    """A parameter file as the command writes it."""
+    compose_and_dump(str(target), str(ROOT / "params"), None, "config", str(target.parent), list(overrides))
+    return target

@@ -6,6 +6,7 @@ import sys
 import nbformat
 import papermill
 import pytest
+from clones import compose
 
 from pipeline import notebooks, params, paths, run
 
@@ -17,8 +18,8 @@ def cells(path, kind):
     return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
 
 
-def test_there_are_the_five_chapters():
-    assert [path.stem for path in SOURCES] == list(run.NOTEBOOKS.values())
+def test_every_chapter_has_its_stage():
+    assert [path.stem for path in SOURCES] == sorted(run.NOTEBOOKS.values())
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
@@ -55,14 +56,15 @@ class TestContract:
         assert "assert " in last
         assert last.splitlines()[-1].startswith("print(")
 
-    def test_its_parameters_are_literals_that_its_section_accepts(self, path):
+    def test_its_parameters_are_literals_that_its_section_accepts(self, path, tmp_path):
         given = papermill.inspect_notebook(str(path))
         stage = {name: stage for stage, name in run.NOTEBOOKS.items()}[path.stem]
-        study = params.load()
+        study = params.load(compose(tmp_path / "params.yaml", "suite=offline"))
         item = {
             "feature_extraction": study.encoders,
             "finetuning": study.finetunes,
             "knn_retrieval": study.retrievals,
+            **{system: getattr(study, section) for system, section in params.SYSTEMS.items()},
         }.get(stage)
         assert set(given) == set(run.parameters(study, stage, next(iter(item)) if item else None))
 

@@ -5,7 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from dvc.utils.hydra import compose_and_dump
+from clones import compose
 from ruamel.yaml import YAML
 
 from pipeline import params, paths, run
@@ -13,11 +13,6 @@ from pipeline import params, paths, run
 ENCODER, FINETUNE = "efficientnet_lite0_pad", "classification"
 SUITES = sorted(path.stem for path in (paths.ROOT / "params/suite").glob("*.yaml"))
 SOURCES = sorted(path.stem for path in (paths.ROOT / "params/data").glob("*.yaml"))
-
-
-def compose(target, *overrides):
-    compose_and_dump(str(target), str(paths.ROOT / "params"), None, "config", str(target.parent), list(overrides))
-    return target
 
 
 @pytest.fixture(scope="module")
@@ -486,3 +481,45 @@ def test_a_notebook_refuses_a_value_of_the_wrong_type_and_a_missing_name():
         params.from_notebook(params.Eda, {"data": "sample", "top": "3"}, data=str)
     with pytest.raises(params.ParamsError, match="key 'data' is missing"):
         params.from_notebook(params.Eda, {"top": 3}, data=str)
+
+
+@pytest.fixture(scope="module")
+def systems(tmp_path_factory):
+    """The parameters of everything, the smaller systems included."""
+    text = compose(tmp_path_factory.mktemp("systems") / "params.yaml", "suite=offline").read_text()
+    return YAML(typ="safe").load(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("index_studies", "s000", "encoder"), "nothing", "index_studies.s000.encoder names nothing"),
+        (("index_studies", "s000", "indexes"), ["ball tree"], "Did you mean 'ball_tree'?"),
+        (("hybrids", "s002", "encoder"), "joint_and_hed", "Did you mean 'joint_and_head'?"),
+        (("hybrids", "s002", "weights"), [0.0, 0.5], "end with 1.0, the image alone"),
+        (("hybrids", "s002", "weights"), [0.5, 0.0, 1.0], "must rise"),
+        (("hybrids", "s002", "texts", "name", "columns"), ["name"], "productDisplayName"),
+        (("user_photos", "s003", "encoders"), ["joint_and_head"], "user_photos.s003.encoders names nothing"),
+        (("user_photos", "s003", "crops"), ["boxes"], "Did you mean 'box'?"),
+        (("recommendations", "s004", "encoder"), "efficientnet_lite0_pad", "finetuned to tell articleType"),
+        (("recommendations", "s004", "label"), "gender", "finetuned to tell gender"),
+        (("recommendations", "s004", "encoder"), "joint", "must end at the layer before the classifier"),
+    ],
+)
+def test_a_system_that_cannot_be_is_named(systems, tmp_path, path, value, words):
+    with pytest.raises(params.ParamsError) as error:
+        load(tmp_path, systems, *path, value=value)
+    assert words in str(error.value)
+
+
+def test_a_system_by_itself_is_that_of_the_whole_study(systems, tmp_path):
+    for suite, section in (
+        ("s000", "index_studies"),
+        ("s002", "hybrids"),
+        ("s003", "user_photos"),
+        ("s004", "recommendations"),
+    ):
+        alone = YAML(typ="safe").load(compose(tmp_path / "params.yaml", f"suite={suite}").read_text())
+        assert alone[section][suite] == systems[section][suite]
+        assert all(systems["encoders"][name] == encoder for name, encoder in alone["encoders"].items())
+        assert all(systems["finetunes"][name] == finetune for name, finetune in alone["finetunes"].items())

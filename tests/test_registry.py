@@ -6,6 +6,7 @@ from collections import Counter
 
 import nbformat
 import pytest
+from clones import compose
 
 from pipeline import params, paths
 from pipeline.evaluation import claims
@@ -74,11 +75,11 @@ def test_a_claim_that_can_be_measured_names_the_cell_that_shows_it(name):
         assert claim.how, "a claim without a figure is one that no suite can run yet, and says how it could be"
 
 
-def test_retrievals_that_claims_compare_are_spelt_as_a_suite_spells_them():
+def test_retrievals_that_claims_compare_are_spelt_as_a_suite_spells_them(tmp_path):
     known = set()
     for suite in ("offline", "thesis"):
-        text = (paths.ROOT / f"params/suite/{suite}.yaml").read_text(encoding="utf-8")
-        known |= {line.split(":")[0].strip() for line in text.splitlines() if line.startswith("  ") and ":" in line}
+        study = params.load(compose(tmp_path / "params.yaml", f"suite={suite}"))
+        known |= {*study.retrievals, *params.SYSTEMS}
     for name, claim in REGISTRY.items():
         pairs = getattr(claim.judge, "pairs", [])
         unknown = {key.split("/")[0] for pair in pairs for key in pair if not key.startswith("pca/")} - known
