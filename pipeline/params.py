@@ -20,10 +20,6 @@ from pipeline.systems_params import Hybrid, IndexStudy, Recommendation, UserPhot
 Distance = Literal["cosine", "euclidean", "manhattan"]
 Graded = Literal["articleType", "gender", "baseColour", "usage"]
 
-SYSTEMS = {  # the smaller documents' systems: a stage and its notebook, and the section with its items
-    "index_study": "index_studies", "hybrid": "hybrids", "user_photos": "user_photos", "recommendation": "recommendations",
-}  # fmt: skip
-
 
 class Data(Section):
     """Which pictures the study is about."""
@@ -273,10 +269,9 @@ def _parts_exist(where: str, study: Study) -> None:
 
 def _systems_fit(where: str, study: Study, both: list[str]) -> None:
     """The four smaller documents' systems work on features that are there; photos need a network to encode them with."""
-    for name, index_study in study.index_studies.items():
-        _known(where, f"index_studies.{name}.encoder", index_study.encoder, both)
-    for name, hybrid in study.hybrids.items():
-        _known(where, f"hybrids.{name}.encoder", hybrid.encoder, both)
+    for section in ("index_studies", "hybrids"):
+        for name, system in getattr(study, section).items():
+            _known(where, f"{section}.{name}.encoder", system.encoder, both)
     for name, photos in study.user_photos.items():
         for encoder in photos.encoders:
             _known(where, f"user_photos.{name}.encoders", encoder, list(study.encoders))

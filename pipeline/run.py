@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline import params, paths
+from pipeline.systems_params import SYSTEMS
 
 NOTEBOOKS = {
     "eda": "01_eda",
@@ -107,8 +108,8 @@ def parameters(study: params.Study, stage: str, item: str | None) -> dict:
         return {**data, "name": item, **study.finetunes[item].model_dump()}
     if stage == "knn_retrieval":
         return {**data, "name": item, **study.retrievals[item].model_dump(), **study.knn_retrieval.model_dump()}
-    if stage in params.SYSTEMS:
-        given = {**data, "name": item, **getattr(study, params.SYSTEMS[stage])[item].model_dump()}
+    if stage in SYSTEMS:
+        given = {**data, "name": item, **getattr(study, SYSTEMS[stage])[item].model_dump()}
         if stage == "user_photos":
             given["specs"] = {name: study.encoders[name].model_dump() for name in given["encoders"]}
         if stage == "recommendation":
@@ -123,7 +124,7 @@ def parameters(study: params.Study, stage: str, item: str | None) -> dict:
         "posteriors": {name: encoder.posteriors for name, encoder in study.encoders.items() if encoder.posteriors},
         "concatenations": {name: spec.model_dump() for name, spec in study.concatenations.items()},
         "spaces": study.embedding_space.encoders,
-        "systems": {stage: list(items) for stage, key in params.SYSTEMS.items() if (items := getattr(study, key))},
+        "chapters": {stage: list(items) for stage, key in SYSTEMS.items() if (items := getattr(study, key))},
         "not_run": study.not_run,
         **study.evaluation.model_dump(),
     }
@@ -144,7 +145,7 @@ def _items(study: params.Study, stage: str) -> dict | None:
     return {"weights": study.weights, "feature_extraction": study.encoders, "finetuning": study.finetunes,
             "concatenation": study.concatenations, "knn_retrieval": study.retrievals,
             "embedding_space": {name: name for name in study.embedding_space.encoders},
-            **{system: getattr(study, section) for system, section in params.SYSTEMS.items()}}.get(stage)  # fmt: skip
+            **{system: getattr(study, section) for system, section in SYSTEMS.items()}}.get(stage)  # fmt: skip
 
 
 def _clean_notebooks(study: params.Study, item: None) -> None:

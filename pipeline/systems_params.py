@@ -9,6 +9,9 @@ from pydantic import Field
 from pipeline.networks import Count, Label, Name, Relevance, Seed
 from pipeline.sections import Section
 
+SYSTEMS = {  # the smaller documents' systems: a stage and its notebook, and the section with its items
+    "index_study": "index_studies", "hybrid": "hybrids", "user_photos": "user_photos", "recommendation": "recommendations",
+}  # fmt: skip
 IndexKind = Literal["exact", "brute", "ball_tree", "kd_tree", "flat", "ivf", "hnsw", "annoy"]
 Column = Label | Literal["productDisplayName"]
 

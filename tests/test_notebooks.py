@@ -8,7 +8,7 @@ import papermill
 import pytest
 from clones import compose
 
-from pipeline import notebooks, params, paths, run
+from pipeline import notebooks, params, paths, run, systems_params
 
 SOURCES = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
 NOISE = r"0x[0-9a-f]{8,}|\d+ms/step|/home/|/tmp/|C:\\\\|\d+it/s|WARNING|Warning"
@@ -64,7 +64,7 @@ class TestContract:
             "feature_extraction": study.encoders,
             "finetuning": study.finetunes,
             "knn_retrieval": study.retrievals,
-            **{system: getattr(study, section) for system, section in params.SYSTEMS.items()},
+            **{system: getattr(study, section) for system, section in systems_params.SYSTEMS.items()},
         }.get(stage)
         assert set(given) == set(run.parameters(study, stage, next(iter(item)) if item else None))
 

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from clones import compose
 
-from pipeline import params, paths
+from pipeline import params, paths, systems_params
 from pipeline.evaluation import claims
 
 REGISTRY = claims.load()
@@ -79,7 +79,7 @@ def test_retrievals_that_claims_compare_are_spelt_as_a_suite_spells_them(tmp_pat
     known = set()
     for suite in ("offline", "thesis"):
         study = params.load(compose(tmp_path / "params.yaml", f"suite={suite}"))
-        known |= {*study.retrievals, *params.SYSTEMS}
+        known |= {*study.retrievals, *systems_params.SYSTEMS}
     for name, claim in REGISTRY.items():
         pairs = getattr(claim.judge, "pairs", [])
         unknown = {key.split("/")[0] for pair in pairs for key in pair if not key.startswith("pca/")} - known

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from clones import call, git, stage
 
-from pipeline import params
+from pipeline import params, systems_params
 
 SYSTEMS = {"s000": "index_study", "s002": "hybrid", "s003": "user_photos", "s004": "recommendation"}
 
@@ -31,7 +31,7 @@ def suite(request, place):
 def test_a_suite_runs_to_its_report_and_its_chapter_is_linked(suite):
     place, name, stage_name = suite
     study = params.load(place / "params.yaml")
-    assert list(getattr(study, params.SYSTEMS[stage_name])) == [name]
+    assert list(getattr(study, systems_params.SYSTEMS[stage_name])) == [name]
     index = (place / "outputs/sample/report/index.html").read_text(encoding="utf-8")
     assert f'href="04_{stage_name}/{name}.html"' in index
     notebook = nbformat.read(place / f"outputs/sample/notebooks/04_{stage_name}/{name}.ipynb", as_version=4)

@@ -15,6 +15,7 @@ from traitlets.config import Config
 
 from pipeline import params, paths
 from pipeline.evaluation import claims
+from pipeline.systems_params import SYSTEMS
 
 TEMPLATES = Path(__file__).with_name("templates")
 LIBRARIES = ["tensorflow", "keras", "scikit-learn", "numpy", "pandas", "pillow", "papermill", "dvc"]
@@ -59,7 +60,7 @@ def executed(study: params.Study) -> list[Path]:
     """The executed notebooks of the study's own encoders, finetunes and retrievals, in reading order."""
     items = {"01_eda": [None], "02_feature_extraction": study.encoders, "03_finetuning": study.finetunes,
              "04_knn_retrieval": study.retrievals,
-             **{f"04_{stage}": getattr(study, section) for stage, section in params.SYSTEMS.items()},
+             **{f"04_{stage}": getattr(study, section) for stage, section in SYSTEMS.items()},
              "05_evaluation": [None]}  # fmt: skip
     found = [paths.executed(study.data.name, notebook, item) for notebook, names in items.items() for item in names]
     if missing := [path for path in found if not path.exists()]:
@@ -90,7 +91,7 @@ def publish(study: params.Study) -> Path:
     files |= {path: path.name for path in sorted(paths.evaluation(data).glob("*.*"))}
     for name in study.finetunes:
         files |= {path: f"finetuning/{name}/{path.name}" for path in sorted(paths.finetuning(data, name).glob("*.*"))}
-    for stage, section in params.SYSTEMS.items():
+    for stage, section in SYSTEMS.items():
         for name in getattr(study, section):
             tables = sorted(paths.system(data, stage, name).glob("*.csv"))
             files |= {path: f"systems/{stage}/{name}/{path.name}" for path in tables}
