@@ -272,9 +272,8 @@ def _systems_fit(where: str, study: Study, both: list[str]) -> None:
     for section in ("index_studies", "hybrids"):
         for name, system in getattr(study, section).items():
             _known(where, f"{section}.{name}.encoder", system.encoder, both)
-    for name, photos in study.user_photos.items():
-        for encoder in photos.encoders:
-            _known(where, f"user_photos.{name}.encoders", encoder, list(study.encoders))
+    for name, encoder in ((name, encoder) for name, photos in study.user_photos.items() for encoder in photos.encoders):
+        _known(where, f"user_photos.{name}.encoders", encoder, list(study.encoders))
     for name, recommendation in study.recommendations.items():
         key = f"recommendations.{name}"
         _known(where, f"{key}.encoder", recommendation.encoder, list(study.encoders))
