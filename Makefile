@@ -24,6 +24,7 @@ bench: .venv/installed       # speed as ratios, measured side by side
 	$(VENV) -m benchmarks.features
 	$(VENV) -m benchmarks.ranking
 	$(VENV) -m benchmarks.evaluation
+	$(VENV) -m benchmarks.indexes
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
