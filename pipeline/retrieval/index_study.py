@@ -89,7 +89,8 @@ def _grown(vectors: np.ndarray, size: int, seed: int) -> np.ndarray:
 def _measured(kind, gallery, queries, exact, run) -> dict:
     """One index in a process of its own; a process that dies costs its row, not the study."""
     ours, theirs = CONTEXT.Pipe()
-    child = CONTEXT.Process(target=_child, args=(theirs, kind, gallery, queries, exact, run), daemon=True)
+    # not a daemon: scikit-learn would give such a process one thread
+    child = CONTEXT.Process(target=_child, args=(theirs, kind, gallery, queries, exact, run))
     child.start()
     theirs.close()
     try:
@@ -97,6 +98,9 @@ def _measured(kind, gallery, queries, exact, run) -> dict:
     except EOFError:
         child.join()
         return {"fault": f"its process ended with {child.exitcode}"}
+    except BaseException:  # interrupted
+        child.terminate()
+        raise
     finally:
         child.join()
 

@@ -69,13 +69,20 @@ def test_a_process_that_dies_costs_its_row(vectors, monkeypatch):
 
             return multiprocessing.get_context("fork").Pipe()
 
-        def Process(self, target, args, daemon):
+        def Process(self, target, args):
             import multiprocessing
 
-            return multiprocessing.get_context("fork").Process(target=lambda *_: os._exit(7), args=args, daemon=daemon)
+            return multiprocessing.get_context("fork").Process(target=lambda *_: os._exit(7), args=args)
 
     monkeypatch.setattr(index_study, "CONTEXT", Dying())
     assert index_study._measured("exact", *vectors, None, RUN) == {"fault": "its process ended with 7"}
+
+
+def test_an_index_has_every_thread_that_there_is(vectors, monkeypatch, capfd):
+    """scikit-learn gives a daemon's child one, and says so on stderr."""
+    found = index_study._measured("ball_tree", *vectors, np.zeros((9, 3), np.float32), RUN)
+    assert found["fault"] == ""
+    assert "n_jobs=1" not in capfd.readouterr().err
 
 
 def test_copies_are_jittered_a_little_and_the_first_not_at_all(vectors):
