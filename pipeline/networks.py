@@ -9,7 +9,7 @@ from pipeline.sections import Section
 
 Backbone = Literal[
     "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "resnet50", "efficientnet_b0",
-    "efficientnet_lite0", "inception_v3", "vgg16", "vgg19", "convnext_tiny", "small_cnn",
+    "efficientnet_lite0", "inception_v3", "vgg16", "vgg19", "convnext_tiny", "convnext_small", "convnext_base", "small_cnn",
 ]  # fmt: skip
 Relevance = Literal[
     "articleType", "subCategory", "masterCategory", "gender+articleType", "articleType+baseColour", "product"

@@ -61,6 +61,8 @@ BACKBONES = {
     "vgg16": Backbone(applications.VGG16, _caffe, 224, 512),
     "vgg19": Backbone(applications.VGG19, _caffe, 224, 512),
     "convnext_tiny": Backbone(applications.ConvNeXtTiny, _unchanged, 224, 768),
+    "convnext_small": Backbone(applications.ConvNeXtSmall, _unchanged, 224, 768),
+    "convnext_base": Backbone(applications.ConvNeXtBase, _unchanged, 224, 1024),
     "small_cnn": Backbone(SmallCnn, _unit, 64, 128),
 }
 POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}

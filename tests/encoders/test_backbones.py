@@ -25,6 +25,8 @@ KNOWN = {
     "vgg16": (applications.vgg16, 14_714_688),
     "vgg19": (applications.vgg19, 20_024_384),
     "convnext_tiny": (applications.convnext, 27_820_128),
+    "convnext_small": (applications.convnext, 49_454_688),
+    "convnext_base": (applications.convnext, 87_566_464),
     "small_cnn": (UNIT, 240_832),
 }
 
