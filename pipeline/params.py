@@ -57,11 +57,13 @@ class Encoder(Network):
 
     `posteriors` puts what the finetune's classifiers think of a picture into its vector: {articleType: 0.3} gives 0.3 of
     the squared length to the class probabilities, the rest to the embedding. The cosine of two such vectors is the
-    weighted sum of how far their types agree and how alike they look.
+    weighted sum of how far their types agree and how alike they look. `mirrored` also looks at the mirror image, for twice
+    the time, and takes the mean.
     """
 
     weights: Name
     posteriors: dict[Label, Annotated[float, Field(gt=0, lt=1)]] = {}
+    mirrored: bool = False
     batch_size: Count
 
     @pydantic.field_validator("posteriors")

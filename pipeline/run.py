@@ -87,12 +87,11 @@ def repro(options: list[str]) -> int:
 
 def publish(_: list[str]) -> int:
     """Copies the finished run's numbers to reference/ and prints them as a table for the README."""
-    import pandas as pd
-
     from pipeline.report import pages
 
-    place = pages.publish(params.load())
-    print(pages.markdown(pd.read_csv(place / "metrics.csv")))
+    study = params.load()
+    place = pages.publish(study)
+    print(pages.markdown(pages.published_metrics(place, list(study.retrievals))))
     print(place.relative_to(paths.ROOT))
     return 0
 

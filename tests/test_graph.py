@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 
 from pipeline import params
 from pipeline.evaluation import claims
+from pipeline.report import pages
 
 
 @pytest.fixture(scope="module")
@@ -228,13 +229,16 @@ def test_publishing_copies_numbers_and_no_pictures(place):
         "params.yaml",
         "dvc.lock",
         "ingest.json",
-        "metrics.csv",
+        *(f"metrics/{name}.csv" for name in params.load().retrievals),
         "metrics.json",
         "verdicts.csv",
         "differences.csv",
     }
     assert expected <= published
     assert all(Path(name).suffix in (".yaml", ".lock", ".json", ".csv") for name in published)
+    whole = pd.read_csv(place / "outputs/sample/evaluation/metrics.csv")
+    again = pages.published_metrics(place / "reference/sample", list(params.load().retrievals))
+    pd.testing.assert_frame_equal(again.astype({"gallery": str}), whole.astype({"gallery": str}))
     shutil.rmtree(place / "reference")
 
 

@@ -34,7 +34,7 @@ FINER = {
 
 @pytest.fixture(scope="module")
 def table():
-    return pd.read_csv(PLACE / "metrics.csv")
+    return pages.published_metrics(PLACE, list(read_yaml(PLACE / "params.yaml")["retrievals"]))
 
 
 def value(table, retrieval, metric, relevance="articleType"):
@@ -117,6 +117,10 @@ def test_the_counts_of_the_real_data():
     assert (report["rows"], report["pictures"], len(report["rows_repaired"])) == (44_446, 44_441, 22)
     assert report["rows_without_picture"] == ["12347", "39401", "39403", "39410", "39425"]
     assert (len(report["grey"]), len(report["pictures_unreadable"])) == (431, 0)
+
+
+def test_no_file_is_too_large_to_be_read_where_git_keeps_it():
+    assert max(path.stat().st_size for path in PLACE.rglob("*.*")) < 2**20
 
 
 def test_it_is_complete(table):

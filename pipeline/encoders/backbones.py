@@ -83,6 +83,7 @@ def encoder(network: params.Network, classes: dict[str, int] | None = None) -> k
     Its layer `backbone` is the network of the table; its layer `head`, where there is one, the dense layers after
     pooling. `preprocessing: unit` feeds pixels / 255 in place of what the network was trained on: what the thesis
     did to its finetuned models (section 4.3 g). `caffe` feeds what ResNet50 was trained on, whatever the network.
+    With `mirrored` each part of the vector is the mean of the picture's and its mirror image's, at length 1.
 
     Args:
         classes: by label, how many classes its classifier has: for an encoder with `posteriors`.
@@ -93,13 +94,17 @@ def encoder(network: params.Network, classes: dict[str, int] | None = None) -> k
     x = {"unit": _unit, "caffe": _caffe, "own": BACKBONES[network.backbone].preprocess}[network.preprocessing](x)
     body = backbone(network.backbone, (height, width))
     body.name = "backbone"
-    x = POOLING[network.pooling](name="pooling", dtype="float32")(body(x))
+    pool = POOLING[network.pooling](name="pooling", dtype="float32")
+    views = [pool(body(x))]
+    if getattr(network, "mirrored", False):
+        views.append(pool(body(ops.flip(x, axis=2))))
     if network.head:
         dense = [layers.Dense(layer.units, activation=layer.activation) for layer in network.head]
-        x = keras.Sequential([keras.Input((x.shape[-1],)), *dense], name="head")(x)
+        head = keras.Sequential([keras.Input((views[0].shape[-1],)), *dense], name="head")
+        views = [head(view) for view in views]
     if shares := getattr(network, "posteriors", {}):
-        x = _with_posteriors(x, shares, classes or {})
-    return keras.Model(pictures, x, name="encoder")
+        return keras.Model(pictures, _with_posteriors(views, shares, classes or {}), name="encoder")
+    return keras.Model(pictures, _mean(views) if len(views) > 1 else views[0], name="encoder")
 
 
 def classifier(label: str, dimension: int, classes: int, dropout: float = 0.0, seed: int | None = None) -> keras.Model:
@@ -109,15 +114,21 @@ def classifier(label: str, dimension: int, classes: int, dropout: float = 0.0, s
     return keras.Sequential(parts, name=f"classifier_{label}")
 
 
-def _with_posteriors(embedding, shares: dict[str, float], classes: dict[str, int]):
+def _with_posteriors(views: list, shares: dict[str, float], classes: dict[str, int]):
     """√share · (class probabilities at length 1) for each label, then √(the rest) · the embedding at length 1.
 
     The whole has length 1, so a cosine of two is the weighted sum of the cosines of their parts.
     """
-    unit = layers.UnitNormalization
-    blocks = [
-        share**0.5 * unit()(ops.softmax(classifier(label, embedding.shape[-1], classes[label])(embedding)))
-        for label, share in shares.items()
-    ]
+    dimension = views[0].shape[-1]
+    blocks = []
+    for label, share in shares.items():
+        classify = classifier(label, dimension, classes[label])
+        blocks.append(share**0.5 * _mean([ops.softmax(classify(view)) for view in views]))
     rest = (1.0 - sum(shares.values())) ** 0.5
-    return ops.concatenate([*blocks, rest * unit()(embedding)], axis=-1)
+    return ops.concatenate([*blocks, rest * _mean(views)], axis=-1)
+
+
+def _mean(views: list):
+    """One vector at length 1; of several, each at length 1, the mean at length 1."""
+    unit = layers.UnitNormalization
+    return unit()(views[0]) if len(views) == 1 else unit()(ops.add(*[unit()(view) for view in views]))

@@ -32,7 +32,8 @@ class ExtractError(RuntimeError):
 
 def encoder_id(name: str, spec: params.Encoder, weights_folder: Path) -> str:
     """`name:fingerprint`, where the fingerprint covers the weights and everything that changes a picture's features."""
-    facts = {**spec.model_dump(exclude={"weights", "batch_size"}), "weights": weights.fingerprint(weights_folder)}
+    chosen = spec.model_dump(exclude={"weights", "batch_size", *(() if spec.mirrored else ("mirrored",))})
+    facts = {**chosen, "weights": weights.fingerprint(weights_folder)}
     return f"{name}:{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]}"
 
 

@@ -83,12 +83,15 @@ def page_of(notebook: Path) -> str:
 def publish(study: params.Study) -> Path:
     """Copies a finished run's numbers to `reference/<data>/`, where git keeps them: no picture, no model.
 
+    `metrics.csv`, a row per number, is cut into a file per retrieval: as a whole it is too large to be read or compared there.
+
     Raises:
         PagesError: the run is not finished.
     """
     data, target = study.data.name, paths.reference(study.data.name)
     files = {paths.PARAMS: "params.yaml", paths.ROOT / "dvc.lock": "dvc.lock", paths.ingest_report(data): "ingest.json"}
-    files |= {path: path.name for path in sorted(paths.evaluation(data).glob("*.*"))}
+    metrics = paths.evaluation(data) / "metrics.csv"
+    files |= {path: path.name for path in sorted(paths.evaluation(data).glob("*.*")) if path != metrics}
     for name in study.finetunes:
         files |= {path: f"finetuning/{name}/{path.name}" for path in sorted(paths.finetuning(data, name).glob("*.*"))}
     for stage, section in SYSTEMS.items():
@@ -98,11 +101,20 @@ def publish(study: params.Study) -> Path:
     executed(study)
     if missing := [path for path in files if not path.exists()]:
         raise PagesError(f"{missing[0].relative_to(paths.ROOT)} is missing. Finish the run first: dvc repro")
+    table = pd.read_csv(metrics, dtype=str, keep_default_na=False)  # as it stands there, digit by digit
     shutil.rmtree(target, ignore_errors=True)
     for path, name in files.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target / name)
+    (target / "metrics").mkdir()
+    for retrieval, rows in table.groupby("retrieval", sort=False):
+        rows.to_csv(target / "metrics" / f"{retrieval}.csv", index=False, lineterminator="\n")
     return target
+
+
+def published_metrics(place: Path, retrievals: list[str]) -> pd.DataFrame:
+    """The table of a published run's numbers, in the order of its retrievals."""
+    return pd.concat([pd.read_csv(place / "metrics" / f"{name}.csv") for name in retrievals], ignore_index=True)
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:

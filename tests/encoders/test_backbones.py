@@ -224,3 +224,32 @@ def test_posteriors_need_no_head():
     encoder = backbones.encoder(posterior({"gender": 0.25}, head=[]), {"gender": 2})
     assert encoder.output_shape == (None, 2 + 576)
     assert encoder.get_layer("classifier_gender").input_shape == (None, 576)
+
+
+@pytest.mark.parametrize("shares", [{}, SHARES])
+def test_a_mirrored_encoder_is_the_mean_of_both_views_and_cannot_tell_them_apart(shares, rng):
+    def built(mirrored):
+        given = {**posterior(shares).model_dump(), "mirrored": mirrored}
+        return backbones.encoder(params.Encoder.model_validate(given), CLASSES)
+
+    plain, mirrored = built(False), built(True)
+    pictures = rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    weighted = [layer for layer in plain.layers if layer.weights]
+    assert {layer.name for layer in weighted} == {layer.name for layer in mirrored.layers if layer.weights}
+    pooled = plain.get_layer("backbone")(pictures.astype("float32"), training=False).numpy().mean(axis=(1, 2))
+    for layer in weighted:
+        values = [rng.normal(size=weight.shape) for weight in layer.get_weights()]
+        if layer.name == "head":  # a random network's features are of 1e-11
+            values = [values[0] / np.abs(pooled @ values[0]).max(), values[1] / 4]
+        layer.set_weights(layer.get_weights() if layer.name == "backbone" else values)
+        mirrored.get_layer(layer.name).set_weights(layer.get_weights())
+    seen, flipped = (plain(view, training=False).numpy() for view in (pictures, pictures[:, :, ::-1]))
+    assert np.abs(seen - flipped).max() > 1e-4
+    both = mirrored(pictures, training=False).numpy()
+    np.testing.assert_allclose(both, mirrored(pictures[:, :, ::-1], training=False).numpy(), atol=1e-5)
+    parts = [1.0] if not shares else [*shares.values(), 1 - sum(shares.values())]
+    ends = [] if not shares else np.cumsum(list(CLASSES.values()))
+    for share, block, one, other in zip(
+        parts, *(np.split(x, ends, axis=1) for x in (both, seen, flipped)), strict=True
+    ):
+        np.testing.assert_allclose(block, share**0.5 * unit(unit(one) + unit(other)), atol=1e-5)

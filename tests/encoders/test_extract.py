@@ -1,5 +1,6 @@
 """Extraction: the same vectors as the plain model, the same bytes after any kill, clear errors."""
 
+import hashlib
 import json
 import random
 import shutil
@@ -231,3 +232,12 @@ def test_labels_in_another_order_give_the_same_vectors_or_another_fingerprint(cl
     one, other = (extract.load_encoder(spec, classified)(pictures, training=False).numpy() for spec in specs)
     first, second = (extract.encoder_id("e", spec, classified) for spec in specs)
     assert first != second or np.allclose(one, other, atol=1e-6)
+
+
+def test_an_encoder_that_is_not_mirrored_keeps_the_name_that_it_had_before_there_were_mirrored_ones(here):
+    folder = paths.weights("sample", "tiny")
+    facts = children.ENCODER.model_dump(exclude={"weights", "batch_size", "mirrored"})
+    facts = json.dumps({**facts, "weights": weights.fingerprint(folder)}, sort_keys=True)
+    assert extract.encoder_id("e", children.ENCODER, folder) == f"e:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
+    mirrored = children.ENCODER.model_copy(update={"mirrored": True})
+    assert extract.encoder_id("e", mirrored, folder) != extract.encoder_id("e", children.ENCODER, folder)
