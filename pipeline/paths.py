@@ -100,6 +100,11 @@ def executed(data: str, notebook: str, item: str | None) -> Path:
     return folder / notebook / f"{item}.ipynb" if item else folder / f"{notebook}.ipynb"
 
 
+def site(data: str) -> Path:
+    """What people added to the site or took off it."""
+    return outputs(data) / "site"
+
+
 def report(data: str) -> Path:
     """The folder of rendered pages; `index.html` links them all."""
     return outputs(data) / "report"

@@ -1,0 +1,106 @@
+"""The site from the command line or from a notebook's cell: `python -m pipeline.app`, and `match` for a folder of photos."""
+
+import argparse
+import csv
+import ipaddress
+import os
+import sys
+import threading
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import uvicorn
+
+from pipeline import params
+from pipeline.data import boxes
+from pipeline.data.images import UnreadableImage
+from pipeline.progress import progress
+from pipeline.site.service import service
+from pipeline.site.site import MOST_BYTES, Site
+from pipeline.site.stock import Question, SearchError
+
+LOCAL = "127.0.0.1"
+COLUMNS = ["file", "rank", "id", "productDisplayName", "articleType", "distance", "fault"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves the site until it is interrupted, or writes the matches of a folder's photos."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.app", description=__doc__)
+    parser.add_argument("--encoder", help="the one to begin with; the others are loaded when they are asked for")
+    commands = parser.add_subparsers(dest="command")
+    parser.add_argument("--host", default=LOCAL, help="where to listen; this computer alone unless told otherwise")
+    parser.add_argument("--port", type=int, default=7860)
+    match = commands.add_parser("match", help="the products nearest to every photo of a folder, as CSV")
+    match.add_argument("folder", type=Path)
+    match.add_argument("target", type=Path, help="the CSV file to write")
+    match.add_argument("--count", type=int, default=10)
+    match.add_argument("--distance", default="cosine")
+    given = parser.parse_args(arguments)
+    try:
+        site = Site(params.load(), given.encoder)
+        if given.command == "match":
+            question = Question(encoder=given.encoder, count=given.count, distance=given.distance)
+            return write_matches(site, given.folder, given.target, question)
+    except (SearchError, ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    server = _server(site, given.host, given.port)
+    print(f"http://{given.host}:{given.port}  {site.data}, {len(site.names)} encoders; Ctrl-C stops it")
+    server.run()
+    return 0
+
+
+def serve(port: int = 7860, encoder: str | None = None) -> "uvicorn.Server":
+    """Serves the site beside a notebook and returns at once; `.should_exit = True` on what is returned stops it."""
+    server = _server(Site(params.load(), encoder), LOCAL, port)
+    threading.Thread(target=server.run, daemon=True).start()
+    return server
+
+
+def write_matches(site: Site, folder: Path, target: Path, question: Question) -> int:
+    """The nearest products of every file in a folder, as CSV; a file that is no photo has its row with the fault.
+
+    Returns:
+        0, or 1 where a file could not be read.
+
+    Raises:
+        SearchError: no such folder, or nothing in it. Before any work.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    if not files:
+        raise SearchError(f"{folder} is no folder with photos in it")
+    site.start()
+    faults = 0
+    partial = target.with_name(target.name + ".partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        for path in progress(files, "matching", "photo", len(files)):
+            try:
+                if path.stat().st_size > MOST_BYTES:
+                    raise UnreadableImage(f"{path.stat().st_size:,} bytes; at most {MOST_BYTES:,} are allowed")
+                found = site.search(question, site.photo(path.read_bytes()))["results"]
+                writer.writerows({"file": path.name, **row} for row in found)
+            except (UnreadableImage, boxes.BoxError, OSError) as error:
+                faults += 1
+                writer.writerow({"file": path.name, "fault": str(error)})
+    partial.replace(target)
+    print(f"{target}: {len(files) - faults} photos matched, {faults} left out with their fault")
+    return 1 if faults else 0
+
+
+def _server(site: Site, host: str, port: int) -> uvicorn.Server:
+    """A server that loads in a thread of its own, so that the page is there at once and says what is going on."""
+    try:
+        every = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        every = False
+    hosts = ["*"] if every else ["localhost", LOCAL, "[::1]", host]
+    threading.Thread(target=site.start, daemon=True).start()
+    limits = {"limit_concurrency": 100, "timeout_keep_alive": 5, "h11_max_incomplete_event_size": 32_768}
+    return uvicorn.Server(uvicorn.Config(service(site, hosts), host=host, port=port, log_level="warning", **limits))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Encoders ready to answer: a network for the photo, and the features of the catalogue, mapped from disk.
+
+The network and the features are those of the study, prepared in the one way there is (`extract`): the thesis's finetuned
+model looked random on its site because photo and catalogue had been prepared in two ways.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from pipeline import params, paths
+from pipeline.data import images
+from pipeline.encoders import concatenation, extract, store
+from pipeline.retrieval import distances
+
+Encode = Callable[[Image.Image], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """One encoder: `encode` turns a photo into (D,), `vectors` (G, D) are the catalogue's."""
+
+    name: str
+    identity: str
+    encode: Encode
+    vectors: np.ndarray
+    measures: dict[str, Callable] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def measure(self, distance: str) -> Callable[[np.ndarray], np.ndarray]:
+        """The distance to the catalogue as a function of queries (Q, D) → (Q, G); prepared when it is first asked for."""
+        with self.lock:
+            if distance not in self.measures:
+                self.measures[distance] = distances.to(self.vectors, distance)
+            return self.measures[distance]
+
+
+def available(study: params.Study) -> list[str]:
+    """The encoders whose features have been made, concatenations among them, in the order of params.yaml."""
+    names = [*study.encoders, *study.concatenations]
+    return [name for name in names if paths.features(study.data.name, name).exists()]
+
+
+def load(study: params.Study, name: str, ids: list[str]) -> Ready:
+    """An encoder with its network and its features.
+
+    Raises:
+        StoreError, WeightsError: features or weights that are missing, damaged, or of another catalogue or network.
+    """
+    identity = store.meta(paths.features(study.data.name, name)).get("encoder_id", "")
+    return Ready(name, identity, network(study, name), mapped(study.data.name, name, ids))
+
+
+def network(study: params.Study, name: str) -> Encode:
+    """A photo → its features (D,), as the study's notebooks make them.
+
+    Raises:
+        StoreError: the features were made with other weights, or prepared in another way, than params.yaml says.
+    """
+    if name in study.concatenations:
+        spec = study.concatenations[name]
+        first, second = network(study, spec.first), network(study, spec.second)
+        return lambda photo: concatenation.join(first(photo)[None], second(photo)[None], spec.share)[0]
+    spec = study.encoders[name]
+    folder = paths.weights(study.data.name, spec.weights)
+    made = store.meta(paths.features(study.data.name, name)).get("encoder_id")
+    if made != (now := extract.encoder_id(name, spec, folder)):
+        raise store.StoreError(f"the features of {name} were made as {made}, its network is {now} now. Run: dvc repro")
+    run = extract.frozen(extract.load_encoder(spec, folder), 1)
+
+    def encode(photo: Image.Image) -> np.ndarray:
+        how = spec.height_width, spec.resize, tuple(spec.pad_color), spec.interpolation
+        return run(images.resize(photo, *how)[None])[0]
+
+    return encode
+
+
+def mapped(data: str, name: str, ids: list[str]) -> np.ndarray:
+    """The features (G, D) of the catalogue's pictures `ids`, mapped from a file that is written when it is first needed.
+
+    Raises:
+        StoreError: features of other pictures.
+    """
+    identity = store.meta(paths.features(data, name)).get("encoder_id", "")
+    key = hashlib.sha256("\n".join([identity, *ids]).encode()).hexdigest()[:16]
+    path = paths.BUILD / "site" / f"{data}-{name}-{key}.npy"
+    if not path.exists():
+        features = store.read(paths.features(data, name))
+        if features.ids.tolist() != ids:
+            raise store.StoreError(f"the features of {name} are not of this catalogue's pictures. Run: dvc repro")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.save(file, features.vectors, allow_pickle=False)
+        partial.replace(path)
+    return np.load(path, mmap_mode="r", allow_pickle=False)

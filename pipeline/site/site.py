@@ -1,0 +1,270 @@
+"""The site: the study's catalogue, encoders and added products, ready to be asked by several people at once."""
+
+import os
+import threading
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy import sparse
+
+from pipeline import params, paths
+from pipeline.data import boxes, catalog, cropper, images
+from pipeline.evaluation import protocols, thresholds
+from pipeline.retrieval import text
+from pipeline.retrieval.distances import DISTANCES
+from pipeline.site import encoders, products
+from pipeline.site.stock import FILTERS, Question, SearchError, Stock, described, nearest, with_added
+
+MOST_BYTES = 10_000_000  # of an uploaded picture
+
+
+class NotReady(RuntimeError):
+    """The site is still loading what a search needs."""
+
+
+class Site:
+    """The study's catalogue, encoders and added products, ready to be asked by several people at once."""
+
+    def __init__(self, study: params.Study, encoder: str | None = None):
+        """Reads nothing yet; `start` does.
+
+        Raises:
+            SearchError: no encoder has features, or not the one that is named.
+        """
+        self.study, self.data = study, study.data.name
+        self.names = encoders.available(study)
+        if not self.names:
+            raise SearchError("no encoder has features yet. Make them with: python -m pipeline.run repro")
+        if encoder is not None and encoder not in self.names:
+            raise SearchError(f"there are no features of {encoder!r}. Allowed: {self.names}")
+        self.first = encoder or self.names[0]
+        self.shelf = paths.site(self.data) / "products.sqlite"
+        self.phase, self.fault = "starting", None
+        self._ready: dict[str, encoders.Ready] = {}
+        self._curves: dict[Path, dict] = {}
+        self._change = threading.RLock()  # one change of the stock, or one encoder's loading, at a time
+        self._work = threading.Semaphore(os.cpu_count() or 1)  # photos decoded and encoded at once: bounds memory
+
+    def start(self) -> None:
+        """Loads the catalogue, the words and the first encoder; meant for a thread of its own."""
+        try:
+            self.phase = "reading the catalogue"
+            self.catalogue = catalog.load(self.data)
+            self.ids = self.catalogue[catalog.ID].tolist()
+            said = described(self.catalogue)
+            self._vocabulary = text.fit(said)
+            self._words = self._vocabulary.transform(said)
+            self._copies = protocols.copies_of(self.catalogue)
+            self._restock()
+            self.phase = f"loading {self.first}"
+            self.ready(self.first).measure("cosine")
+            self.phase = "ready"
+        except Exception as error:  # the page shows it; the program goes on, so that it can be read there
+            self.phase, self.fault = "failed", str(error)
+            raise
+
+    def ready(self, name: str | None) -> encoders.Ready:
+        """An encoder, loaded when it is first asked for.
+
+        Raises:
+            SearchError: no such encoder. NotReady: the catalogue is still being read.
+        """
+        name = name or self.first
+        if name not in self.names:
+            raise SearchError(f"there is no encoder {name!r}. Allowed: {self.names}")
+        self.now()
+        if name not in self._ready:
+            with self._change:
+                if name not in self._ready:
+                    loaded = encoders.load(self.study, name, self.ids)
+                    ids = self.stock.frame[catalog.ID].tolist()[self.stock.catalogued :]
+                    self.stock.added[loaded.identity] = self._added_to(loaded, ids)
+                    self._ready[name] = loaded
+        return self._ready[name]
+
+    def now(self) -> Stock:
+        """The products of this moment. Raises NotReady: the catalogue is still being read."""
+        if not hasattr(self, "stock"):
+            raise NotReady(f"the site is {self.phase}; ask again in a moment")
+        return self.stock
+
+    def status(self) -> dict[str, Any]:
+        """What the site is doing, and what can be asked of it."""
+        told = {"phase": self.phase, "fault": self.fault, "data": self.data, "encoders": [self.first, *(
+            name for name in self.names if name != self.first)]}  # fmt: skip
+        if self.phase != "ready":
+            return told
+        now = self.stock
+        shown = now.frame[~now.hidden]
+        values = {name: sorted(shown[name].dropna().astype(str).unique()) for name in FILTERS}
+        return {**told, "comparability": catalog.comparability(self.data), "products": len(shown),
+                "added": len(now.frame) - now.catalogued, "hidden": int(now.hidden.sum()),
+                "distances": list(DISTANCES), "filters": values}  # fmt: skip
+
+    def find_box(self, photo: Image.Image) -> list[int] | None:
+        """Where the product is in a photo: x, y, width, height; None where nothing stands out."""
+        with self._work:
+            box = cropper.find(photo)
+        return box and list(box)
+
+    def photo(self, data: bytes) -> Image.Image:
+        """An uploaded picture. Raises UnreadableImage: too large, or no picture."""
+        if len(data) > MOST_BYTES:
+            raise images.UnreadableImage(f"{len(data):,} bytes; at most {MOST_BYTES:,} are allowed")
+        with self._work:
+            return images.decode(data)
+
+    def search(self, question: Question, photo: Image.Image | None = None) -> dict[str, Any]:
+        """What a question finds, as /api/search answers it.
+
+        Raises:
+            SearchError: nothing to search with, or parts that do not go together. NotReady, UnreadableImage, BoxError.
+        """
+        began = time.perf_counter()
+        if photo is None and question.like is None and not question.text:
+            raise SearchError("nothing to search with. Send a photo, or like=<a product's id>, or text=<words>")
+        if photo is not None and question.like is not None:
+            raise SearchError("a photo and like= both say what is searched. Send one of them")
+        if question.text and question.distance != "cosine":
+            raise SearchError(f"words are compared by cosine. Received: distance={question.distance}")
+        ready, now = self.ready(question.encoder), self.now()
+        row = None if question.like is None else now.row(question.like)
+        box, vector = None, None
+        if photo is not None:
+            box, photo = self._cut(photo, question.box)
+            with self._work:
+                vector = ready.encode(photo)
+        elif row is not None:
+            vector = ready.vectors[row] if row < now.catalogued else now.added[ready.identity][row - now.catalogued]
+        encoded = time.perf_counter()
+        apart = self._apart(ready, now, vector, question)
+        shown, voters, apart = nearest(now, apart, question, row)
+        kinds = Counter(kind for kind in now.frame[catalog.ARTICLE].to_numpy()[voters] if isinstance(kind, str))
+        kind, votes = kinds.most_common(1)[0] if kinds else (None, 0)
+        found = [{"rank": rank, **now.told(place), "distance": round(float(apart[place]), 6)}
+                 for rank, place in enumerate(shown, 1)]  # fmt: skip
+        done = time.perf_counter()
+        return {
+            "encoder": ready.name, "distance": question.distance, "box": box,
+            "articleType": {"predicted": kind, "votes": votes, "of": len(voters)},
+            "threshold": self.threshold(ready.name, question.distance), "results": found,
+            "milliseconds": {"encode": round(1000 * (encoded - began), 1), "search": round(1000 * (done - encoded), 1)},
+        }  # fmt: skip
+
+    def add(self, identity: str, facts: dict[str, str], photo: Image.Image) -> None:
+        """A new product, found by the next search. Raises ProductError, NotReady."""
+        products.check(identity, facts)
+        self.ready(None)
+        kept = products.stored(photo)
+        drawn = images.decode(kept)
+        with self._change:
+            if identity in self.stock.rows:
+                raise products.ProductError(f"the id {identity!r} is taken. Choose another")
+            vectors = {loaded.identity: loaded.encode(drawn) for loaded in self._ready.values()}
+            products.add(self.shelf, identity, facts, kept, vectors)
+            self._restock()
+
+    def remove(self, identity: str) -> None:
+        """Takes a product away for everyone. Raises SearchError: there is none."""
+        self.ready(None)
+        with self._change:
+            self.stock.row(identity)
+            products.remove(self.shelf, identity)
+            self._restock()
+
+    def restore(self, identity: str) -> None:
+        """Shows a hidden product of the catalogue again. Raises ProductError."""
+        self.ready(None)
+        with self._change:
+            products.restore(self.shelf, identity)
+            self._restock()
+
+    def picture(self, identity: str) -> bytes:
+        """A product's picture. Raises SearchError: there is none."""
+        now = self.now()
+        if now.row(identity) >= now.catalogued:
+            return products.picture(self.shelf, identity)
+        with paths.open_images(self.data) as archive:
+            return archive.read(identity)
+
+    def threshold(self, encoder: str, distance: str) -> float | None:
+        """The distance of best F1 that chapter 4 found on the train part; None where it did not look."""
+        curve = self.curve(encoder, distance)
+        return curve and curve["best"]
+
+    def curve(self, encoder: str, distance: str) -> dict[str, Any] | None:
+        """Precision, recall and F1 by distance on the test queries, at a hundred steps; None without that retrieval."""
+        names = [name for name, run in self.study.retrievals.items() if (run.encoder, run.distance) == (encoder, distance)]
+        path = paths.distances(self.data, names[0]) if names else None
+        if path is None or not path.exists():
+            return None
+        if path not in self._curves:
+            counts = pd.read_parquet(path)
+            table = thresholds.curve(counts, thresholds.TEST_ALL).dropna()
+            steps = table.iloc[np.unique(np.linspace(0, len(table) - 1, 100).astype(int))]
+            columns = ["threshold", "precision", "recall", "F1"]
+            self._curves[path] = {
+                "best": round(float(thresholds.best(counts)["threshold"].iloc[0]), 6),
+                **{name: steps[name].round(5).tolist() for name in columns},
+            }
+        return self._curves[path]
+
+    def _cut(self, photo: Image.Image, box: str | None) -> tuple[list[int] | None, Image.Image]:
+        """The photo's part in a box, `x,y,width,height` in its pixels, and the box in whole ones."""
+        if box is None:
+            return None, photo
+        try:
+            numbers = tuple(float(side) for side in box.split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != 4 or not all(abs(number) <= 1e9 for number in numbers):
+            raise SearchError(f"a box is x,y,width,height in pixels. Received: {box!r}")
+        clipped, _ = boxes.clip(numbers, photo.size)
+        return list(clipped), boxes.crop(photo, clipped)
+
+    def _apart(self, ready: encoders.Ready, now: Stock, vector: np.ndarray | None, question: Question) -> np.ndarray:
+        """The distance of every product from what was asked, float32 (G,)."""
+        apart = None
+        if vector is not None:
+            added = now.added[ready.identity]
+            parts = [ready.measure(question.distance), partial(DISTANCES[question.distance], gallery=added)]
+            apart = np.concatenate([part(vector[None])[0] for part in parts[: 1 + bool(len(added))]])
+        if question.text:
+            asked = self._vocabulary.transform([question.text])
+            if not asked.nnz:
+                raise SearchError(f"no product is described by {question.text!r}. Try a kind, a colour or a brand")
+            words = 1 - (now.words @ asked.T).toarray().ravel()
+            share = question.image_weight
+            apart = words if apart is None else share * apart + (1 - share) * words
+        return np.array(apart, np.float32)
+
+    def _restock(self) -> None:
+        """Takes the shelf as it is for the next search; one that is under way ends with the products it began with."""
+        added = products.added(self.shelf)
+        frame = with_added(self.catalogue, added)
+        new = frame.iloc[len(self.catalogue) :]
+        words = [self._words, *([self._vocabulary.transform(described(new))] if len(new) else [])]
+        self.stock = Stock(
+            frame, frame[catalog.ID].isin(products.removed(self.shelf)).to_numpy(),
+            np.concatenate([self._copies, self._copies.size + np.arange(len(new))]), sparse.vstack(words, "csr"),
+            {ready.identity: self._added_to(ready, [identity for identity, _ in added]) for ready in self._ready.values()},
+            len(self.catalogue),
+        )  # fmt: skip
+
+    def _added_to(self, ready: encoders.Ready, ids: list[str]) -> np.ndarray:
+        """The added products' features (A, D) under an encoder; those that it has not seen yet are made now."""
+        known = products.features(self.shelf, ready.identity)
+        missing = {
+            identity: ready.encode(images.decode(products.picture(self.shelf, identity)))
+            for identity in ids
+            if identity not in known
+        }
+        products.keep(self.shelf, ready.identity, missing)
+        rows = [known[identity] if identity in known else missing[identity] for identity in ids]
+        return np.stack(rows) if rows else np.empty((0, ready.vectors.shape[1]), np.float32)
