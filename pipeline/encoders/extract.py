@@ -30,10 +30,11 @@ class ExtractError(RuntimeError):
     """Extraction that cannot start or go on."""
 
 
-def encoder_id(name: str, spec: params.Encoder, weights_folder: Path) -> str:
+def encoder_id(data: str, name: str, spec: params.Encoder, weights_folder: Path) -> str:
     """`name:fingerprint`, where the fingerprint covers the weights and everything that changes a picture's features."""
-    chosen = spec.model_dump(exclude={"weights", "batch_size", *(() if spec.mirrored else ("mirrored",))})
-    facts = {**chosen, "weights": weights.fingerprint(weights_folder)}
+    counted = set(params.Encoder.model_fields) - {"weights", "batch_size", *(() if spec.mirrored else ("mirrored",))}
+    chosen = spec.model_dump(include=counted)
+    facts = {**chosen, "data": data, "name": name, "weights": weights.fingerprint(weights_folder)}
     return f"{name}:{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
@@ -61,7 +62,7 @@ def extract_features(data: str, name: str, spec: params.Encoder, ids: list[str],
         WeightsError: no weights, or those of another network.
     """
     folder = paths.weights(data, spec.weights)
-    identity = encoder_id(name, spec, folder)
+    identity = encoder_id(data, name, spec, folder)
     model = load_encoder(spec, folder)
     dimension = model.output_shape[-1]
     _need_disk(target, len(ids) * (4 * dimension + 64) * 2)

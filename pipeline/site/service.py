@@ -30,7 +30,8 @@ from pipeline.site.site import MOST_BYTES, NotReady, Site
 from pipeline.site.stock import Question, SearchError
 
 SECONDS_TO_SEND = 30  # a photo has to have come
-PAGE = {"": ("index.html", "text/html"), "page.js": ("page.js", "text/javascript"), "style.css": ("style.css", "text/css")}
+PAGE = {"": ("index.html", "text/html"), "page.js": ("page.js", "text/javascript"), "style.css": ("style.css", "text/css"),
+        "icon.svg": ("icon.svg", "image/svg+xml")}  # fmt: skip
 HEADERS = {
     b"content-security-policy": b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     b"connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
@@ -95,7 +96,9 @@ def service(site: Site, hosts: list[str]) -> FastAPI:
     Args:
         hosts: the names that the site may be called by: another web page cannot reach it under a name of its own.
     """
-    app = FastAPI(title="Fashion reverse image search", version="1", openapi_url="/api/schema", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Fashion reverse image search", version="1", openapi_url="/api/schema", docs_url=None, redoc_url=None
+    )
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _told(status))
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -126,7 +129,9 @@ def service(site: Site, hosts: list[str]) -> FastAPI:
         return await run_in_threadpool(lambda: {"box": site.find_box(site.photo(data))})
 
     @app.get("/api/curve")
-    def curve(encoder: Annotated[str, Query(max_length=64)], distance: Annotated[str, Query(max_length=20)]) -> dict[str, Any]:
+    def curve(
+        encoder: Annotated[str, Query(max_length=64)], distance: Annotated[str, Query(max_length=20)]
+    ) -> dict[str, Any]:
         """Precision, recall and F1 of every threshold on the study's test queries."""
         found = site.curve(encoder, distance)
         if found is None:

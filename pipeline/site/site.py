@@ -200,7 +200,9 @@ class Site:
 
     def curve(self, encoder: str, distance: str) -> dict[str, Any] | None:
         """Precision, recall and F1 by distance on the test queries, at a hundred steps; None without that retrieval."""
-        names = [name for name, run in self.study.retrievals.items() if (run.encoder, run.distance) == (encoder, distance)]
+        names = [
+            name for name, run in self.study.retrievals.items() if (run.encoder, run.distance) == (encoder, distance)
+        ]
         path = paths.distances(self.data, names[0]) if names else None
         if path is None or not path.exists():
             return None

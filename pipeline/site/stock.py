@@ -31,14 +31,18 @@ class Question(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
-    encoder: Annotated[str | None, Field(max_length=64, description="a name that /api/status lists; its first if none")] = None
+    encoder: Annotated[
+        str | None, Field(max_length=64, description="a name that /api/status lists; its first if none")
+    ] = None
     distance: params.Distance = "cosine"
     count: Annotated[int, Field(ge=1, le=100, description="products to return at most")] = 12
     like: Annotated[str | None, Field(max_length=64, description="the id of a product, to find others like it")] = None
     text: Annotated[str | None, Field(max_length=products.LONGEST, description="words; cosine only")] = None
     image_weight: Annotated[float, Field(ge=0, le=1, description="of picture and words, the picture's part")] = 0.7
     farthest: Annotated[float | None, Field(ge=0, description="leave out what is farther away")] = None
-    box: Annotated[str | None, Field(max_length=80, description="x,y,width,height: the photo's part to search with")] = None
+    box: Annotated[
+        str | None, Field(max_length=80, description="x,y,width,height: the photo's part to search with")
+    ] = None
     gender: Some = []
     masterCategory: Some = []
     articleType: Some = []

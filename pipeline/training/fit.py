@@ -207,7 +207,7 @@ def frozen_features(data: str, spec: Finetune, frame: pd.DataFrame) -> extract.F
     """What the untrained backbone makes of each picture, taken once and kept under `build/` for the runs that follow."""
     network = {name: getattr(spec, name) for name in params.Network.model_fields}
     encoder = params.Encoder(**{**network, "head": []}, weights=spec.init, batch_size=64)
-    identity = extract.encoder_id("frozen", encoder, paths.weights(data, spec.init))
+    identity = extract.encoder_id(data, "frozen", encoder, paths.weights(data, spec.init))
     facts = [identity, spec.precision, frame[catalog.ID].tolist(), frame[catalog.SHA256].tolist()]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     target = paths.BUILD / "training" / f"{data}-frozen-{key}.sqlite"

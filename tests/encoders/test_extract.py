@@ -59,16 +59,16 @@ def test_each_change_of_what_a_picture_becomes_changes_the_fingerprint(here):
         {"image_size": 64}, {"resize": "stretch"}, {"pad_color": [255, 255, 255]}, {"interpolation": "nearest"},
         {"preprocessing": "unit"}, {"pooling": "max"},
     ]  # fmt: skip
-    names = {extract.encoder_id("e", children.ENCODER.model_copy(update=change), folder) for change in [{}, *changes]}
+    names = {extract.encoder_id("sample", "e", children.ENCODER.model_copy(update=change), folder) for change in [{}, *changes]}
     assert len(names) == len(changes) + 1
-    assert extract.encoder_id("e", children.ENCODER.model_copy(update={"batch_size": 5}), folder) in names
+    assert extract.encoder_id("sample", "e", children.ENCODER.model_copy(update={"batch_size": 5}), folder) in names
 
 
 def test_other_weights_change_the_fingerprint(here):
-    first = extract.encoder_id("e", children.ENCODER, paths.weights("sample", "tiny"))
+    first = extract.encoder_id("sample", "e", children.ENCODER, paths.weights("sample", "tiny"))
     other = params.Weights(source="random", backbone="mobilenet_v2", seed=1)
     weights.make(other, paths.weights("sample", "other"))
-    assert extract.encoder_id("e", children.ENCODER, paths.weights("sample", "other")) != first
+    assert extract.encoder_id("sample", "e", children.ENCODER, paths.weights("sample", "other")) != first
 
 
 def test_weights_of_another_network_are_refused_by_name(here):
@@ -223,21 +223,21 @@ def test_each_share_changes_the_fingerprint(classified):
         {"gender": 0.1},
         {"articleType": 0.1},
     ]
-    assert len({extract.encoder_id("e", opinionated(share), classified) for share in shares}) == len(shares)
+    assert len({extract.encoder_id("sample", "e", opinionated(share), classified) for share in shares}) == len(shares)
 
 
 def test_labels_in_another_order_give_the_same_vectors_or_another_fingerprint(classified, rng):
     specs = [opinionated(SHARES), opinionated(dict(reversed(SHARES.items())))]
     pictures = rng.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     one, other = (extract.load_encoder(spec, classified)(pictures, training=False).numpy() for spec in specs)
-    first, second = (extract.encoder_id("e", spec, classified) for spec in specs)
+    first, second = (extract.encoder_id("sample", "e", spec, classified) for spec in specs)
     assert first != second or np.allclose(one, other, atol=1e-6)
 
 
 def test_an_encoder_that_is_not_mirrored_keeps_the_name_that_it_had_before_there_were_mirrored_ones(here):
     folder = paths.weights("sample", "tiny")
     facts = children.ENCODER.model_dump(exclude={"weights", "batch_size", "mirrored"})
-    facts = json.dumps({**facts, "weights": weights.fingerprint(folder)}, sort_keys=True)
-    assert extract.encoder_id("e", children.ENCODER, folder) == f"e:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
+    facts = json.dumps({**facts, "data": "sample", "name": "e", "weights": weights.fingerprint(folder)}, sort_keys=True)
+    assert extract.encoder_id("sample", "e", children.ENCODER, folder) == f"e:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
     mirrored = children.ENCODER.model_copy(update={"mirrored": True})
-    assert extract.encoder_id("e", mirrored, folder) != extract.encoder_id("e", children.ENCODER, folder)
+    assert extract.encoder_id("sample", "e", mirrored, folder) != extract.encoder_id("sample", "e", children.ENCODER, folder)
