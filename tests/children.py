@@ -66,6 +66,17 @@ def finetune() -> None:
     (paths.BUILD / "result.json").write_text(history.to_json() + str(metrics))
 
 
+def add_products() -> None:
+    import numpy as np
+    from PIL import Image
+
+    from pipeline.site import products
+
+    picture, shelf = products.stored(Image.new("RGB", (60, 80), "red")), paths.site("sample") / "products.sqlite"
+    for number in range(10_000):
+        products.add(shelf, f"p-{number}", {"gender": "Men"}, picture, {"e": np.ones(8, np.float32)})
+
+
 def _in_place(work, root: Path, build: Path) -> None:
     paths.ROOT, paths.BUILD = root, build
     build.mkdir(parents=True, exist_ok=True)

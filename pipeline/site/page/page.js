@@ -184,7 +184,7 @@ function limit(answer) {
   chosen.threshold = answer.threshold;
   $("marks").replaceChildren(...(answer.threshold ? [make("option", { value: answer.threshold })] : []));
   $("best").hidden = !answer.threshold;
-  $("best").textContent = `Best F1: ${answer.threshold}`;
+  $("best").textContent = answer.threshold ? `Best F1: ${answer.threshold.toPrecision(3)}` : "";
   far();
 }
 

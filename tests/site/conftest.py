@@ -1,0 +1,87 @@
+"""A site over the drawn sample, with small random encoders, answering on a port of this computer."""
+
+import shutil
+import socket
+import threading
+import time
+from pathlib import Path
+
+import children
+import httpx
+import pytest
+import uvicorn
+
+from pipeline import params, paths
+from pipeline.data import catalog
+from pipeline.encoders import concatenation, extract
+from pipeline.site.service import service
+from pipeline.site.site import Site
+
+ENCODERS = {
+    "padded": children.ENCODER,
+    "stretched": children.ENCODER.model_copy(update={"resize": "stretch", "image_size": 48}),
+}
+BOTH = params.Concatenation(first="padded", second="stretched", share=0.3)
+
+
+@pytest.fixture(scope="session")
+def study():
+    """The project's own parameters with small encoders in the place of its own."""
+    retrievals = {"padded-cosine": params.Retrieval(encoder="padded", distance="cosine")}
+    changes = {"encoders": ENCODERS, "concatenations": {"both": BOTH}, "retrievals": retrievals}
+    return params.load(Path(__file__).parents[2] / "params.yaml").model_copy(update=changes)
+
+
+@pytest.fixture(scope="session")
+def extracted(sample_place, tmp_path_factory, study):
+    """A place with the catalogue and all encoders' features."""
+    place = tmp_path_factory.mktemp("site")
+    shutil.copytree(sample_place / "outputs", place / "outputs")
+    children.run(children.make_weights, place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "ROOT", place)
+        patch.setattr(paths, "BUILD", place / "build")
+        ids = catalog.load("sample")[catalog.ID].tolist()
+        for name, spec in ENCODERS.items():
+            extract.extract_features("sample", name, spec, ids, paths.features("sample", name))
+        concatenation.concatenate("sample", "both", BOTH)
+    return place
+
+
+@pytest.fixture
+def place(extracted, tmp_path, monkeypatch):
+    """The code works in a copy of that place: nobody has added anything yet."""
+    shutil.copytree(extracted, tmp_path / "place")
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "place")
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "place" / "build")
+    return tmp_path / "place"
+
+
+@pytest.fixture
+def site(place, study):
+    """A site that is ready."""
+    opened = Site(study)
+    opened.start()
+    return opened
+
+
+@pytest.fixture
+def address(site):
+    """Where a real server answers for the site."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(service(site, ["127.0.0.1"]), port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def client(address):
+    with httpx.Client(base_url=address, timeout=60) as opened:
+        yield opened

@@ -1,0 +1,180 @@
+"""What the site finds: the study's own neighbours, whichever way one asks; products come and go and survive a kill."""
+
+import io
+import sqlite3
+
+import children
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import paths
+from pipeline.data import catalog, images
+from pipeline.encoders import store
+from pipeline.evaluation import protocols
+from pipeline.retrieval import index
+from pipeline.site import encoders, products
+from pipeline.site.site import Site
+from pipeline.site.stock import Question, SearchError
+
+DISTANCES = ["cosine", "euclidean", "manhattan"]
+
+
+def study_neighbours(encoder, distance, rows, count=20):
+    """As notebook 04 finds them: strict, from the encoder's features."""
+    frame, features = catalog.load("sample"), store.read(paths.features("sample", encoder))
+    copies = protocols.copies_of(frame)
+    return index.search(features.take(rows), features, distance, count, (copies[rows], copies))
+
+
+def found(answer):
+    return [row["id"] for row in answer["results"]]
+
+
+def picture(site, identity):
+    return images.decode(site.picture(identity))
+
+
+@pytest.mark.parametrize("encoder", ["padded", "stretched", "both"])
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_a_product_and_its_photo_find_what_the_study_finds(site, encoder, distance):
+    rows = np.random.default_rng(0).choice(len(site.catalogue), 10, replace=False)
+    expected = study_neighbours(encoder, distance, rows)
+    groups = dict(zip(site.ids, protocols.copies_of(site.catalogue), strict=True))
+    for row, ids, apart in zip(rows, expected.gallery_ids, expected.distances, strict=True):
+        asked = site.ids[row]
+        alike = site.search(Question(encoder=encoder, distance=distance, like=asked, count=20))
+        assert [one["distance"] for one in alike["results"]] == pytest.approx(apart, rel=1e-5, abs=1e-5)
+        clear = np.flatnonzero(np.diff(apart, prepend=-1, append=np.inf)[:-1] > 1e-4 * apart.max())
+        assert [found(alike)[place] for place in clear if place + 1 in clear] == [
+            ids[place] for place in clear if place + 1 in clear
+        ]
+        photo = site.search(Question(encoder=encoder, distance=distance, count=30), picture(site, asked))
+        others = [one for one in photo["results"] if groups[one["id"]] != groups[asked]][:20]
+        assert [one["distance"] for one in others] == pytest.approx(apart[: len(others)], rel=1e-3, abs=1e-4)
+
+
+def test_words_find_what_they_say_and_a_weight_mixes_them_with_the_picture(site):
+    kind, colour = site.catalogue[catalog.ARTICLE].iloc[0], site.catalogue[catalog.COLOUR].iloc[0]
+    for row in site.search(Question(text=f"{colour} {kind}", count=5))["results"]:
+        assert (row["articleType"], row["baseColour"]) == (kind, colour)
+    like = site.ids[5]
+    pictures, words = (site.search(Question(like=like, text=f"{colour} {kind}", image_weight=w)) for w in (1.0, 0.0))
+    assert found(pictures) == found(site.search(Question(like=like)))
+    assert [one["distance"] for one in words["results"]] == pytest.approx(
+        sorted(one["distance"] for one in words["results"])
+    )
+    assert words["results"][0]["articleType"] == kind
+
+
+def test_filters_and_the_largest_distance_leave_out_what_they_say(site):
+    every = site.search(Question(like=site.ids[0], count=100))
+    kinds = sorted({row["gender"] for row in every["results"]})[:1]
+    some = site.search(Question(like=site.ids[0], count=100, gender=kinds))
+    assert {row["gender"] for row in some["results"]} == set(kinds)
+    middle = every["results"][50]["distance"]
+    near = site.search(Question(like=site.ids[0], count=100, farthest=middle))
+    assert found(near) == [row["id"] for row in every["results"] if row["distance"] <= middle]
+
+
+def test_a_box_searches_with_its_part_alone(site):
+    photo = Image.new("RGB", (300, 200), "white")
+    photo.paste(picture(site, site.ids[3]).resize((120, 160)), (150, 20))
+    whole = site.search(Question(count=5), photo)
+    boxed = site.search(Question(count=5, box="150,20,120,160"), photo)
+    alone = site.search(Question(count=5), photo.crop((150, 20, 270, 180)))
+    assert found(boxed) == found(alone) != found(whole)
+    assert boxed["box"] == [150, 20, 120, 160]
+    assert site.search(Question(count=5, box="140.5,-5,400,900"), photo)["box"] == [140, 0, 160, 200]
+
+
+@pytest.mark.parametrize(("asked", "said"), [
+    ({}, "nothing to search with"), ({"like": "nobody"}, "no product 'nobody'"), ({"text": "zzz"}, "no product is described"),
+    ({"text": "red", "distance": "euclidean"}, "words are compared by cosine"), ({"encoder": "padde", "text": "red"}, "Allowed"),
+])  # fmt: skip
+def test_a_search_that_cannot_be_made_says_what_would_work(site, asked, said):
+    with pytest.raises(SearchError, match=said):
+        site.search(Question(**asked))
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "0,0,0,5", "900,900,5,5", "nan,0,1,1"])
+def test_a_box_that_holds_nothing_is_refused(site, box):
+    with pytest.raises(ValueError, match="box"):
+        site.search(Question(box=box), Image.new("RGB", (50, 50)))
+
+
+def test_features_of_other_weights_are_refused_by_name(place, study):
+    changed = study.encoders["padded"].model_copy(update={"resize": "stretch"})
+    with pytest.raises(store.StoreError, match="padded"):
+        encoders.network(study.model_copy(update={"encoders": {**study.encoders, "padded": changed}}), "padded")
+
+
+def test_an_added_product_is_found_at_once_by_every_encoder_and_after_a_restart(site, study):
+    photo = Image.effect_noise((90, 120), 80).convert("RGB")
+    site.ready("stretched")
+    site.add("new-1", {"articleType": "Tshirts", "productDisplayName": "A noisy thing"}, photo)
+    for opened in (site, Site(study)):
+        opened.phase == "ready" or opened.start()
+        for encoder in ("padded", "stretched", "both"):  # the last has not been loaded when it was added
+            for distance in DISTANCES:
+                first = opened.search(Question(encoder=encoder, distance=distance, count=1), photo)["results"][0]
+                assert (first["id"], first["articleType"]) == ("new-1", "Tshirts")
+        assert found(opened.search(Question(text="noisy", count=1))) == ["new-1"]
+        assert "new-1" not in found(opened.search(Question(like="new-1")))
+        assert picture(opened, "new-1").size == (90, 120)
+    with pytest.raises(products.ProductError, match="taken"):
+        site.add("new-1", {}, photo)
+    with pytest.raises(products.ProductError, match="taken"):
+        site.add(site.ids[0], {}, photo)
+
+
+def test_what_is_taken_away_is_gone_until_it_is_restored_and_after_a_restart(site, study):
+    like = site.ids[0]
+    near = found(site.search(Question(like=like)))
+    site.remove(near[0])
+    site.add("mine", {}, picture(site, near[1]))
+    site.remove("mine")
+    for opened in (site, Site(study)):
+        opened.phase == "ready" or opened.start()
+        assert found(opened.search(Question(like=like)))[:5] == near[1:6]
+        with pytest.raises(SearchError, match="no product"):
+            opened.picture(near[0])
+    site.restore(near[0])
+    assert found(site.search(Question(like=like))) == near
+    with pytest.raises(products.ProductError, match="gone for good"):
+        site.restore("mine")
+
+
+@pytest.mark.parametrize(("identity", "facts"), [
+    ("../etc", {}), ("", {}), ("a" * 65, {}), ("ok", {"password": "x"}), ("ok", {"gender": "x" * 201}), ("ok", {"gender": "a\nb"}),
+])  # fmt: skip
+def test_a_product_that_cannot_be_stored_is_refused(site, identity, facts):
+    with pytest.raises(products.ProductError):
+        site.add(identity, facts, Image.new("RGB", (5, 5)))
+    assert not products.added(site.shelf)
+
+
+def test_a_kill_leaves_a_product_whole_or_not_at_all(place, study):
+    shelf = paths.site("sample") / "products.sqlite"
+    products.added(shelf)
+    for moment in (0.3, 0.5, 0.7, 0.9):
+        child = children.start(children.add_products, place, place / "build")
+        child.join(moment)
+        child.kill()
+        child.join()
+        with sqlite3.connect(shelf) as file:
+            assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        ids = [identity for identity, _ in products.added(shelf)]
+        assert sorted(products.features(shelf, "e")) == sorted(ids)
+        for identity in ids:
+            assert images.decode(products.picture(shelf, identity)).size == (60, 80)
+            products.remove(shelf, identity)
+
+
+def test_a_stored_picture_is_drawn_anew_and_small():
+    photo = Image.new("RGB", (4000, 100), "red")
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", comment=b"a secret")
+    kept = products.stored(images.decode(buffer.getvalue()))
+    assert b"secret" not in kept
+    assert images.decode(kept).size == (512, 13)
