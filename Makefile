@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV = .venv/bin/python
 
-.PHONY: reproduce thesis test lab bench
+.PHONY: reproduce thesis test lab demo bench chromium
 .DEFAULT_GOAL := reproduce
 
 reproduce: .venv/installed   # the study of the drawn sample: offline, minutes, ends with the path of the report
@@ -12,7 +12,7 @@ thesis: .venv/installed      # the thesis's configurations on the real data: dow
 	$(VENV) -m pipeline.run compose data=fashion_small suite=thesis
 	$(VENV) -m pipeline.run repro
 
-test: .venv/installed        # style, then every test, the whole graph on the sample included
+test: .venv/installed chromium   # style, then every test, the whole graph on the sample included
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m pytest
@@ -20,11 +20,17 @@ test: .venv/installed        # style, then every test, the whole graph on the sa
 lab: .venv/installed         # the notebooks, to read and change
 	$(VENV) -m jupyterlab notebooks
 
+demo: .venv/installed        # the site, over what the last run made: upload a photo, see matching products
+	$(VENV) -m pipeline.app
+
 bench: .venv/installed       # speed as ratios, measured side by side
 	$(VENV) -m benchmarks.features
 	$(VENV) -m benchmarks.ranking
 	$(VENV) -m benchmarks.evaluation
 	$(VENV) -m benchmarks.indexes
+
+chromium:                    # the browser that the site's tests open
+	@command -v chromium google-chrome >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends chromium; }
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
-from scipy import sparse
 
 from pipeline import params, paths
 from pipeline.data import boxes, catalog, cropper, images
@@ -19,7 +18,7 @@ from pipeline.evaluation import protocols, thresholds
 from pipeline.retrieval import text
 from pipeline.retrieval.distances import DISTANCES
 from pipeline.site import encoders, products
-from pipeline.site.stock import FILTERS, Question, SearchError, Stock, described, nearest, with_added
+from pipeline.site.stock import DIGITS, FILTERS, Question, SearchError, Stock, described, nearest, with_added
 
 MOST_BYTES = 10_000_000  # of an uploaded picture
 
@@ -57,9 +56,7 @@ class Site:
             self.phase = "reading the catalogue"
             self.catalogue = catalog.load(self.data)
             self.ids = self.catalogue[catalog.ID].tolist()
-            said = described(self.catalogue)
-            self._vocabulary = text.fit(said)
-            self._words = self._vocabulary.transform(said)
+            self._said = described(self.catalogue)
             self._copies = protocols.copies_of(self.catalogue)
             self._restock()
             self.phase = f"loading {self.first}"
@@ -147,7 +144,7 @@ class Site:
         shown, voters, apart = nearest(now, apart, question, row)
         kinds = Counter(kind for kind in now.frame[catalog.ARTICLE].to_numpy()[voters] if isinstance(kind, str))
         kind, votes = kinds.most_common(1)[0] if kinds else (None, 0)
-        found = [{"rank": rank, **now.told(place), "distance": round(float(apart[place]), 6)}
+        found = [{"rank": rank, **now.told(place), "distance": round(float(apart[place]), DIGITS)}
                  for rank, place in enumerate(shown, 1)]  # fmt: skip
         done = time.perf_counter()
         return {
@@ -238,7 +235,7 @@ class Site:
             parts = [ready.measure(question.distance), partial(DISTANCES[question.distance], gallery=added)]
             apart = np.concatenate([part(vector[None])[0] for part in parts[: 1 + bool(len(added))]])
         if question.text:
-            asked = self._vocabulary.transform([question.text])
+            asked = now.vocabulary.transform([question.text])
             if not asked.nnz:
                 raise SearchError(f"no product is described by {question.text!r}. Try a kind, a colour or a brand")
             words = 1 - (now.words @ asked.T).toarray().ravel()
@@ -251,10 +248,11 @@ class Site:
         added = products.added(self.shelf)
         frame = with_added(self.catalogue, added)
         new = frame.iloc[len(self.catalogue) :]
-        words = [self._words, *([self._vocabulary.transform(described(new))] if len(new) else [])]
+        said = [*self._said, *(described(new) if len(new) else [])]
+        vocabulary = text.fit(said)  # of all products: an added one may be called what none was called before
         self.stock = Stock(
             frame, frame[catalog.ID].isin(products.removed(self.shelf)).to_numpy(),
-            np.concatenate([self._copies, self._copies.size + np.arange(len(new))]), sparse.vstack(words, "csr"),
+            np.concatenate([self._copies, self._copies.size + np.arange(len(new))]), vocabulary, vocabulary.transform(said),
             {ready.identity: self._added_to(ready, [identity for identity, _ in added]) for ready in self._ready.values()},
             len(self.catalogue),
         )  # fmt: skip

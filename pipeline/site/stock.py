@@ -9,6 +9,7 @@ import pandas as pd
 import pydantic
 from pydantic import Field
 from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline import params
 from pipeline.data import catalog
@@ -16,6 +17,7 @@ from pipeline.retrieval import text
 from pipeline.retrieval.index import ascending
 from pipeline.site import products
 
+DIGITS = 6  # of a distance, as it is told
 VOTERS = 10  # nearest products that say what a photo shows
 FILTERS = [catalog.GENDER, catalog.MASTER, catalog.ARTICLE, catalog.COLOUR, catalog.SEASON, catalog.USAGE]
 NOWHERE = np.float32(np.inf)
@@ -56,12 +58,13 @@ class Stock:
     """All products at one moment, the catalogue's and then the added ones: replaced by a change, never changed itself.
 
     `hidden`: bool (G,), what was taken away. `copies`: a number per product, equal where the pictures' bytes are.
-    `words`: TF-IDF rows of what describes each, (G, V). `added`: the added products' features (A, D) by encoder id.
+    `words`: TF-IDF rows of what describes each, (G, V), by the words of `vocabulary`. `added`: the added products' features (A, D) by encoder id.
     """
 
     frame: pd.DataFrame
     hidden: np.ndarray
     copies: np.ndarray
+    vocabulary: TfidfVectorizer
     words: sparse.csr_matrix
     added: dict[str, np.ndarray]
     catalogued: int
@@ -114,5 +117,5 @@ def nearest(
         if chosen := getattr(question, name):
             wanted &= stock.frame[name].isin(chosen).to_numpy()
     if question.farthest is not None:
-        wanted &= apart <= question.farthest
+        wanted &= apart.round(DIGITS) <= question.farthest  # as it is told, so that a told distance finds its product
     return order[wanted[order]][: question.count], order[:VOTERS], apart

@@ -101,7 +101,9 @@ def test_filters_words_a_second_encoder_and_reasons(page, site):
     expect(page.locator("#columns li")).to_have_count(12)
     page.locator("summary", has_text="Filters").click()
     page.select_option("#filter-gender", "Women")
-    page.wait_for_function("[...document.querySelectorAll('#columns .card')].every(card => card.textContent.includes('Women'))")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#columns .card')].every(card => card.textContent.includes('Women'))"
+    )
     page.select_option("#filter-gender", "")
     page.select_option("#other", "both")
     expect(page.locator("#columns section")).to_have_count(2)

@@ -170,7 +170,9 @@ def test_a_thousand_hostile_uploads_crash_nothing_and_leave_nothing(client, plac
     process = psutil.Process()
     held, counts = process.memory_info().rss, {}
     for data in hostile(1000, random.Random(0)):
-        answer = client.post("/api/search", content=data, headers={"content-disposition": 'attachment; filename="../../x.jpg"'})
+        answer = client.post(
+            "/api/search", content=data, headers={"content-disposition": 'attachment; filename="../../x.jpg"'}
+        )
         counts[answer.status_code] = counts.get(answer.status_code, 0) + 1
         assert answer.status_code in {200, *REFUSED}, answer.text
         assert answer.status_code == 200 or len(answer.json()["error"]) > 10
@@ -195,7 +197,11 @@ def test_a_hundred_megabytes_are_refused_before_they_are_read(client, stated):
     try:
         answer = client.post("/api/search", content=parts(), headers=headers)
         assert answer.status_code == 413
-    except (httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):  # the door was shut while it was still talking
+    except (
+        httpx.WriteError,
+        httpx.ReadError,
+        httpx.RemoteProtocolError,
+    ):  # the door was shut while it was still talking
         pass
     assert sent < 100_000_000
     assert client.get("/api/status").status_code == 200
@@ -216,7 +222,9 @@ def test_many_ask_at_once_and_products_come_and_go_meanwhile(client, address, si
     def ask(number):
         with httpx.Client(base_url=address, timeout=60) as one:
             for turn in range(10):
-                answer = one.post("/api/search", content=data) if turn % 2 else one.get("/api/search", params={"like": like})
+                answer = (
+                    one.post("/api/search", content=data) if turn % 2 else one.get("/api/search", params={"like": like})
+                )
                 if answer.status_code != 200 or len(answer.json()["results"]) != 12:
                     faults.append(answer.text)
 
