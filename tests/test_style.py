@@ -36,9 +36,10 @@ ROOMS = {
         "user_photos",
     ],
     "report": ["plots", "study_plots", "system_plots", "pages"],
+    "site": ["products", "stock", "encoders", "site", "service"],
 }
 ORDER = [f"pipeline.{room}.{module}".replace("..", ".") for room, modules in ROOMS.items() for module in modules]
-ACROSS = ["pipeline.notebooks", "pipeline.run"]  # these may import any room
+ACROSS = ["pipeline.notebooks", "pipeline.run", "pipeline.app"]  # these may import any room
 MODULES = sorted(path for path in (ROOT / "pipeline").rglob("*.py") if path.name != "__init__.py")
 
 
