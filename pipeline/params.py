@@ -55,10 +55,8 @@ class Weights(Section):
 class Encoder(Network):
     """One way to turn pictures into features.
 
-    `posteriors` puts what the finetune's classifiers think of a picture into its vector: {articleType: 0.3} gives 0.3 of
-    the squared length to the class probabilities, the rest to the embedding. The cosine of two such vectors is the
-    weighted sum of how far their types agree and how alike they look. `mirrored` also looks at the mirror image, for twice
-    the time, and takes the mean.
+    `posteriors`: {articleType: 0.3} gives 0.3 of the squared length to what the finetune's classifier thinks, the rest to
+    the embedding. `mirrored` also looks at the mirror image, for twice the time, and takes the mean.
     """
 
     weights: Name
