@@ -27,6 +27,7 @@ bench: .venv/installed       # speed as ratios, measured side by side
 	$(VENV) -m benchmarks.features
 	$(VENV) -m benchmarks.ranking
 	$(VENV) -m benchmarks.evaluation
+	$(VENV) -m benchmarks.site
 	$(VENV) -m benchmarks.indexes
 
 chromium:                    # the browser that the site's tests open

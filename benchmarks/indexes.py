@@ -42,7 +42,9 @@ def main() -> None:
             seconds[kind].append(time.perf_counter() - began)
         for kind in OTHERS:
             np.testing.assert_allclose(found[kind], found["exact"], atol=1e-4)
-        print(f"round {number + 1}: " + ", ".join(f"{kind} {times[-1] * 1e3:.0f} ms" for kind, times in seconds.items()))
+        print(
+            f"round {number + 1}: " + ", ".join(f"{kind} {times[-1] * 1e3:.0f} ms" for kind, times in seconds.items())
+        )
     for kind in OTHERS:
         ratios = [theirs / ours for theirs, ours in zip(seconds[kind], seconds["exact"], strict=True)]
         print(f"{kind} / exact: {statistics.median(ratios):.2f}")

@@ -59,7 +59,10 @@ def test_each_change_of_what_a_picture_becomes_changes_the_fingerprint(here):
         {"image_size": 64}, {"resize": "stretch"}, {"pad_color": [255, 255, 255]}, {"interpolation": "nearest"},
         {"preprocessing": "unit"}, {"pooling": "max"},
     ]  # fmt: skip
-    names = {extract.encoder_id("sample", "e", children.ENCODER.model_copy(update=change), folder) for change in [{}, *changes]}
+    names = {
+        extract.encoder_id("sample", "e", children.ENCODER.model_copy(update=change), folder)
+        for change in [{}, *changes]
+    }
     assert len(names) == len(changes) + 1
     assert extract.encoder_id("sample", "e", children.ENCODER.model_copy(update={"batch_size": 5}), folder) in names
 
@@ -238,6 +241,11 @@ def test_an_encoder_that_is_not_mirrored_keeps_the_name_that_it_had_before_there
     folder = paths.weights("sample", "tiny")
     facts = children.ENCODER.model_dump(exclude={"weights", "batch_size", "mirrored"})
     facts = json.dumps({**facts, "data": "sample", "name": "e", "weights": weights.fingerprint(folder)}, sort_keys=True)
-    assert extract.encoder_id("sample", "e", children.ENCODER, folder) == f"e:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
+    assert (
+        extract.encoder_id("sample", "e", children.ENCODER, folder)
+        == f"e:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
+    )
     mirrored = children.ENCODER.model_copy(update={"mirrored": True})
-    assert extract.encoder_id("sample", "e", mirrored, folder) != extract.encoder_id("sample", "e", children.ENCODER, folder)
+    assert extract.encoder_id("sample", "e", mirrored, folder) != extract.encoder_id(
+        "sample", "e", children.ENCODER, folder
+    )

@@ -1,0 +1,103 @@
+"""The site under load: how long a photo's answer takes, beside the bare work that it is made of.
+
+    python -m benchmarks.site [--encoder efficientnet_lite0_pad] [--seconds 20] [--clients 1 4 16]
+
+A server of its own runs in another process over the last run's features; the clients send the catalogue's own pictures. `bare` is
+decoding, the network and the search called directly, one after the other: what an answer cannot be faster than.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import numpy as np
+import psutil
+
+from pipeline import params, paths
+from pipeline.site.site import Site
+from pipeline.site.stock import Question
+
+PICTURES = 200
+
+
+def main() -> None:
+    """Prints milliseconds (p50, p95), answers per second, faults and memory for each number of clients."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", default="efficientnet_lite0_pad")
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16])
+    given = parser.parse_args()
+    site = Site(params.load(), given.encoder)
+    site.start()
+    chosen = np.random.default_rng(0).choice(site.ids, min(PICTURES, len(site.ids)), replace=False)
+    pictures = [site.picture(identity) for identity in chosen]
+    bare = [_timed(lambda data=data: site.search(Question(), site.photo(data))) for data in pictures]
+    print(f"{len(site.ids):,} products, {given.encoder}, {os.cpu_count()} cores")
+    print(f"bare: p50 {np.median(bare):.0f} ms")
+    del site
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "pipeline.app", "--encoder", given.encoder, "--port", str(port)]
+    server = subprocess.Popen(command, cwd=paths.ROOT)
+    try:
+        _wait(port)
+        for clients in given.clients:
+            _load(port, server.pid, pictures, clients, given.seconds, float(np.median(bare)))
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _load(port: int, process: int, pictures: list[bytes], clients: int, seconds: float, bare: float) -> None:
+    times: list[float] = []
+    faults: list[str] = []
+    ends = time.perf_counter() + seconds
+    before = psutil.Process(process).memory_info().rss
+
+    def ask(number: int) -> None:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            turn = number
+            while time.perf_counter() < ends:
+                began = time.perf_counter()
+                answer = client.post("/api/search", content=pictures[turn % len(pictures)])
+                times.append(1000 * (time.perf_counter() - began))
+                if answer.status_code != 200 or not answer.json()["results"]:
+                    faults.append(answer.text)
+                turn += clients
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = psutil.Process(process).memory_info().rss
+    p50, p95 = np.percentile(times, [50, 95])
+    print(f"{clients} clients: p50 {p50:.0f} ms, p95 {p95:.0f} ms ({p50 / bare:.2f} of bare), {len(times) / seconds:.1f} answers a second, "
+          f"{len(faults)} faults in {len(times)}; memory {before / 1e6:.0f} to {after / 1e6:.0f} MB")  # fmt: skip
+
+
+def _wait(port: int) -> None:
+    for _ in range(600):
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/api/status").json()["phase"] == "ready":
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise TimeoutError("the site was not ready after two minutes")
+
+
+def _timed(work) -> float:
+    began = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()
