@@ -37,9 +37,7 @@ def main() -> None:
     chosen = np.random.default_rng(0).choice(site.ids, min(PICTURES, len(site.ids)), replace=False)
     pictures = [site.picture(identity) for identity in chosen]
     bare = [_timed(lambda data=data: site.search(Question(), site.photo(data))) for data in pictures]
-    print(f"{len(site.ids):,} products, {given.encoder}, {os.cpu_count()} cores")
-    print(f"bare: p50 {np.median(bare):.0f} ms")
-    del site
+    print(f"{len(site.ids):,} products, {given.encoder}, {os.cpu_count()} cores; bare: p50 {np.median(bare):.0f} ms")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -78,8 +76,11 @@ def _load(port: int, process: int, pictures: list[bytes], clients: int, seconds:
         thread.join()
     after = psutil.Process(process).memory_info().rss
     p50, p95 = np.percentile(times, [50, 95])
-    print(f"{clients} clients: p50 {p50:.0f} ms, p95 {p95:.0f} ms ({p50 / bare:.2f} of bare), {len(times) / seconds:.1f} answers a second, "
-          f"{len(faults)} faults in {len(times)}; memory {before / 1e6:.0f} to {after / 1e6:.0f} MB")  # fmt: skip
+    print(
+        f"{clients} clients: p50 {p50:.0f} ms, p95 {p95:.0f} ms ({p50 / bare:.2f} of bare), "
+        f"{len(times) / seconds:.1f} answers a second, {len(faults)} faults in {len(times)}; "
+        f"memory {before / 1e6:.0f} to {after / 1e6:.0f} MB"
+    )
 
 
 def _wait(port: int) -> None:

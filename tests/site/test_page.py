@@ -15,6 +15,8 @@ DROP = """async ([bytes, name, type]) => {
   document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
 }"""
 
+SHOWN = "JSON.stringify([...document.querySelectorAll('#columns li')].map(item => item.dataset.id))"
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -73,7 +75,7 @@ def test_a_drawn_box_searches_with_the_part(page, site, client):
     large.save(buffer, "PNG")
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
     expect(page.locator("#columns li")).to_have_count(12)
-    whole = cards(page)
+    whole = page.evaluate(SHOWN)
     area = page.locator("#preview").bounding_box()
     scale = area["width"] / 400
     page.mouse.move(area["x"] + 200 * scale, area["y"] + 50 * scale)
@@ -83,14 +85,12 @@ def test_a_drawn_box_searches_with_the_part(page, site, client):
         page.mouse.up()
     box = answered.value.json()["box"]
     assert box == pytest.approx([200, 50, 150, 200], abs=3)
-    page.wait_for_function("before => JSON.stringify([...document.querySelectorAll('#columns li')].map(i => i.dataset.id)) != before",
-                           arg=str(whole).replace("'", '"').replace(" ", ""))  # fmt: skip
+    page.wait_for_function(f"before => {SHOWN} != before", arg=whole)
     page.locator("#x").fill("210")  # a box can be typed as well
     with page.expect_response(lambda answer: "box=210" in answer.url):
         page.locator("#x").press("Tab")
     page.get_by_role("button", name="Whole photo").click()
-    page.wait_for_function("before => JSON.stringify([...document.querySelectorAll('#columns li')].map(i => i.dataset.id)) == before",
-                           arg=str(whole).replace("'", '"').replace(" ", ""))  # fmt: skip
+    page.wait_for_function(f"before => {SHOWN} == before", arg=whole)
     with page.expect_response("**/api/box"):
         page.get_by_role("button", name="Find the product").click()
     expect(page.locator("#x")).not_to_have_value("")

@@ -134,15 +134,16 @@ def test_every_answer_tells_the_browser_to_ask_nobody_else(client):
 def hostile(count, rng):
     """Bytes that nobody should send: drawn, cut, flipped, of other kinds, and with too much in them."""
     valid = [photo(kind) for kind in ("JPEG", "PNG", "WEBP")]
-    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    red, blue = (Image.new("RGB", (20, 20), colour) for colour in ("red", "blue"))
     other = [
-        b"", b"\0", b"GIF89a", photo("GIF"), photo("BMP"), photo("TIFF"), photo("ICO"), photo("PPM"), bomb(50_000, 50_000),
-        bomb(7_000, 7_000), bomb(0, 5), b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
-        b"%PDF-1.7\n" + valid[0], valid[0] + b"<?php system('id') ?>", b"PK\x03\x04" + valid[1], b"<!doctype html><script>",
-        saved(frames[0], "WEBP", save_all=True, append_images=frames[1:]), saved(frames[0], "PNG", save_all=True, append_images=frames),
-        saved(Image.new("CMYK", (60, 80), (9, 99, 9, 0)), "JPEG"), saved(Image.new("I;16", (60, 80), 40_000), "PNG"),
-        saved(Image.new("P", (60, 80)), "PNG", transparency=0), saved(Image.new("LA", (1, 1)), "PNG"), saved(Image.new("1", (60, 80)), "PNG"),
-        saved(Image.new("RGB", (1, 20_000)), "PNG"), photo("JPEG", icc_profile=b"\0" * 60_000), photo("JPEG", exif=b"Exif\0\0" + b"\xff" * 5000),
+        b"", b"\0", b"GIF89a", *[photo(kind) for kind in ("GIF", "BMP", "TIFF", "ICO", "PPM")],
+        bomb(50_000, 50_000), bomb(7_000, 7_000), bomb(0, 5), saved(Image.new("RGB", (1, 20_000)), "PNG"),
+        b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>", b"<!doctype html><script>",
+        b"%PDF-1.7\n" + valid[0], valid[0] + b"<?php system('id') ?>", b"PK\x03\x04" + valid[1],
+        *[saved(red, kind, save_all=True, append_images=[blue]) for kind in ("WEBP", "PNG")],
+        saved(Image.new("CMYK", (60, 80), (9, 99, 9, 0)), "JPEG"), saved(Image.new("P", (60, 80)), "PNG", transparency=0),
+        *[saved(Image.new(mode, (60, 80)), "PNG") for mode in ("I;16", "LA", "1", "L", "RGBA")],
+        photo("JPEG", icc_profile=b"\0" * 60_000), photo("JPEG", exif=b"Exif\0\0" + b"\xff" * 5000),
     ]  # fmt: skip
     yield from other
     for _ in range(count - len(other)):
