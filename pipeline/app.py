@@ -4,8 +4,11 @@ import argparse
 import csv
 import ipaddress
 import os
+import socket
 import sys
 import threading
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -45,17 +48,45 @@ def main(arguments: list[str] | None = None) -> int:
     except (SearchError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+    threading.Thread(target=site.start, daemon=True).start()  # the page is there at once and says what is going on
     server = _server(site, given.host, given.port)
     print(f"http://{given.host}:{given.port}  {site.data}, {len(site.names)} encoders; Ctrl-C stops it")
     server.run()
     return 0
 
 
-def serve(port: int = 7860, encoder: str | None = None) -> "uvicorn.Server":
-    """Serves the site beside a notebook and returns at once; `.should_exit = True` on what is returned stops it."""
-    server = _server(Site(params.load(), encoder), LOCAL, port)
-    threading.Thread(target=server.run, daemon=True).start()
-    return server
+@dataclass(frozen=True)
+class Running:
+    """A site that answers beside a notebook, at `address`."""
+
+    address: str
+    site: Site
+    server: uvicorn.Server
+    thread: threading.Thread
+
+    def stop(self) -> None:
+        """Ends it, once the answers that are under way have been given."""
+        self.server.should_exit = True
+        self.thread.join()
+
+
+def serve(port: int = 7860, encoder: str | None = None) -> Running:
+    """Serves the site beside a notebook, once it is ready; port 0: any that is free.
+
+    Raises:
+        SearchError, StoreError, WeightsError: there is nothing to serve. OSError: the port is taken.
+    """
+    site = Site(params.load(), encoder)
+    site.start()
+    with socket.socket() as chosen:
+        chosen.bind((LOCAL, port))
+        port = chosen.getsockname()[1]
+    server = _server(site, LOCAL, port)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while thread.is_alive() and not server.started:
+        time.sleep(0.05)
+    return Running(f"http://{LOCAL}:{port}", site, server, thread)
 
 
 def write_matches(site: Site, folder: Path, target: Path, question: Question) -> int:
@@ -91,13 +122,11 @@ def write_matches(site: Site, folder: Path, target: Path, question: Question) ->
 
 
 def _server(site: Site, host: str, port: int) -> uvicorn.Server:
-    """A server that loads in a thread of its own, so that the page is there at once and says what is going on."""
     try:
         every = ipaddress.ip_address(host).is_unspecified
     except ValueError:
         every = False
     hosts = ["*"] if every else ["localhost", LOCAL, "[::1]", host]
-    threading.Thread(target=site.start, daemon=True).start()
     limits = {"limit_concurrency": 100, "timeout_keep_alive": 5, "h11_max_incomplete_event_size": 32_768}
     return uvicorn.Server(uvicorn.Config(service(site, hosts), host=host, port=port, log_level="warning", **limits))
 
