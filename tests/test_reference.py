@@ -6,7 +6,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from pipeline import paths
+from pipeline import params, paths
 from pipeline.evaluation import claims, study
 from pipeline.report import pages
 from pipeline.sections import read_yaml
@@ -60,17 +60,17 @@ def test_finer_relevance_lands_on_the_anchors(table, relevance):
 def test_every_query_that_may_find_itself_does(table):
     thesis = study.pick(table, protocol="thesis", metric="hit@1", relevance="articleType")
     assert (thesis["value"] == 1).all()
-    assert len(thesis) == 39 * 5  # retrievals, sizes of the subset
+    assert len(thesis) == 58 * 5  # retrievals, sizes of the subset
     alone = study.pick(table, protocol="thesis, query out", metric="hit@1", relevance="articleType")
-    assert (alone["value"] < 0.95).all()
+    assert (alone["value"] < 0.99).all()  # a subset holds pictures that a finetune learnt from
 
 
 def test_every_mean_lies_in_its_interval_and_the_main_ones_are_narrow(table):
     known = table.dropna(subset=["value"])
     assert ((known["low"] <= known["value"] + 1e-6) & (known["value"] <= known["high"] + 1e-6)).mean() > 0.995
     main = study.pick(table, protocol="strict", gallery="all", relevance="articleType", metric="mAP")
-    assert len(main) == 39
-    assert (main["high"] - main["low"]).between(0.01, 0.025).all()
+    assert len(main) == 58
+    assert (main["high"] - main["low"]).between(0.01, 0.03).all()
 
 
 class TestVerdicts:
@@ -124,10 +124,29 @@ def test_no_file_is_too_large_to_be_read_where_git_keeps_it():
 
 
 def test_it_is_complete(table):
-    # published by an earlier version, whose finetunes had other keys: read, not checked against today's sections
-    assert set(table["retrieval"]) == set(read_yaml(PLACE / "params.yaml")["retrievals"])
+    study_parameters = params.load(PLACE / "params.yaml")  # and they are valid today
+    assert set(table["retrieval"]) == set(study_parameters.retrievals)
     assert (PLACE / "dvc.lock").exists()
-    assert json.loads((PLACE / "finetuning/classification/metrics.json").read_text())["epochs"] == 5
+    for name, spec in study_parameters.finetunes.items():
+        assert json.loads((PLACE / f"finetuning/{name}/metrics.json").read_text())["epochs"] <= spec.epochs
+
+
+AIMS = {
+    ("all", "articleType"): 0.85,
+    ("test", "articleType"): 0.84,
+    ("test", "gender+articleType"): 0.70,
+    ("test", "product"): 0.36,
+}
+SEEDS = ["joint_and_head-cosine", "joint_and_head_seed_1-cosine", "joint_and_head_seed_2-cosine"]
+
+
+@pytest.mark.parametrize("aim", AIMS)
+def test_the_recommended_encoder_reaches_its_aims_in_the_mean_of_three_seeds(table, aim):
+    gallery, relevance = aim
+    rows = study.pick(table, protocol="strict", gallery=gallery, relevance=relevance, metric="mAP")
+    reached = rows.set_index("retrieval")["value"][SEEDS]
+    assert reached.mean() >= AIMS[aim]
+    assert reached.max() - reached.min() < 0.01
 
 
 def test_the_readme_shows_the_published_numbers(table):

@@ -88,6 +88,8 @@ def objective(card: dict) -> str:
 def seeds(found: dict[str, dict], concatenations: dict[str, params.Concatenation], rows: pd.DataFrame) -> pd.DataFrame:
     """Finetunes that differ in the seed alone, and concatenations of such: the mean, lowest and highest of what they reach.
 
+    `seeds` counts those that a measure is known of: not every seed's encoder need be searched with. One alone is no spread.
+
     Args:
         found: the finetunes' cards, as `cards` gives them.
         rows: what `table` and `together` make of them.
@@ -106,7 +108,8 @@ def seeds(found: dict[str, dict], concatenations: dict[str, params.Concatenation
     if not groups:
         return pd.DataFrame(columns=["encoder", "measure", "seeds", "mean", "lowest", "highest"])
     long = pd.concat(groups).melt(["encoder"], reached, var_name="measure")
-    kept = long.groupby(["encoder", "measure"], sort=False)["value"].agg(["size", "mean", "min", "max"]).reset_index()
+    kept = long.groupby(["encoder", "measure"], sort=False)["value"].agg(["count", "mean", "min", "max"])
+    kept = kept[kept["count"] > 1].reset_index()
     return kept.set_axis(["encoder", "measure", "seeds", "mean", "lowest", "highest"], axis=1)
 
 

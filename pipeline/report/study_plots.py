@@ -23,7 +23,8 @@ def self_match(table: pd.DataFrame, reported: dict[str, float], title: str) -> F
         reported: mAP by the name of the thesis's model.
     """
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    palette = dict(zip(table["retrieval"].unique(), sns.color_palette("deep"), strict=False))
+    names = table["retrieval"].unique()
+    palette = dict(zip(names, sns.color_palette("deep" if len(names) <= 10 else "husl", len(names)), strict=True))
     for axis, metric in zip(axes, ["mAP", "hit@1"], strict=True):
         for name, rows in table[table["metric"] == metric].groupby("retrieval", sort=False):
             axis.plot(rows["pictures"], rows["query in"], "o-", color=palette[name], label=name)

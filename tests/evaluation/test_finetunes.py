@@ -168,6 +168,16 @@ def test_the_spread_over_seeds_is_the_slow_loops(rng):
         assert (row["lowest"], row["highest"]) == (min(numbers), max(numbers))
 
 
+def test_a_measure_that_one_seed_alone_has_is_no_spread(rng):
+    found = found_of(a=card(), a1=card(seed=1), a2=card(seed=2))
+    values = values_of(found, rng)
+    kept = {key: value for key, value in values.items() if not key.startswith("a1-") and "/product/" not in key}
+    kept |= {key: value for key, value in values.items() if key.startswith("a-") and "/product/" in key}
+    spread = spread_of(found, kept).set_index("measure")
+    assert "product" not in spread.index
+    assert (spread.loc["articleType", "seeds"], len(spread)) == (2, 3)
+
+
 def pair(first, second, share=0.3):
     return params.Concatenation(first=first, second=second, share=share)
 
