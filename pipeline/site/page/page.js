@@ -121,13 +121,16 @@ async function search() {
   asking?.abort();
   const mine = (asking = new AbortController());
   $("columns").classList.add("busy");
-  const began = performance.now();
   try {
     const names = [...new Set([$("encoder").value, $("other").value].filter(Boolean))];
     const answers = [];
-    for (const name of names) answers.push(await ask(name, $("distance").value, mine.signal));
-    if (mine !== asking) return;
-    show(answers, performance.now() - began);
+    for (const name of names) {
+      const began = performance.now();
+      answers.push(await ask(name, $("distance").value, mine.signal));
+      if (mine !== asking) return;
+      answers.at(-1).took = performance.now() - began;
+      show(answers); // the first need not wait for a second that is being loaded
+    }
     $("why").open && why(answers[0]);
   } catch (error) {
     if (error.name === "AbortError" || mine !== asking) return;
@@ -141,11 +144,11 @@ async function search() {
 
 // what is shown
 
-function show(answers, took) {
+function show(answers) {
   const empty = answers.every((answer) => !answer.results.length);
   say(empty ? "Nothing is that near. Allow a larger distance, or fewer filters." : "");
   $("columns").replaceChildren(...answers.map((answer) => make("section", {},
-    make("h2", { textContent: `${answer.encoder}, ${answer.distance}: ${answer.results.length} products in ${Math.round(took)} ms` }),
+    make("h2", { textContent: `${answer.encoder}, ${answer.distance}: ${answer.results.length} products in ${Math.round(answer.took)} ms` }),
     make("ol", {}, ...answer.results.map(card)))));
   limit(answers[0]);
   $("why").hidden = empty;
