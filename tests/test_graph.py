@@ -100,6 +100,13 @@ def test_every_cell_that_a_claim_names_shows_a_figure(place):
             assert f'id="cell-id={cell}"' in page, name
 
 
+def test_the_site_shows_what_chapter_4_found(place, tmp_path):
+    call(place, sys.executable, "-m", "papermill", "notebooks/06_site.ipynb", str(tmp_path / "site.ipynb"))
+    last = nbformat.read(tmp_path / "site.ipynb", as_version=4).cells[-1]
+    assert "the site shows what chapter 4 found" in last.outputs[0].text
+    assert git(place, "status", "--porcelain") == ""
+
+
 def test_verdicts_on_drawn_pictures_rest_on_no_measurement(place):
     table = pd.read_csv(place / "outputs/sample/evaluation/verdicts.csv")
     assert set(table["verdict"]) == {claims.INCONSISTENT, claims.NOT_TESTABLE, claims.NOT_RUN}
