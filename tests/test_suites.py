@@ -8,6 +8,7 @@ import pytest
 from clones import call, git, stage
 
 from pipeline import params, systems_params
+from pipeline.evaluation import claims
 
 SYSTEMS = {"s000": "index_study", "s002": "hybrid", "s003": "user_photos", "s004": "recommendation"}
 
@@ -38,6 +39,18 @@ def test_a_suite_runs_to_its_report_and_its_chapter_is_linked(suite):
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in shown)
     assert not any(output.get("name") == "stderr" for output in shown)
+
+
+def test_the_cells_that_claims_name_show_a_figure_and_the_report_links_them(suite):
+    place, name, stage_name = suite
+    named = {claim.see for claim in claims.load().values() if (claim.see or "").startswith(f"04_{stage_name}/{name}#")}
+    notebook = nbformat.read(place / f"outputs/sample/notebooks/04_{stage_name}/{name}.ipynb", as_version=4)
+    outputs = {cell.id: cell.get("outputs", []) for cell in notebook.cells}
+    index = (place / "outputs/sample/report/index.html").read_text(encoding="utf-8")
+    for chapter, _, cell in (see.partition("#") for see in named):
+        assert any("image/png" in output.get("data", {}) for output in outputs[cell]), cell
+        assert f'href="{chapter}.html#cell-id={cell}"' in index
+    assert bool(named) == (name in ("s000", "s002"))
 
 
 def test_a_suites_numbers_reach_the_evaluation(suite):

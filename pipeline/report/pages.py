@@ -154,18 +154,19 @@ def _index(study: params.Study, notebooks: list[Path]) -> str:
         data=study.data, ingest=ingest, pictures=f"{ingest['pictures']:,}", findings=_findings(ingest),
         chapters=_chapters(notebooks, data), params_text=text, params_digest=_digest(text.encode()),
         queries=f"{ingest['test']:,}", not_run=study.not_run,
-        **_verdicts(data),
+        **_verdicts(data, notebooks),
         results=[{"retrieval": name, "values": [_number(value) for value in row]} for name, row in results.iterrows()],
         sources=[(path.name, _digest(_source_text(path))) for path in sources],
         versions=[(name, version(name)) for name in LIBRARIES],
     )  # fmt: skip
 
 
-def _verdicts(data: str) -> dict:
-    """The claims by verdict, each with a link to the cell it rests on, and their counts by document."""
+def _verdicts(data: str, notebooks: list[Path]) -> dict:
+    """The claims by verdict, each with a link to the cell it rests on where its chapter ran, and their counts by document."""
+    ran = {path.relative_to(paths.outputs(data) / "notebooks").with_suffix("").as_posix() for path in notebooks}
     table = pd.read_csv(paths.evaluation(data) / "verdicts.csv", dtype={"document": str}, keep_default_na=False)
     table["see"] = [
-        f"{chapter}.html#cell-id={cell}" if cell else ""
+        f"{chapter}.html#cell-id={cell}" if chapter in ran else ""
         for chapter, _, cell in table["see"].str.partition("#").to_numpy()
     ]
     counted = claims.counts(table)
