@@ -15,8 +15,9 @@ from PIL import Image
 from pipeline import params, paths
 from pipeline.data import images
 from pipeline.encoders import concatenation, extract, store
-from pipeline.retrieval import distances
+from pipeline.retrieval import distances, indexes
 
+CANDIDATES = 1000  # products that an index gives, which filters then choose from
 Encode = Callable[[Image.Image], np.ndarray]
 
 
@@ -29,7 +30,11 @@ class Ready:
     encode: Encode
     vectors: np.ndarray
     measures: dict[str, Callable] = field(default_factory=dict)
+    searches: dict[str, indexes.Search] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    building: threading.Lock = field(
+        default_factory=threading.Lock
+    )  # of an index: minutes, which others do not wait for
 
     def measure(self, distance: str) -> Callable[[np.ndarray], np.ndarray]:
         """The distance to the catalogue as a function of queries (Q, D) → (Q, G); prepared when it is first asked for."""
@@ -37,6 +42,26 @@ class Ready:
             if distance not in self.measures:
                 self.measures[distance] = distances.to(self.vectors, distance)
             return self.measures[distance]
+
+    def near(self, kind: indexes.Kind) -> Callable[[np.ndarray], np.ndarray]:
+        """As `measure` by cosine, infinite but for the `CANDIDATES` that an index finds.
+
+        The index is built when it is first asked for and takes the place of the one before: each holds the catalogue anew.
+        """
+        with self.building:
+            if kind not in self.searches:
+                self.searches.clear()
+                self.searches[kind] = indexes.build(kind, self.vectors)
+            search = self.searches[kind]
+
+        def measure(queries: np.ndarray) -> np.ndarray:
+            apart = np.full((len(queries), len(self.vectors)), np.inf, np.float32)
+            for row, (places, found) in enumerate(zip(*search(queries, CANDIDATES), strict=True)):
+                there = places != indexes.NOWHERE
+                apart[row, places[there]] = found[there]
+            return apart
+
+        return measure
 
 
 def available(study: params.Study) -> list[str]:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,20 @@ from pipeline.evaluation import protocols, thresholds
 from pipeline.retrieval import text
 from pipeline.retrieval.distances import DISTANCES
 from pipeline.site import encoders, products
-from pipeline.site.stock import DIGITS, FILTERS, Question, SearchError, Stock, described, nearest, with_added
+from pipeline.site.stock import (
+    DIGITS,
+    FILTERS,
+    Index,
+    Question,
+    SearchError,
+    Stock,
+    described,
+    nearest,
+    with_added,
+)
 
 MOST_BYTES = 10_000_000  # of an uploaded picture
+MOST_READY = 3  # encoders held at once: each holds the catalogue's features up to five times
 
 
 class NotReady(RuntimeError):
@@ -76,14 +87,17 @@ class Site:
         if name not in self.names:
             raise SearchError(f"there is no encoder {name!r}. Allowed: {self.names}")
         self.now()
-        if name not in self._ready:
-            with self._change:
-                if name not in self._ready:
-                    loaded = encoders.load(self.study, name, self.ids)
-                    ids = self.stock.frame[catalog.ID].tolist()[self.stock.catalogued :]
-                    self.stock.added[loaded.identity] = self._added_to(loaded, ids)
-                    self._ready[name] = loaded
-        return self._ready[name]
+        if (found := self._ready.get(name)) is not None:
+            return found
+        with self._change:
+            if name not in self._ready:
+                loaded = encoders.load(self.study, name, self.ids)
+                ids = self.stock.frame[catalog.ID].tolist()[self.stock.catalogued :]
+                self.stock.added[loaded.identity] = self._added_to(loaded, ids)
+                if len(self._ready) >= MOST_READY:  # the one loaded longest ago goes, but not the first
+                    del self._ready[next(other for other in self._ready if other != self.first)]
+                self._ready[name] = loaded
+            return self._ready[name]
 
     def now(self) -> Stock:
         """The products of this moment. Raises NotReady: the catalogue is still being read."""
@@ -102,7 +116,7 @@ class Site:
         values = {name: sorted(shown[name].dropna().astype(str).unique()) for name in FILTERS}
         return {**told, "comparability": catalog.comparability(self.data), "products": len(shown),
                 "added": len(now.frame) - now.catalogued, "hidden": int(now.hidden.sum()),
-                "distances": list(DISTANCES), "filters": values}  # fmt: skip
+                "distances": list(DISTANCES), "indexes": list(get_args(Index)), "filters": values}  # fmt: skip
 
     def find_box(self, photo: Image.Image) -> list[int] | None:
         """Where the product is in a photo: x, y, width, height; None where nothing stands out."""
@@ -130,6 +144,8 @@ class Site:
             raise SearchError("a photo and like= both say what is searched. Send one of them")
         if question.text and question.distance != "cosine":
             raise SearchError(f"words are compared by cosine. Received: distance={question.distance}")
+        if question.index != "exact" and (question.text or question.distance != "cosine"):
+            raise SearchError(f"the index {question.index} searches by cosine and without words. Use index=exact")
         ready, now = self.ready(question.encoder), self.now()
         row = None if question.like is None else now.row(question.like)
         box, vector = None, None
@@ -148,7 +164,7 @@ class Site:
                  for rank, place in enumerate(shown, 1)]  # fmt: skip
         done = time.perf_counter()
         return {
-            "encoder": ready.name, "distance": question.distance, "box": box,
+            "encoder": ready.name, "distance": question.distance, "index": question.index, "box": box,
             "articleType": {"predicted": kind, "votes": votes, "of": len(voters)},
             "threshold": self.threshold(ready.name, question.distance), "results": found,
             "milliseconds": {"encode": round(1000 * (encoded - began), 1), "search": round(1000 * (done - encoded), 1)},
@@ -232,7 +248,9 @@ class Site:
         apart = None
         if vector is not None:
             added = now.added[ready.identity]
-            parts = [ready.measure(question.distance), partial(DISTANCES[question.distance], gallery=added)]
+            exact = question.index == "exact"
+            catalogued = ready.measure(question.distance) if exact else ready.near(question.index)
+            parts = [catalogued, partial(DISTANCES[question.distance], gallery=added)]
             apart = np.concatenate([part(vector[None])[0] for part in parts[: 1 + bool(len(added))]])
         if question.text:
             asked = now.vocabulary.transform([question.text])

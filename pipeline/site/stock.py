@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ DIGITS = 6  # of a distance, as it is told
 VOTERS = 10  # nearest products that say what a photo shows
 FILTERS = [catalog.GENDER, catalog.MASTER, catalog.ARTICLE, catalog.COLOUR, catalog.SEASON, catalog.USAGE]
 NOWHERE = np.float32(np.inf)
+Index = Literal["exact", "ivf", "hnsw", "ball_tree"]
 Some = Annotated[list[Annotated[str, Field(max_length=products.LONGEST)]], Field(max_length=50)]
 
 
@@ -37,6 +38,7 @@ class Question(pydantic.BaseModel):
         str | None, Field(max_length=64, description="a name that /api/status lists; its first if none")
     ] = None
     distance: params.Distance = "cosine"
+    index: Annotated[Index, Field(description="all but `exact` search by cosine, without words")] = "exact"
     count: Annotated[int, Field(ge=1, le=100, description="products to return at most")] = 12
     like: Annotated[str | None, Field(max_length=64, description="the id of a product, to find others like it")] = None
     text: Annotated[str | None, Field(max_length=products.LONGEST, description="words; cosine only")] = None

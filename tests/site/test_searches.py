@@ -15,6 +15,7 @@ from pipeline.encoders import store
 from pipeline.evaluation import protocols
 from pipeline.retrieval import index
 from pipeline.site import encoders, products
+from pipeline.site import site as module
 from pipeline.site.site import Site
 from pipeline.site.stock import Question, SearchError
 
@@ -55,6 +56,29 @@ def test_a_product_and_its_photo_find_what_the_study_finds(site, encoder, distan
         assert [one["distance"] for one in others] == pytest.approx(apart[: len(others)], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["ivf", "hnsw", "ball_tree"])
+def test_an_index_finds_what_the_exact_search_finds_and_filters_choose_among_it(site, kind):
+    asked = {"like": site.ids[4], "count": 20}
+    exact, other = (site.search(Question(**asked, index=index)) for index in ("exact", kind))
+    assert len(set(found(exact)) & set(found(other))) >= 18
+    apart = {row["id"]: row["distance"] for row in exact["results"]}
+    assert all(
+        row["distance"] == pytest.approx(apart.get(row["id"], row["distance"]), abs=1e-5) for row in other["results"]
+    )
+    kinds = {row["gender"] for row in site.search(Question(**asked, index=kind, gender=["Women"]))["results"]}
+    assert kinds == {"Women"}
+    site.add("indexed", {}, picture(site, site.ids[4]))
+    assert found(site.search(Question(count=2, index=kind), picture(site, "indexed")))[0] in ("indexed", site.ids[4])
+
+
+def test_only_so_many_encoders_are_held_and_the_first_is_always_one(site, monkeypatch):
+    monkeypatch.setattr(module, "MOST_READY", 2)
+    for name in ("stretched", "both", "stretched", "padded"):
+        site.search(Question(encoder=name, like=site.ids[0]))
+        assert len(site._ready) <= 2
+        assert "padded" in site._ready
+
+
 def test_words_find_what_they_say_and_a_weight_mixes_them_with_the_picture(site):
     kind, colour = site.catalogue[catalog.ARTICLE].iloc[0], site.catalogue[catalog.COLOUR].iloc[0]
     for row in site.search(Question(text=f"{colour} {kind}", count=5))["results"]:
@@ -91,7 +115,9 @@ def test_a_box_searches_with_its_part_alone(site):
 
 @pytest.mark.parametrize(("asked", "said"), [
     ({}, "nothing to search with"), ({"like": "nobody"}, "no product 'nobody'"), ({"text": "zzz"}, "no product is described"),
-    ({"text": "red", "distance": "euclidean"}, "words are compared by cosine"), ({"encoder": "padde", "text": "red"}, "Allowed"),
+    ({"text": "red", "distance": "euclidean"}, "words are compared by cosine"),
+    ({"like": "1", "distance": "euclidean", "index": "hnsw"}, "hnsw searches by cosine"),
+    ({"encoder": "padde", "text": "red"}, "Allowed"),
 ])  # fmt: skip
 def test_a_search_that_cannot_be_made_says_what_would_work(site, asked, said):
     with pytest.raises(SearchError, match=said):

@@ -68,6 +68,7 @@ function opened(told) {
   options($("encoder"), told.encoders);
   options($("other"), told.encoders, "nothing");
   options($("distance"), told.distances);
+  options($("index"), told.indexes);
   $("filters").replaceChildren(...FILTERS.map((name) => {
     const select = make("select", { id: `filter-${name}` });
     options(select, told.filters[name], "any");
@@ -83,6 +84,7 @@ function opened(told) {
 
 function question(encoder, distance) {
   const asked = new URLSearchParams({ encoder, distance, count: $("count").value || "12" });
+  if (distance === $("distance").value) asked.set("index", $("index").value);
   if (chosen.like) asked.set("like", chosen.like);
   if ($("text").value.trim()) {
     asked.set("text", $("text").value.trim());
@@ -148,7 +150,7 @@ function show(answers) {
   const empty = answers.every((answer) => !answer.results.length);
   say(empty ? "Nothing is that near. Allow a larger distance, or fewer filters." : "");
   $("columns").replaceChildren(...answers.map((answer) => make("section", {},
-    make("h2", { textContent: `${answer.encoder}, ${answer.distance}: ${answer.results.length} products in ${Math.round(answer.took)} ms` }),
+    make("h2", { textContent: `${answer.encoder}, ${answer.distance}${answer.index === "exact" ? "" : `, ${answer.index}`}: ${answer.results.length} products in ${Math.round(answer.took)} ms` }),
     make("ol", {}, ...answer.results.map(card)))));
   limit(answers[0]);
   $("why").hidden = empty;
@@ -381,7 +383,7 @@ addEventListener("popstate", fromAddress);
 addEventListener("resize", () => boxed(chosen.box));
 $("photo").addEventListener("pointerdown", drawing);
 for (const side of ["x", "y", "w", "h"]) $(side).addEventListener("change", typedBox);
-for (const id of ["encoder", "other", "distance", "count", "farthest", "weight"]) $(id).addEventListener("change", later);
+for (const id of ["encoder", "other", "distance", "index", "count", "farthest", "weight"]) $(id).addEventListener("change", later);
 $("text").addEventListener("input", later);
 $("farthest").addEventListener("input", far);
 $("weight").addEventListener("input", () => { $("mixed").textContent = `${Math.round(100 * $("weight").value)} %`; });
