@@ -67,6 +67,7 @@ class Site:
             self.phase = "reading the catalogue"
             self.catalogue = catalog.load(self.data)
             self.ids = self.catalogue[catalog.ID].tolist()
+            self._archive = paths.open_images(self.data)  # once: reading the list of 44,441 members takes a while
             self._said = described(self.catalogue)
             self._copies = protocols.copies_of(self.catalogue)
             self._restock()
@@ -203,8 +204,7 @@ class Site:
         now = self.now()
         if now.row(identity) >= now.catalogued:
             return products.picture(self.shelf, identity)
-        with paths.open_images(self.data) as archive:
-            return archive.read(identity)
+        return self._archive.read(identity)
 
     def threshold(self, encoder: str, distance: str) -> float | None:
         """The distance of best F1 that chapter 4 found on the train part; None where it did not look."""
