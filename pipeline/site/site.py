@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -58,6 +59,7 @@ class Site:
         self.phase, self.fault = "starting", None
         self._ready: dict[str, encoders.Ready] = {}
         self._curves: dict[Path, dict] = {}
+        self._listed: list | None = None  # the added products that the stock holds
         self._change = threading.RLock()  # one change of the stock, or one encoder's loading, at a time
         self._work = threading.Semaphore(os.cpu_count() or 1)  # photos decoded and encoded at once: bounds memory
 
@@ -263,17 +265,21 @@ class Site:
 
     def _restock(self) -> None:
         """Takes the shelf as it is for the next search; one that is under way ends with the products it began with."""
-        added = products.added(self.shelf)
+        added, gone = products.added(self.shelf), products.removed(self.shelf)
+        if added == self._listed:  # only what is hidden has changed: the words need not be counted anew
+            self.stock = replace(self.stock, hidden=self.stock.frame[catalog.ID].isin(gone).to_numpy())
+            return
         frame = with_added(self.catalogue, added)
         new = frame.iloc[len(self.catalogue) :]
         said = [*self._said, *(described(new) if len(new) else [])]
         vocabulary = text.fit(said)  # of all products: an added one may be called what none was called before
         self.stock = Stock(
-            frame, frame[catalog.ID].isin(products.removed(self.shelf)).to_numpy(),
+            frame, frame[catalog.ID].isin(gone).to_numpy(),
             np.concatenate([self._copies, self._copies.size + np.arange(len(new))]), vocabulary, vocabulary.transform(said),
             {ready.identity: self._added_to(ready, [identity for identity, _ in added]) for ready in self._ready.values()},
             len(self.catalogue),
         )  # fmt: skip
+        self._listed = added
 
     def _added_to(self, ready: encoders.Ready, ids: list[str]) -> np.ndarray:
         """The added products' features (A, D) under an encoder; those that it has not seen yet are made now."""
