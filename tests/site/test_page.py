@@ -130,6 +130,12 @@ def test_a_click_shows_what_is_like_a_product_and_back_goes_back(page, site, add
     expect(page.locator("#asked")).to_contain_text(second)
     page.go_back()
     expect(page.locator("#asked")).to_contain_text(first)
+    page.locator("#like-id").fill(second)
+    page.locator("#like-id").press("Enter")
+    expect(page.locator("#asked")).to_contain_text(second)
+    page.locator("#like-id").fill("nobody")
+    page.locator("#like-id").press("Tab")
+    expect(page.locator("#message")).to_contain_text("there is no product 'nobody'")
 
 
 def test_a_product_is_added_taken_away_and_put_back(page, site):

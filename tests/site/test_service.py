@@ -10,6 +10,7 @@ import tempfile
 import threading
 import zlib
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import psutil
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data import catalog
+from pipeline.site import products
 from pipeline.site import service as module
 from pipeline.site.site import MOST_BYTES, Site
 from pipeline.site.stock import Question
@@ -182,6 +184,28 @@ def test_a_thousand_hostile_uploads_crash_nothing_and_leave_nothing(client, plac
     assert not list(dropped.iterdir())
     assert {path for path in place.rglob("*") if path.is_file()} == before
     assert client.post("/api/search", content=photo()).status_code == 200
+
+
+STRANGE = ["", "nan", "inf", "-1", "1e400", "9" * 200, "\0", "../../etc/passwd", "%2e%2e%2f", "'; DROP TABLE added; --", "<script>",
+           "ü" * 150, "\N{DRESS}", "null", "[]", "{}", "0,0,1,1", "padded"]  # fmt: skip
+
+
+def test_strange_calls_are_answered_and_change_nothing(client, site, place):
+    rng, before = random.Random(1), len(site.now().frame)
+    names = [*Question.model_fields, "x", "__class__"]
+    data = photo()
+    for _ in range(300):
+        asked = {rng.choice(names): rng.choice(STRANGE) for _ in range(rng.randrange(4))}
+        path = rng.choice(
+            ["/api/search", f"/api/products/{quote(rng.choice(STRANGE), safe='')}", "/api/curve", "/api/status"]
+        )
+        call = rng.choice([client.get, client.delete, client.put, client.post])
+        answer = call(path, params=asked, **({"content": data} if call in (client.put, client.post) else {}))
+        assert answer.status_code in {200, 201, 307, 404, 405, 409, 422}, (path, asked, answer.text)
+        assert "Traceback" not in answer.text
+    added = {identity for identity, _ in products.added(site.shelf)}
+    assert added <= set(STRANGE) and len(site.now().frame) - before == len(added)
+    assert not {path.name for path in place.rglob("*")} & {"passwd", "added"}
 
 
 @pytest.mark.parametrize("stated", [True, False])

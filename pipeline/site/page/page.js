@@ -250,6 +250,7 @@ function take(file) {
   if (!file) return;
   if (!/^image\//.test(file.type)) return say(`${file.type || "This file"} is no picture. JPEG, PNG and WebP are searched.`, true);
   Object.assign(chosen, { photo: file, like: null });
+  $("like-id").value = "";
   URL.revokeObjectURL($("preview").src);
   $("preview").src = URL.createObjectURL(file);
   $("preview").onerror = () => { $("photo").hidden = $("boxing").hidden = true; };
@@ -325,7 +326,7 @@ function shoot() {
 
 function clear() {
   Object.assign(chosen, { photo: null, box: null, like: null });
-  $("file").value = "";
+  $("file").value = $("like-id").value = "";
   for (const id of ["photo", "boxing", "clear", "asked"]) $(id).hidden = true;
   search();
 }
@@ -334,6 +335,7 @@ function clear() {
 
 function like(id, remember = true) {
   Object.assign(chosen, { photo: null, box: null, like: id });
+  $("like-id").value = id;
   for (const part of ["photo", "boxing"]) $(part).hidden = true;
   $("asked").hidden = $("clear").hidden = false;
   $("asked").replaceChildren("Like this one: ", make("img", { src: `api/products/${id}/picture`, alt: "", height: 60 }), ` ${id}`);
@@ -385,6 +387,7 @@ $("photo").addEventListener("pointerdown", drawing);
 for (const side of ["x", "y", "w", "h"]) $(side).addEventListener("change", typedBox);
 for (const id of ["encoder", "other", "distance", "index", "count", "farthest", "weight"]) $(id).addEventListener("change", later);
 $("text").addEventListener("input", later);
+$("like-id").addEventListener("change", (event) => { event.target.value.trim() ? like(event.target.value.trim()) : clear(); });
 $("farthest").addEventListener("input", far);
 $("weight").addEventListener("input", () => { $("mixed").textContent = `${Math.round(100 * $("weight").value)} %`; });
 $("best").addEventListener("click", () => { $("farthest").value = chosen.threshold; far(); search(); });
