@@ -25,6 +25,7 @@ from pipeline.retrieval import expansion, indexes
 from pipeline.systems_params import Better, UserPhotos
 
 OWN_PICTURE = "own picture"
+ALL_KINDS = "all kinds"
 WHOLE, BOX, CROPPER = "whole", "box", "cropper"
 KEYS = ["encoder", "crop", "better", "kind", "relevance"]
 
@@ -150,14 +151,15 @@ def measure(
 def summarise(
     table: pd.DataFrame, frame: pd.DataFrame, run: UserPhotos
 ) -> tuple[pd.DataFrame, dict[str, float], dict[str, np.ndarray]]:
-    """A row per encoder, crop, re-ranking, kind of photo and relevance: mean AP with its interval, and `kept`.
+    """A row per encoder, crop, re-ranking, kind of photo (and `ALL_KINDS` together) and relevance: mean AP, its interval.
 
     `kept`: the share of what the undisturbed photos of the first kind reach under the same encoder, crop and re-ranking.
-    Then the means by key, `encoder/crop/kind/relevance/AP` (with `+better` after the crop), and the draws' means of each.
+    `gain`: over the plain search, with a paired interval, all photos of a product drawn together. Then the means by
+    key, `encoder/crop/kind/relevance/AP` (with `+better` after the crop), and the draws' means of each.
     """
     products, rows, values, resampled = protocols.products_of(frame), [], {}, {}
     kinds = list(table["kind"].unique())
-    for place, part in table.groupby(KEYS, sort=False):
+    for place, part in pd.concat([table, table.assign(kind=ALL_KINDS)]).groupby(KEYS, sort=False):
         encoder, crop, better, kind, relevance = place
         source = part["row"].to_numpy()
         groups = np.where(source >= 0, products[source], len(frame) * 2 + np.arange(len(part)))
@@ -166,7 +168,10 @@ def summarise(
         low, high = statistics.interval(samples)
         name = "/".join((encoder, f"{crop}+{better}" if better else crop, kind, relevance, "AP"))
         values[name], resampled[name] = float(part["AP"].mean()), samples[:, 0]
+        plain = "/".join((encoder, crop, kind, relevance, "AP"))  # met before: a crop's plain search comes first
+        gain_low, gain_high = statistics.interval(samples - resampled[plain][:, None])
         rows.append({**dict(zip(KEYS, place, strict=True)), "value": values[name], "low": low[0], "high": high[0],
+                     "gain": values[name] - values[plain], "gain low": gain_low[0], "gain high": gain_high[0],
                      "photos": int(part["AP"].notna().sum())})  # fmt: skip
     found = pd.DataFrame(rows)
     plain = found[found["kind"] == kinds[0]].set_index([key for key in KEYS if key != "kind"])["value"]

@@ -115,14 +115,19 @@ def test_a_summary_holds_means_intervals_and_what_is_kept(world, rng):
         for better in ("", "query expansion") for kind in RUN.kinds for row in rows
     ])  # fmt: skip
     found, values, resampled = user_photos.summarise(table, world[0], RUN)
-    assert len(found) == 4
+    assert len(found) == 6
+    assert list(found["kind"].unique()) == ["placed", "small", user_photos.ALL_KINDS]
     for row in found.to_dict("records"):
-        part = table[(table["better"] == row["better"]) & (table["kind"] == row["kind"])]
+        asked = table[table["kind"].isin([row["kind"]] if row["kind"] in RUN.kinds else RUN.kinds)]
+        part, plain = (asked[asked["better"] == better] for better in (row["better"], ""))
         base = table[(table["better"] == row["better"]) & (table["kind"] == "placed")]
         assert row["value"] == pytest.approx(part["AP"].mean())
         assert row["kept"] == pytest.approx(part["AP"].mean() / base["AP"].mean())
         assert row["low"] <= row["value"] <= row["high"]
-        assert row["photos"] == 5
+        assert row["gain"] == pytest.approx(part["AP"].mean() - plain["AP"].mean())
+        assert row["gain low"] <= row["gain"] <= row["gain high"]
+        assert (row["gain high"] == 0) == (row["better"] == "")
+        assert row["photos"] == len(part)
     key = "e/box+query expansion/small/product/AP"
     assert values[key] == pytest.approx(table[(table["better"] != "") & (table["kind"] == "small")]["AP"].mean())
     assert len(resampled[key]) == 200
