@@ -9,14 +9,15 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from sklearn.neighbors import NearestNeighbors
 
 from pipeline.retrieval.distances import unit
 
 Kind = Literal["exact", "brute", "ball_tree", "kd_tree", "flat", "ivf", "hnsw", "annoy"]
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
-CHUNK = 256  # queries whose similarities to a gallery of 44,441 are held at once: 45 MB
+CHUNK = 256  # queries
+BLOCK = 4096  # pictures: 4 MB of products, which a core's cache holds until they are looked through
 LINKS, BUILD_DEPTH, SEARCH_DEPTH = 32, 200, 128  # HNSW's M, efConstruction and efSearch
 TREES = 50  # Annoy's
 NOWHERE = -1  # the position where an index found fewer than were asked for
@@ -69,35 +70,38 @@ def overlap(distances: np.ndarray, exact: np.ndarray, tolerance: float = 1e-5) -
 
 
 def _exact(gallery: np.ndarray, seed: int) -> Search:
-    """One matrix product for each chunk of queries, then the K largest of every row."""
+    """Matrix products of some queries with some of the gallery, and the K largest of every row so far."""
 
     def find(queries, count):
-        parts = [_largest(queries[start : start + CHUNK] @ gallery.T, count) for start in range(0, len(queries), CHUNK)]
-        positions, similarities = (np.concatenate(part) for part in zip(*parts, strict=True))
+        positions = np.full((len(queries), count), NOWHERE, np.int64)
+        similarities = np.full((len(queries), count), -np.inf, np.float32)
+        for start in range(0, len(queries), CHUNK):
+            some = slice(start, start + CHUNK)
+            for first in range(0, len(gallery), BLOCK):
+                products = queries[some] @ gallery[first : first + BLOCK].T
+                _keep_largest(products, first, positions[some], similarities[some])
         return positions, 1 - similarities
 
     return find
 
 
-@njit(parallel=True, cache=True)
-def _largest(similarities: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and values of each row's `count` largest, largest first, equal ones in their order; (B, K) each."""
-    rows = similarities.shape[0]
-    positions = np.empty((rows, count), np.int64)
-    values = np.empty((rows, count), np.float32)
-    for row in prange(rows):
-        kept = 0
-        for place in range(similarities.shape[1]):
-            value = similarities[row, place]
-            if kept == count and not value > values[row, count - 1]:
+@njit(cache=True)
+def _keep_largest(found: np.ndarray, first: int, positions: np.ndarray, values: np.ndarray) -> None:
+    """Takes a block's products (B, G) into each row's largest so far (B, K), largest first, equal ones in their order.
+
+    Not on several threads: BLAS's own still spin when it begins, and a core that waits for them costs more than it brings.
+    """
+    last = values.shape[1] - 1
+    for row in range(found.shape[0]):
+        for place in range(found.shape[1]):
+            value = found[row, place]
+            if not value > values[row, last]:
                 continue
-            at = min(kept, count - 1)
+            at = last
             while at > 0 and value > values[row, at - 1]:
                 values[row, at], positions[row, at] = values[row, at - 1], positions[row, at - 1]
                 at -= 1
-            values[row, at], positions[row, at] = value, place
-            kept = min(kept + 1, count)
-    return positions, values
+            values[row, at], positions[row, at] = value, first + place
 
 
 def _scikit(algorithm: str) -> Callable[[np.ndarray, int], Search]:
