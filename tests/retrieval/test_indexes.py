@@ -103,10 +103,14 @@ def test_nobody_asks(clustered, kind):
         np.float32, st.tuples(st.integers(1, 9), st.integers(1, 12)), elements=st.sampled_from([-1, 0, 0.5, 1, 2])
     ),
     st.integers(1, 12),
+    st.integers(1, 12),
 )
-def test_the_largest_of_a_row_are_those_of_a_stable_sort(similarities, count):
+def test_the_largest_of_a_row_are_those_of_a_stable_sort_block_by_block(similarities, count, block):
     count = min(count, similarities.shape[1])
-    positions, values = indexes._largest(similarities, count)
+    positions = np.full((len(similarities), count), indexes.NOWHERE)
+    values = np.full((len(similarities), count), -np.inf, np.float32)
+    for first in range(0, similarities.shape[1], block):
+        indexes._keep_largest(similarities[:, first : first + block].copy(), first, positions, values)
     order = np.argsort(-similarities, axis=1, kind="stable")[:, :count]
     assert (positions == order).all()
     assert (values == np.take_along_axis(similarities, order, axis=1)).all()
