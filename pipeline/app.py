@@ -18,10 +18,11 @@ import uvicorn
 from pipeline import params
 from pipeline.data import boxes
 from pipeline.data.images import UnreadableImage
+from pipeline.files import whole_file
 from pipeline.progress import progress
 from pipeline.site.service import service
 from pipeline.site.site import MOST_BYTES, Site
-from pipeline.site.stock import Question, SearchError
+from pipeline.site.snapshot import Question, SearchError
 
 LOCAL = "127.0.0.1"
 COLUMNS = ["file", "rank", "id", "productDisplayName", "articleType", "distance", "fault"]
@@ -98,26 +99,24 @@ def write_matches(site: Site, folder: Path, target: Path, question: Question) ->
     Raises:
         SearchError: no such folder, or nothing in it. Before any work.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-    if not files:
+    photos = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    if not photos:
         raise SearchError(f"{folder} is no folder with photos in it")
     site.start()
     faults = 0
-    partial = target.with_name(target.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(target) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
-        for path in progress(files, "matching", "photo", len(files)):
+        for path in progress(photos, "matching", "photo", len(photos)):
             try:
                 if path.stat().st_size > MOST_BYTES:
                     raise UnreadableImage(f"{path.stat().st_size:,} bytes; at most {MOST_BYTES:,} are allowed")
-                found = site.search(question, site.photo(path.read_bytes()))["results"]
-                writer.writerows({"file": path.name, **row} for row in found)
+                results = site.search(question, site.photo(path.read_bytes()))["results"]
+                writer.writerows({"file": path.name, **row} for row in results)
             except (UnreadableImage, boxes.BoxError, OSError) as error:
                 faults += 1
                 writer.writerow({"file": path.name, "fault": str(error)})
-    partial.replace(target)
-    print(f"{target}: {len(files) - faults} photos matched, {faults} left out with their fault")
+    print(f"{target}: {len(photos) - faults} photos matched, {faults} left out with their fault")
     return 1 if faults else 0
 
 

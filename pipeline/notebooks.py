@@ -15,7 +15,8 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from pipeline import paths, progress
+from pipeline import files, paths, progress, stages
+from pipeline.params import Study
 
 KERNEL_ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -29,6 +30,12 @@ LOG_LINE = re.compile(r"^(WARNING: All log messages before absl|[IWEF]\d{4} \d\d
 
 class NotebookError(RuntimeError):
     """A notebook that failed, or was given parameters it does not have."""
+
+
+def run(study: Study) -> None:
+    """The stage: every chapter's source without outputs."""
+    for stage in stages.chapters():
+        clean(paths.source_notebook(stage.notebook), paths.clean_notebook(stage.notebook))
 
 
 def execute(source: Path, target: Path, parameters: dict) -> None:
@@ -55,10 +62,7 @@ def execute(source: Path, target: Path, parameters: dict) -> None:
             f"the kernel of {source.name} was killed, most likely for want of memory: lower batch_size"
         ) from None
     notebook = normalise(nbformat.read(working, as_version=4), parameters)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    write(notebook, partial)
-    partial.replace(target)
+    write(notebook, target)
     working.unlink()
 
 
@@ -89,13 +93,12 @@ def clean(source: Path, target: Path) -> None:
     notebook.metadata = nbformat.from_dict(
         {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     )
-    target.parent.mkdir(parents=True, exist_ok=True)
     write(notebook, target)
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """UTF-8 with Unix line ends, on every system."""
-    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+    """A notebook as a whole file."""
+    files.write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def _stable(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
@@ -118,7 +121,7 @@ def _check_names(source: Path, parameters: dict) -> None:
     if unknown := sorted(set(parameters) - known):
         raise NotebookError(
             f"{source.name} has no parameter {unknown}. Allowed: {sorted(known)}. "
-            "Its parameters cell and pipeline/params.py must agree"
+            "Its parameters cell and its row of pipeline/stages.py must agree"
         )
     if missing := sorted(known - set(parameters)):
         raise NotebookError(f"{source.name} has the parameters {missing} that params.yaml does not give it")

@@ -6,7 +6,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"  # work in progress: never tracked, safe to delete
 PARAMS = ROOT / "params.yaml"
-CLAIMS = ROOT / "params" / "claims.yaml"
+GRAPH = ROOT / "dvc.yaml"
+SUITES = ROOT / "params"  # what can be chosen
+CLAIMS = SUITES / "claims.yaml"
 
 
 def outputs(data: str) -> Path:
@@ -89,14 +91,30 @@ def system_values(data: str, stage: str, name: str) -> Path:
     return outputs(data) / "scores" / f"{stage}.{name}.parquet"
 
 
-def evaluation(data: str) -> Path:
-    """A folder with the tidy table, DVC's metrics and the plots' data."""
-    return outputs(data) / "evaluation"
+def evaluation(data: str, trial: str | None = None) -> Path:
+    """A folder with the tidy table, DVC's metrics and the plots' data; `trial` names one that was run by hand."""
+    folder = outputs(data) / "evaluation"
+    return folder / trial if trial else folder
+
+
+def source_notebook(name: str) -> Path:
+    """A notebook as it is read and changed."""
+    return ROOT / "notebooks" / f"{name}.ipynb"
+
+
+def clean_notebook(name: str) -> Path:
+    """A notebook's source without outputs: what the graph follows."""
+    return BUILD / "notebooks" / f"{name}.ipynb"
+
+
+def notebooks(data: str) -> Path:
+    """The folder of executed notebooks."""
+    return outputs(data) / "notebooks"
 
 
 def executed(data: str, notebook: str, item: str | None) -> Path:
     """The executed copy of a notebook; `item` where one notebook runs once per encoder, finetune or retrieval."""
-    folder = outputs(data) / "notebooks"
+    folder = notebooks(data)
     return folder / notebook / f"{item}.ipynb" if item else folder / f"{notebook}.ipynb"
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from pipeline import files
 from pipeline.data import images
 from pipeline.data.sources import Source, SourceError
 
@@ -90,15 +91,10 @@ def collect(source: Source, target: Path) -> dict:
             kept.append(
                 ({"id": row["user_img_id"], "box": box, "product": (row.get("product_id") or "").strip()}, data)
             )
-    partial = target.with_suffix(".partial")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr(zipfile.ZipInfo(TABLE), json.dumps([facts for facts, _ in kept]))
-            for number, (_, data) in enumerate(kept):
-                archive.writestr(zipfile.ZipInfo(str(number)), data)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with files.whole_file(target) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(TABLE), json.dumps([facts for facts, _ in kept]))
+        for number, (_, data) in enumerate(kept):
+            archive.writestr(zipfile.ZipInfo(str(number)), data)
     return {"user_photos": len(kept), "user_photos_left_out": faults, "boxes_changed": changed}
 
 

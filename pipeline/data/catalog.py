@@ -1,68 +1,42 @@
-"""A source becomes one validated catalogue: a row per readable picture, its labels, its split.
+"""The catalogue: its columns, how it is read, and what its labels, products and duplicates are as numbers.
 
-Nothing is lost in silence: rows that were repaired, rows without a picture, grey, odd-sized and unreadable
-pictures, equal bytes and blank labels are counted and listed by id in the ingest report.
+`ingest` makes it. Letters: G images.
 """
 
-import csv
-import hashlib
-import io
 import json
 import re
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from charset_normalizer import from_bytes
-from sklearn.model_selection import GroupShuffleSplit
 
-from pipeline import params, paths
-from pipeline.data import boxes
-from pipeline.data.images import UnreadableImage, describe
-from pipeline.data.sources import DRAWN, Source, SourceError, open_source
-from pipeline.progress import progress
+from pipeline import paths
+from pipeline.params.columns import (
+    ARTICLE,
+    CLASSES,
+    COLOUR,
+    COLUMNS,
+    GENDER,
+    ID,
+    LABELS,
+    MASTER,
+    PRODUCT,
+    SEASON,
+    SUB,
+    USAGE,
+    YEAR,
+)
 
-# Kaggle's columns
-ID, GENDER, MASTER, SUB, ARTICLE, COLOUR = "id", "gender", "masterCategory", "subCategory", "articleType", "baseColour"
-SEASON, YEAR, USAGE, PRODUCT = "season", "year", "usage", "productDisplayName"
-LABELS = [GENDER, MASTER, SUB, ARTICLE, COLOUR, SEASON, YEAR, USAGE]
-COLUMNS = [ID, *LABELS, PRODUCT]
-# ours
+__all__ = ["ARTICLE", "CLASSES", "COLOUR", "COLUMNS", "GENDER", "ID", "LABELS", "MASTER", "PRODUCT", "SEASON", "SUB", "USAGE", "YEAR"]
+# columns of our own
 WIDTH, HEIGHT, MODE, SHA256 = "width", "height", "mode", "sha256"
 SPLIT, TEMPORAL_SPLIT = "split", "temporal_split"
 TRAIN, TEST = "train", "test"
-
+DRAWN = "drawn sample"  # the source of images that this project draws
 ID_PATTERN = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 
 
 class CatalogError(ValueError):
     """A label table or catalogue that cannot be used."""
-
-
-def ingest(data: params.Data) -> dict:
-    """Reads a source and writes `catalog.parquet`, `images.zip`, `user_photos.zip` and the report; returns the report.
-
-    Raises:
-        SourceError, CatalogError: before anything is written.
-    """
-    source = open_source(data)
-    rows, report = read_styles(source.styles)
-    frame, pictures = _with_pictures(rows, source, paths.images(data.name), report)
-    if frame.empty:
-        paths.images(data.name).unlink(missing_ok=True)
-        raise CatalogError(f"{source.origin} gives an empty catalogue: {len(rows)} rows in styles.csv, {len(source.images)} "
-                           "pictures in images/, and no row has a readable picture of its id")  # fmt: skip
-    frame = add_splits(frame, data.test_share, data.seed)
-    photos = boxes.collect(source, paths.user_photos(data.name))
-    report = {"source": source.origin, **report, **pictures, **_counts(frame), **photos}
-    _write_whole(paths.labels(data.name), label_counts(rows).to_csv(index=False, lineterminator="\n").encode())
-    table = io.BytesIO()
-    frame.to_parquet(table, index=False)
-    _write_whole(paths.catalog(data.name), table.getvalue())
-    _write_whole(paths.ingest_report(data.name), (json.dumps(report, indent=1) + "\n").encode())
-    return report
 
 
 def load(data: str) -> pd.DataFrame:
@@ -91,7 +65,7 @@ def comparability(data: str) -> str:
     return f"Measured on the {load_report(data)['pictures']:,} readable pictures of {data}."
 
 
-def is_the_thesiss(data: str) -> bool:
+def are_the_thesis_images(data: str) -> bool:
     """Whether these are the thesis's pictures, all of them: a verdict on its numbers may rest on nothing less.
 
     Kaggle's `styles.csv` has 44,446 rows, of which five have no picture.
@@ -100,182 +74,50 @@ def is_the_thesiss(data: str) -> bool:
     return report["source"] != DRAWN and report["rows"] == 44_446 and report["pictures"] >= 44_400
 
 
-def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
-    """A `styles.csv` as a frame of text, and what was repaired or left out on the way.
-
-    A row with more fields than the header has an unquoted comma in its last column, the product's name: the
-    surplus is joined back (22 rows of Kaggle's file). "NA" is a label; an empty field is a missing value.
-
-    Raises:
-        CatalogError: unknown encoding, a missing column, or no row.
-    """
-    text, encoding = _decoded(data)
-    lines = _rows(text)
-    header = [name.strip() for name in next(lines)[1]]
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        raise CatalogError(
-            f"styles.csv lacks the column{'s' * (len(missing) > 1)} {missing}. Expected: {COLUMNS}. Received: {header}"
-        )
-    rows, repaired, bad, seen = [], [], [], set()
-    for number, fields in lines:
-        if not fields:
-            continue
-        if len(fields) > len(header) and header[-1] == PRODUCT:
-            fields[len(header) - 1 :] = [",".join(fields[len(header) - 1 :])]
-            repaired.append(fields[header.index(ID)].strip())
-        fields = [field.strip() for field in fields]
-        if len(fields) != len(header):
-            bad.append(f"line {number}: {len(fields)} fields, expected {len(header)}")
-            continue
-        row = dict(zip(header, fields, strict=True))
-        if not ID_PATTERN.fullmatch(row[ID]):
-            bad.append(f"line {number}: id {row[ID][:64]!r} is not letters, digits, '-' and '_'")
-        elif row[ID] in seen:
-            bad.append(f"line {number}: id {row[ID]} again; the first row is kept")
-        elif row[YEAR] and not re.fullmatch(r"\d{4}(\.0)?", row[YEAR]):
-            bad.append(f"line {number}: year {row[YEAR][:64]!r} is not a year")
-        else:
-            seen.add(row[ID])
-            rows.append([row[name] or None for name in COLUMNS])
-    if not rows:
-        raise CatalogError(
-            "styles.csv has a header and no usable row" + (f"; the first fault: {bad[0]}" if bad else "")
-        )
-    frame = pd.DataFrame(rows, columns=COLUMNS, dtype="str")
-    frame[YEAR] = frame[YEAR].str[:4].astype("Int64")
-    return frame, {"encoding": encoding, "columns": len(header), "rows": len(rows) + len(bad),
-                   "rows_repaired": repaired, "rows_left_out": bad}  # fmt: skip
-
-
-def label_counts(rows: pd.DataFrame) -> pd.DataFrame:
-    """How often each label stands in the table: `column`, `label`, `rows`, most first; a blank is no label."""
-    tables = []
-    for column in LABELS:
-        counts = rows[column].dropna().astype(str).value_counts()
-        counts = counts.sort_index().sort_values(ascending=False, kind="stable")
-        tables.append(pd.DataFrame({"column": column, "label": counts.index, "rows": counts.to_numpy()}))
-    return pd.concat(tables, ignore_index=True)
-
-
-def add_splits(frame: pd.DataFrame, test_share: float, seed: int) -> pd.DataFrame:
-    """The frame with `split` and `temporal_split`.
-
-    `split`: train and test by product, so that pictures under one display name never straddle it; a picture without
-    a name is a product of its own. `temporal_split`: even years train, odd years test, none without a year.
-    """
-    products = frame[PRODUCT].fillna("id " + frame[ID])
-    chooser = GroupShuffleSplit(n_splits=1, test_size=test_share, random_state=seed)
-    split = np.full(len(frame), TRAIN, dtype=object)
-    if products.nunique() > 1:
-        split[next(chooser.split(frame, groups=products))[1]] = TEST
-    temporal = frame[YEAR].map(lambda year: TRAIN if year % 2 == 0 else TEST, na_action="ignore")
-    return frame.assign(
-        **{SPLIT: pd.Series(split, dtype="str"), TEMPORAL_SPLIT: temporal.astype("str").where(frame[YEAR].notna())}
-    )
-
-
 def label_codes(frame: pd.DataFrame, relevance: str) -> np.ndarray:
     """Whole numbers, equal where two pictures are relevant to each other, −1 where a label is blank; int32 (G,).
 
     Args:
         relevance: a column, columns joined by `+`, or `product` for the same display name.
     """
-    columns = [PRODUCT] if relevance == "product" else relevance.split("+")
+    columns = label_columns(relevance)
     codes = frame.groupby(columns, sort=True, dropna=False).ngroup().to_numpy(np.int32)
     return np.where(frame[columns].isna().any(axis=1).to_numpy(), np.int32(-1), codes)
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each line's number and fields. A line is a row: a quote that never closes spoils its own row and no other."""
-    for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
-        try:
-            yield number, next(csv.reader([line]), [])
-        except csv.Error as error:  # a field of megabytes
-            raise CatalogError(f"styles.csv is damaged at line {number}: {error}") from None
+def label_columns(relevance: str) -> list[str]:
+    """The columns that must agree where two images are relevant to each other."""
+    return [PRODUCT] if relevance == "product" else relevance.split("+")
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """A file under its name is whole: it is written under another and renamed."""
-    partial = path.with_suffix(".partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def label_names(frame: pd.DataFrame, relevance: str) -> np.ndarray:
+    """What a relevance's labels are called, one per image; blank where one is missing."""
+    columns = label_columns(relevance)
+    text = frame[columns].fillna("").astype(str)
+    return text.agg(" · ".join, axis=1).to_numpy() if len(columns) > 1 else text[columns[0]].to_numpy()
 
 
-def _decoded(data: bytes) -> tuple[str, str]:
-    """The table's text and the encoding that was found."""
-    try:
-        return data.decode("utf-8-sig"), "utf-8 with byte-order mark" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
-    except UnicodeDecodeError:
-        guess = from_bytes(
-            data[:1_000_000], cp_isolation=["cp1252", "latin_1"] if b"\0" not in data[:1000] else None
-        ).best()
-        if guess is None:
-            raise CatalogError("styles.csv is in no known text encoding. Save it as UTF-8") from None
-        try:
-            return data.decode(guess.encoding).removeprefix("\ufeff"), guess.encoding
-        except UnicodeDecodeError as error:
-            raise CatalogError(
-                f"styles.csv is neither UTF-8 nor {guess.encoding} ({error.reason}). Save it as UTF-8"
-            ) from None
+def duplicates(frame: pd.DataFrame) -> np.ndarray:
+    """A number per image, equal where the bytes are equal; int64 (G,). An image is a duplicate of itself."""
+    return pd.factorize(frame[SHA256])[0].astype(np.int64)
 
 
-def _with_pictures(rows: pd.DataFrame, source: Source, target: Path, report: dict) -> tuple[pd.DataFrame, dict]:
-    """The rows that have a readable picture, with its facts, in the order of ids; the pictures go into `target`.
-
-    The zip is stored, in the order of ids and with fixed dates, so that the same pictures give the same bytes.
-    """
-    rows = rows.sort_values(ID, key=_natural, ignore_index=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    facts, unreadable, without = {}, {}, [image_id for image_id in rows[ID] if image_id not in source.images]
-    present = [image_id for image_id in rows[ID] if image_id in source.images]
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            for image_id in progress(present, "reading pictures", "picture", len(present)):
-                try:
-                    data = source.read(image_id)
-                    facts[image_id] = (*describe(data), hashlib.sha256(data).hexdigest())
-                except (SourceError, UnreadableImage) as error:
-                    unreadable[image_id] = str(error)
-                    continue
-                archive.writestr(zipfile.ZipInfo(image_id), data)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    frame = rows[rows[ID].isin(facts.keys())].reset_index(drop=True)
-    columns = pd.DataFrame.from_dict(facts, orient="index", columns=[WIDTH, HEIGHT, MODE, SHA256]).reset_index(
-        drop=True
-    )
-    known = set(rows[ID])
-    return pd.concat([frame, columns], axis=1), {
-        "rows_without_picture": without,
-        "pictures_without_row": sorted(set(source.images) - known, key=lambda name: (len(name), name)),
-        "pictures_unreadable": unreadable,
-    }
+def products(frame: pd.DataFrame) -> np.ndarray:
+    """A number per image, equal under one display name; an image without a name is a product of its own; (G,)."""
+    codes = label_codes(frame, "product").astype(np.int64)
+    return np.where(codes < 0, len(frame) + np.arange(len(frame)), codes)
 
 
-def _counts(frame: pd.DataFrame) -> dict:
-    """What the report says of the pictures and labels that remain."""
-    sizes = frame[[WIDTH, HEIGHT]].value_counts()
-    usual = sizes.index[0] if len(sizes) else (0, 0)
-    odd = frame[(frame[WIDTH] != usual[0]) | (frame[HEIGHT] != usual[1])]
-    copies = frame[frame.duplicated(SHA256, keep=False)].groupby(SHA256, sort=False)[ID].agg(list)
-    return {
-        "pictures": len(frame),
-        "usual_size": [int(side) for side in usual],
-        "grey": frame.loc[frame[MODE].isin(["L", "LA", "1", "I;16"]), ID].tolist(),
-        "odd_size": {row[ID]: [int(row[WIDTH]), int(row[HEIGHT])] for _, row in odd.iterrows()},
-        "equal_bytes": copies.tolist(),
-        "blank_labels": {name: frame.loc[frame[name].isna(), ID].tolist() for name in [*LABELS, PRODUCT]},
-        "train": int((frame[SPLIT] == TRAIN).sum()),
-        "test": int((frame[SPLIT] == TEST).sum()),
-    }
+def product_names(frame: pd.DataFrame) -> pd.Series:
+    """The product of each image by name; an image without a name is a product of its own."""
+    return frame[PRODUCT].fillna("id " + frame[ID])
 
 
-def _natural(ids: pd.Series) -> pd.Series:
-    """A sort key under which id 9 comes before id 10: numbers by value, then the rest by spelling."""
-    return ids.map(lambda name: (0, int(name), name) if name.isascii() and name.isdigit() else (1, 0, name))
+def rows_of(frame: pd.DataFrame, part: str) -> np.ndarray:
+    """The positions of one part of the split, `train` or `test`, in the catalogue's order."""
+    return np.flatnonzero((frame[SPLIT] == part).to_numpy())
+
+
+def draw(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """At most `count` of some positions, drawn by a seed, in ascending order: every seeded sample is this one."""
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:count])

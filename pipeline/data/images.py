@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from pipeline import params
+
 MAX_PIXELS = 50_000_000  # Kaggle's largest picture has 4.3 million; a bomb has hundreds
 FORMATS = ("JPEG", "PNG", "WEBP")
 INTERPOLATIONS = {
@@ -72,6 +74,14 @@ def resize(
     else:
         raise ValueError(f"Unknown way to resize. Expected one of ['native', 'pad', 'stretch']. Received: how={how!r}")
     return np.asarray(fitted)
+
+
+def prepare(image: Image.Image, network: params.Network) -> np.ndarray:
+    """An image as a network sees it, uint8 (height, width, 3): the one preparation, of catalogue and query alike.
+
+    The thesis's finetuned model looked random on its site because the two were prepared in two ways (chapters 4 and 5).
+    """
+    return resize(image, network.height_width, network.resize, tuple(network.pad_color), network.interpolation)
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -17,12 +17,12 @@ from pathlib import Path, PurePosixPath
 
 from pipeline import params, paths
 from pipeline.data import sample
+from pipeline.data.catalog import ARTICLE, COLUMNS, DRAWN, ID, PRODUCT
 
 MAX_MEMBERS = 1_000_000
 MAX_MEMBER_BYTES = 64 * 2**20  # one picture; Kaggle's largest has a few MB
 MAX_STYLES_BYTES = 512 * 2**20
 MAX_RATIO = 200  # unpacked to packed bytes, for members above 1 MB; a zip bomb has over 1,000
-DRAWN = "drawn sample"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 TABLES = ["styles.csv", "gallery.csv", "train.csv"]  # label tables that are known; of several at one depth the first
 QUERIES = "queries.csv"
@@ -31,8 +31,6 @@ GALLERIES = {  # the columns of a picture's id, its place, its product and its k
     "gallery.csv": ("seller_img_id", "img_path", "product_id", "product_id"),  # it has no kinds
     "train.csv": ("name", "name", "class", "group"),
 }
-STYLES = ["id", "gender", "masterCategory", "subCategory", "articleType", "baseColour", "season", "year", "usage",
-          "productDisplayName"]  # fmt: skip
 
 
 class SourceError(ValueError):
@@ -196,13 +194,13 @@ def _gallery(origin: str, name: str, table: bytes, file: Callable[[str], bytes],
     reader.fieldnames = header
     images, text = {}, io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(STYLES)
+    writer.writerow(COLUMNS)
     for row in reader:
         given = {column: (row.get(column) or "").strip() for column in GALLERIES[name]}
         image_id = PurePosixPath(given[identity]).stem if identity == place else given[identity]
         images.setdefault(image_id, f"train/{given[place]}" if identity == place else given[place])
-        labels = {"id": image_id, "articleType": given[kind], "productDisplayName": given[product]}
-        writer.writerow([labels.get(column, "") for column in STYLES])
+        labels = {ID: image_id, ARTICLE: given[kind], PRODUCT: given[product]}
+        writer.writerow([labels.get(column, "") for column in COLUMNS])
     return Source(origin, text.getvalue().encode(), images, lambda image_id: file(images[image_id]), queries, file)
 
 

@@ -1,10 +1,7 @@
-"""One row per backbone, and the encoder built from it: uint8 RGB in, one float32 vector per picture out.
+"""Backbones built from their rows, and encoders from backbones: uint8 RGB in, one float32 vector per image out.
 
 Preprocessing lives inside the model, so that it cannot be forgotten or done twice.
 """
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -13,6 +10,7 @@ from keras import applications, layers, ops
 from pipeline import params
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
 from pipeline.encoders.small_cnn import SmallCnn
+from pipeline.params.backbones import BACKBONES
 
 
 def _scaled(x):
@@ -40,31 +38,9 @@ def _unchanged(x):
     return x
 
 
-@dataclass(frozen=True)
-class Backbone:
-    """How to build a network without its classifier, what it expects, and how many features it gives."""
-
-    constructor: Callable
-    preprocess: Callable
-    side: int  # pixels, of the square pictures it was trained on
-    features: int
-
-
-BACKBONES = {
-    "mobilenet_v2": Backbone(applications.MobileNetV2, _scaled, 224, 1280),
-    "mobilenet_v3_small": Backbone(applications.MobileNetV3Small, _unchanged, 224, 576),
-    "mobilenet_v3_large": Backbone(applications.MobileNetV3Large, _unchanged, 224, 960),
-    "resnet50": Backbone(applications.ResNet50, _caffe, 224, 2048),
-    "efficientnet_b0": Backbone(applications.EfficientNetB0, _unchanged, 224, 1280),
-    "efficientnet_lite0": Backbone(EfficientNetLite0, _lite, 224, 1280),
-    "inception_v3": Backbone(applications.InceptionV3, _scaled, 299, 2048),
-    "vgg16": Backbone(applications.VGG16, _caffe, 224, 512),
-    "vgg19": Backbone(applications.VGG19, _caffe, 224, 512),
-    "convnext_tiny": Backbone(applications.ConvNeXtTiny, _unchanged, 224, 768),
-    "convnext_small": Backbone(applications.ConvNeXtSmall, _unchanged, 224, 768),
-    "convnext_base": Backbone(applications.ConvNeXtBase, _unchanged, 224, 1024),
-    "small_cnn": Backbone(SmallCnn, _unit, 64, 128),
-}
+# of pixels, before the network: by the name that a row of `params.backbones` has
+SCALINGS = {"tf": _scaled, "lite": _lite, "caffe": _caffe, "unit": _unit, "inside": _unchanged}
+OWN = {"EfficientNetLite0": EfficientNetLite0, "SmallCnn": SmallCnn}  # networks that Keras Applications has not
 POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
 
 
@@ -74,7 +50,9 @@ def backbone(name: str, height_width: tuple[int, int], weights: str | None = Non
     Args:
         weights: None for random ones, `imagenet` to let Keras Applications download them.
     """
-    return BACKBONES[name].constructor(include_top=False, weights=weights, input_shape=(*height_width, 3))
+    constructor = BACKBONES[name].constructor
+    build = OWN.get(constructor) or getattr(applications, constructor)
+    return build(include_top=False, weights=weights, input_shape=(*height_width, 3))
 
 
 def encoder(network: params.Network, classes: dict[str, int] | None = None) -> keras.Model:
@@ -91,7 +69,8 @@ def encoder(network: params.Network, classes: dict[str, int] | None = None) -> k
     height, width = network.height_width
     pictures = keras.Input((height, width, 3), dtype="uint8", name="pictures")
     x = ops.cast(pictures, "float32")
-    x = {"unit": _unit, "caffe": _caffe, "own": BACKBONES[network.backbone].preprocess}[network.preprocessing](x)
+    own = BACKBONES[network.backbone].scaling
+    x = SCALINGS[own if network.preprocessing == "own" else network.preprocessing](x)
     body = backbone(network.backbone, (height, width))
     body.name = "backbone"
     pool = POOLING[network.pooling](name="pooling", dtype="float32")

@@ -8,8 +8,14 @@ import numpy as np
 from pipeline import params, paths
 from pipeline.encoders import store
 from pipeline.encoders.store import FeatureSet
+from pipeline.vectors import unit
 
 ROWS = 4096  # joined at once: bounds memory beside the two parts
+
+
+def run(study: params.Study, name: str) -> None:
+    """The stage: makes the features of one concatenation."""
+    concatenate(study.data.name, name, study.concatenations[name])
 
 
 def concatenate(data: str, name: str, spec: params.Concatenation) -> FeatureSet:
@@ -42,9 +48,9 @@ def concatenate(data: str, name: str, spec: params.Concatenation) -> FeatureSet:
 
 def join(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     """The parts at length 1 and weighted, side by side: (B, D₁), (B, D₂) → (B, D₁ + D₂); zeros stay zeros."""
-    return np.concatenate([(1 - share) ** 0.5 * _unit(first), share**0.5 * _unit(second)], axis=1).astype(np.float32)
+    return np.concatenate([_part(first, 1 - share), _part(second, share)], axis=1).astype(np.float32)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1)
+def _part(vectors: np.ndarray, share: float) -> np.ndarray:
+    """A part at length √share; its length is taken in float64, so that joining loses nothing."""
+    return share**0.5 * unit(vectors.astype(np.float64))

@@ -98,8 +98,7 @@ def load_pictures(archive: zipfile.ZipFile, ids: list[str], spec: params.Network
     """Decoded and resized pictures, uint8 (len(ids), height, width, 3)."""
     batch = np.empty((len(ids), *spec.height_width, 3), np.uint8)
     for row, image_id in enumerate(ids):
-        picture = images.decode(archive.read(image_id))
-        batch[row] = images.resize(picture, spec.height_width, spec.resize, tuple(spec.pad_color), spec.interpolation)
+        batch[row] = images.prepare(images.decode(archive.read(image_id)), spec)
     return batch
 
 

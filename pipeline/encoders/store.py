@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline import files
+
 SCHEMA = "1"
 TABLES = """
 CREATE TABLE image_features (image_name TEXT NOT NULL UNIQUE, features BLOB NOT NULL);
@@ -74,15 +76,9 @@ def finish(connection: sqlite3.Connection, path: Path) -> None:
 
     A copy is packed anew, so its bytes depend on the rows alone and not on how often the work was interrupted.
     """
-    partial = path.with_suffix(".packing")
-    partial.unlink(missing_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with files.whole_file(path) as partial:
         connection.execute("VACUUM INTO ?", (str(partial),))
         connection.close()
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def meta(path: Path) -> dict[str, str]:

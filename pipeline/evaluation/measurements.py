@@ -1,18 +1,35 @@
-"""Every measurement that a claim may rest on and that is no mean over one retrieval's queries, by key; and its table.
+"""What chapter 5 measures besides means over queries, a family per function: its table, and its values by key.
 
-`threshold/<retrieval>/…`, `space/<encoder>/<label>/…`, `pca/<encoder>/<components>/mAP`, `mistakes/<retrieval>/…`.
+Each family's keys stand in `KEYS` beside the function that makes them; `claims.families` unites the families.
 """
 
 import json
-import re
 
 import numpy as np
 import pandas as pd
 
 from pipeline import paths
-from pipeline.evaluation import mistakes, protocols, space, statistics, study, thresholds
+from pipeline.evaluation import mistakes, protocols, separation, space, statistics, study, thresholds
+from pipeline.evaluation.keys import NUMBER, Of, key, split
+from pipeline.evaluation.metrics import AP
+from pipeline.evaluation.tables import VALUE, Measured, TableError, pick, read
 
-THRESHOLD_KEY = re.compile(r"threshold/(?P<retrieval>[^/]+)/(?P<distance>\d+(\.\d+)?)/(?P<what>.+)")
+RETRIEVALS, FEATURES = Of(("retrievals",)), Of(("encoders", "concatenations"))
+COUNTS = ["as extracted", "90 percent", "all", NUMBER]  # of principal components
+CHOSEN = ["threshold", "train F1", "precision", "recall", "F1", "one picture, 5 %", "one picture, median",
+          "one picture, 95 %", "one picture, F1", "right before the first miss"]
+GIVEN = ["matches", "precision", "recall", "F1", "right per query"]
+KEYS = {
+    "space": [("space", FEATURES, space.LABELS, separation.NAMES)],
+    "pca": [("pca", FEATURES, COUNTS, "mAP"), ("pca", FEATURES, "90 percent", "components")],
+    "threshold": [
+        ("threshold", RETRIEVALS, "best", CHOSEN),
+        ("threshold", RETRIEVALS, "one picture", "F1 lost"),
+        ("threshold", RETRIEVALS, "pairs", "median"),
+        ("threshold", RETRIEVALS, NUMBER, GIVEN),
+    ],
+    "mistakes": [("mistakes", RETRIEVALS, mistakes.KINDS)],
+}
 
 
 def self_match(table: pd.DataFrame) -> pd.DataFrame:
@@ -20,11 +37,11 @@ def self_match(table: pd.DataFrame) -> pd.DataFrame:
 
     The share is (with − without) / with: what part of the printed number is the query finding itself.
     """
-    rows = study.pick(
+    rows = pick(
         table, protocol=[protocols.THESIS, protocols.QUERY_OUT], metric=["mAP", "hit@1", "hit@5", "hit@10"]
     )
     wide = rows.pivot(
-        index=[study.RETRIEVAL, protocols.GALLERY, study.METRIC], columns=protocols.PROTOCOL, values=study.VALUE
+        index=[study.RETRIEVAL, protocols.GALLERY, study.METRIC], columns=protocols.PROTOCOL, values=VALUE
     ).reset_index()
     wide = wide.rename(
         columns={protocols.GALLERY: "pictures", protocols.THESIS: "query in", protocols.QUERY_OUT: "query out"}
@@ -34,44 +51,58 @@ def self_match(table: pd.DataFrame) -> pd.DataFrame:
     return wide.sort_values([study.RETRIEVAL, study.METRIC, "pictures"], ignore_index=True).rename_axis(None, axis=1)
 
 
-def threshold_table(data: str, retrievals: list[str], relevance: str = "articleType") -> pd.DataFrame:
-    """Per retrieval: the threshold of best F1 on the train part and what it does on the test queries, beside what the
-    thresholds do that are each read off one test query, just before its first wrong neighbour."""
-    rows = []
+def threshold_family(data: str, retrievals: list[str], wanted: list[str], relevance: str = "articleType") -> Measured:
+    """Per retrieval the threshold of best F1 on the train part and what it does on the test queries, beside what the
+    thresholds do that are each read off one test query, just before its first wrong neighbour.
+
+    Args:
+        wanted: keys that claims ask for; a threshold that one of them gives is measured too.
+    """
+    rows, values = [], {}
     for name in retrievals:
-        counts = _distances(data, name)
-        train, test = (row for _, row in thresholds.best(counts).iterrows())
-        single = _single(data, name, relevance)
-        transferred = thresholds.transferred(counts, single[protocols.FIRST_MISS].to_numpy())
-        low, middle, high = single[protocols.FIRST_MISS].quantile([0.05, 0.5, 0.95], interpolation="lower")
-        rows.append({
-            "retrieval": name, "threshold": test["threshold"], "train F1": train["F1"],
-            "precision": test["precision"], "recall": test["recall"], "F1": test["F1"],
-            "one picture, 5 %": low, "one picture, median": middle, "one picture, 95 %": high,
-            "one picture, F1": float(np.median(transferred)), "right before the first miss": single[protocols.BEFORE_MISS].median(),
-        })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def threshold_values(data: str, table: pd.DataFrame, wanted: list[str]) -> dict[str, float]:
-    """The table by key, the median distance of two pictures, and any given threshold that a claim asks for."""
-    values = {}
-    for row in table.to_dict("records"):
-        name = row.pop("retrieval")
-        values |= {f"threshold/{name}/best/{what}": value for what, value in row.items()}
-        values[f"threshold/{name}/one picture/F1 lost"] = row["F1"] - row["one picture, F1"]
-        counts = _distances(data, name)
+        counts, single = _distances(data, name), _single(data, name, relevance)
+        row = _best_threshold(counts, single)
+        rows.append({"retrieval": name, **row})
+        values |= {key("threshold", name, "best", what): value for what, value in row.items()}
+        values[key("threshold", name, "one picture", "F1 lost")] = row["F1"] - row["one picture, F1"]
         below = counts[thresholds.TEST_ALL].cumsum()
-        values[f"threshold/{name}/pairs/median"] = counts[thresholds.DISTANCE][
-            int((below >= below.iloc[-1] / 2).argmax())
-        ]
-    for found in filter(None, map(THRESHOLD_KEY.fullmatch, wanted)):
-        if found["retrieval"] in set(table["retrieval"]):
-            counts = _distances(data, found["retrieval"])
-            at = thresholds.at(counts, float(found["distance"]))
-            queries = len(_single(data, found["retrieval"], "articleType"))
-            at["right per query"] = at["recall"] * counts[thresholds.TEST_RIGHT].sum() / queries
-            values[found.string] = float(at[found["what"]])
+        middle = int((below >= below.iloc[-1] / 2).argmax())
+        values[key("threshold", name, "pairs", "median")] = counts[thresholds.DISTANCE][middle]
+    values |= _given_thresholds(data, retrievals, wanted, relevance)
+    return Measured(pd.DataFrame(rows), values)
+
+
+def _best_threshold(counts: pd.DataFrame, single: pd.DataFrame) -> dict[str, float]:
+    train, test = (row for _, row in thresholds.best(counts).iterrows())
+    transferred = thresholds.transferred(counts, single[protocols.FIRST_MISS].to_numpy())
+    low, middle, high = single[protocols.FIRST_MISS].quantile([0.05, 0.5, 0.95], interpolation="lower")
+    values = [
+        test["threshold"],
+        train["F1"],
+        test["precision"],
+        test["recall"],
+        test["F1"],
+        low,
+        middle,
+        high,
+        float(np.median(transferred)),
+        single[protocols.BEFORE_MISS].median(),
+    ]
+    return dict(zip(CHOSEN, values, strict=True))
+
+
+def _given_thresholds(data: str, retrievals: list[str], wanted: list[str], relevance: str) -> dict[str, float]:
+    """What the thresholds do that claims name, such as `threshold/<retrieval>/0.22/precision`."""
+    values = {}
+    for text in wanted:
+        family, *rest = split(text)
+        if family != "threshold" or rest[0] not in retrievals or not NUMBER.fullmatch(rest[1]):
+            continue
+        counts = _distances(data, rest[0])
+        at = thresholds.at(counts, float(rest[1]))
+        queries = len(_single(data, rest[0], relevance))
+        at["right per query"] = at["recall"] * counts[thresholds.TEST_RIGHT].sum() / queries
+        values[text] = float(at[rest[2]])
     return values
 
 
@@ -89,57 +120,45 @@ def threshold_curves(data: str, retrievals: list[str], points: int = 200) -> pd.
     return pd.concat(tables, ignore_index=True).dropna()
 
 
-def separation_table(data: str, encoders: list[str]) -> pd.DataFrame:
+def separation_family(data: str, encoders: list[str]) -> Measured:
     """Per encoder and label: each of `separation.NAMES` with the value that shuffled labels give."""
-    rows = []
-    for encoder in encoders:
-        for label, values in _measures(data, encoder)["separation"].items():
-            rows += [{"encoder": encoder, "label": label, "measure": name, **pair} for name, pair in values.items()]
-    return pd.DataFrame(rows)
+    rows = [
+        {"encoder": encoder, "label": label, "measure": name, **pair}
+        for encoder in encoders
+        for label, values in _measures(data, encoder)["separation"].items()
+        for name, pair in values.items()
+    ]
+    values = {key("space", row["encoder"], row["label"], row["measure"]): row["value"] for row in rows}
+    return Measured(pd.DataFrame(rows), values)
 
 
-def separation_values(table: pd.DataFrame) -> dict[str, float]:
-    """The table by key."""
-    return {f"space/{row.encoder}/{row.label}/{row.measure}": row.value for row in table.itertuples(index=False)}
+def component_family(data: str, encoders: list[str], products: np.ndarray, resamples: int, seed: int) -> Measured:
+    """mAP against the number of principal components, with the share of variance kept.
 
-
-def component_table(
-    data: str, encoders: list[str], products: np.ndarray, resamples: int, seed: int
-) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """mAP against the number of principal components, with the share of variance kept; and the resampled means by key.
-
-    `components` 0 is the features as extracted; the names `as extracted`, `90 percent` and `all` stand for counts.
+    `components` 0 is the features as extracted; in keys `as extracted`, `90 percent` and `all` stand for counts.
 
     Args:
-        products: a number per picture of the catalogue, drawn as one.
+        products: a number per image of the catalogue, drawn as one.
     """
-    tables, resampled = [], {}
+    tables, values, resampled = [], {}, {}
     for encoder in encoders:
         variance = _measures(data, encoder)["pca"]["variance"]
-        wide = _space(data, encoder, "pca").pivot(index=protocols.QUERY, columns="components", values=protocols.AP)
+        wide = _space(data, encoder, "pca").pivot(index=protocols.QUERY, columns="components", values=AP)
         draws = statistics.draws(len(wide), resamples, seed, products[wide.index])
         samples = statistics.resampled_means(draws, wide.to_numpy())
         low, high = statistics.interval(samples)
         kept = [variance.get(str(count), 1.0) for count in wide.columns]
-        tables.append(pd.DataFrame({"encoder": encoder, "components": wide.columns, "variance": kept,
-                                    "mAP": wide.mean().to_numpy(), "low": low, "high": high}))  # fmt: skip
-        names = _names(tables[-1])
-        for place, count in enumerate(wide.columns):
-            for name in [str(count), *(name for name, named in names.items() if named == count)]:
-                resampled[f"pca/{encoder}/{name}/mAP"] = samples[:, place].astype(np.float32)
-    return pd.concat(tables, ignore_index=True), resampled
-
-
-def component_values(table: pd.DataFrame) -> dict[str, float]:
-    """The table by key, under the counts and under the names that `component_table` gives them."""
-    values = {}
-    for encoder, rows in table.groupby("encoder", sort=False):
-        at = rows.set_index("components")["mAP"]
-        values |= {f"pca/{encoder}/{count}/mAP": value for count, value in at.items()}
-        names = _names(rows)
-        values |= {f"pca/{encoder}/{name}/mAP": at[count] for name, count in names.items()}
-        values[f"pca/{encoder}/90 percent/components"] = names["90 percent"]
-    return values
+        means = wide.mean().to_numpy()
+        columns = {"components": wide.columns, "variance": kept, "mAP": means, "low": low, "high": high}
+        tables.append(pd.DataFrame({"encoder": encoder, **columns}))
+        named = _named_counts(tables[-1])
+        names = [(count, str(count)) for count in wide.columns] + [(count, name) for name, count in named.items()]
+        for count, name in names:
+            place = wide.columns.get_loc(count)
+            values[key("pca", encoder, name, "mAP")] = means[place]
+            resampled[key("pca", encoder, name, "mAP")] = samples[:, place].astype(np.float32)
+        values[key("pca", encoder, "90 percent", "components")] = named["90 percent"]
+    return Measured(pd.concat(tables, ignore_index=True), values, resampled)
 
 
 def class_table(data: str, retrievals: list[str], names: np.ndarray) -> pd.DataFrame:
@@ -154,7 +173,7 @@ def class_table(data: str, retrievals: list[str], names: np.ndarray) -> pd.DataF
         table = study.by_label(rows, names[rows[protocols.QUERY]]).set_index("label")
         columns[retrieval] = table["mAP"]
     facts = table[["queries", "relevant"]].sort_index()
-    chance = pd.Series(study.chance_of(protocols.AP, rows)).groupby(names[rows[protocols.QUERY]]).mean()
+    chance = pd.Series(study.chance_of(AP, rows)).groupby(names[rows[protocols.QUERY]]).mean()
     return (
         facts.assign(chance=chance)
         .join(pd.DataFrame(columns))
@@ -180,20 +199,15 @@ def map_table(
     return table[table["label"].isin(kept)]
 
 
-def mistake_table(data: str, retrievals: list[str], frame: pd.DataFrame, first: int) -> pd.DataFrame:
+def mistake_family(data: str, retrievals: list[str], frame: pd.DataFrame, first: int) -> Measured:
     """Per retrieval: what share of the first neighbours has the right type, gender and colour, and what fault the rest."""
-    shares = {
-        name: mistakes.shares(
-            mistakes.kinds(study.read(paths.neighbours(data, name), f"knn_retrieval@{name}"), frame, first)
-        )
-        for name in retrievals
-    }
-    return pd.DataFrame(shares).T.rename_axis("retrieval").reset_index()
-
-
-def mistake_values(table: pd.DataFrame) -> dict[str, float]:
-    """The table by key."""
-    return {f"mistakes/{row['retrieval']}/{kind}": row[kind] for _, row in table.iterrows() for kind in mistakes.KINDS}
+    shares = {}
+    for name in retrievals:
+        neighbours = read(paths.neighbours(data, name), f"knn_retrieval@{name}")
+        shares[name] = mistakes.shares(mistakes.kinds(neighbours, frame, first))
+    table = pd.DataFrame(shares).T.rename_axis("retrieval").reset_index()
+    values = {key("mistakes", row["retrieval"], kind): row[kind] for _, row in table.iterrows() for kind in mistakes.KINDS}
+    return Measured(table, values)
 
 
 def _single(data: str, retrieval: str, relevance: str) -> pd.DataFrame:
@@ -203,18 +217,18 @@ def _single(data: str, retrieval: str, relevance: str) -> pd.DataFrame:
     return rows[np.isfinite(rows[protocols.FIRST_MISS])]
 
 
-def _names(rows: pd.DataFrame) -> dict[str, int]:
+def _named_counts(rows: pd.DataFrame) -> dict[str, int]:
     """The counts of components that have names, in one encoder's rows of `component_table`."""
     enough = rows[(rows["components"] > 0) & (rows["variance"] >= space.ENOUGH)]["components"].min()
     return {"as extracted": 0, "all": int(rows["components"].max()), "90 percent": int(enough)}
 
 
 def _distances(data: str, retrieval: str) -> pd.DataFrame:
-    return study.read(paths.distances(data, retrieval), f"knn_retrieval@{retrieval}")
+    return read(paths.distances(data, retrieval), f"knn_retrieval@{retrieval}")
 
 
 def _space(data: str, encoder: str, name: str) -> pd.DataFrame:
-    return study.read(paths.embedding_space(data, encoder) / f"{name}.parquet", f"embedding_space@{encoder}")
+    return read(paths.embedding_space(data, encoder) / f"{name}.parquet", f"embedding_space@{encoder}")
 
 
 def _measures(data: str, encoder: str) -> dict:
@@ -222,5 +236,5 @@ def _measures(data: str, encoder: str) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise study.StudyError(f"{encoder}/measures.json is missing or damaged ({error}). "
+        raise TableError(f"{encoder}/measures.json is missing or damaged ({error}). "
                                f"Make it with: dvc repro -f -s embedding_space@{encoder}") from None  # fmt: skip

@@ -5,9 +5,14 @@ A metric sees numbers only: `hits` (Q, G) bool, whether the gallery item at each
 Letters: Q queries, G gallery, k cutoff, R relevant items, N gallery size.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit, prange
 from scipy.special import gammaln
+
+from pipeline.params.sections import nearest
 
 
 def hit_at(hits: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
@@ -123,7 +128,89 @@ def chance_average_precision(relevant: np.ndarray, size: np.ndarray, depth: int 
     return _or_nan((harmonic + others * (depths - harmonic)) / size, relevant)
 
 
-def seen(
+@dataclass(frozen=True)
+class Metric:
+    """One metric: how a ranking is scored, what a random one would score, and what its mean is called.
+
+    `value`: hits (Q, G), relevant (Q,), k → (Q,); of a `graded` metric gains (Q, G), k → (Q,).
+    `chance`: relevant (Q,), size (Q,), k → (Q,); of a graded one gains, size, k → (Q,).
+    `depths`: the k that it always has, None for the full ranking; None: those of the parameters.
+    `headline`: the k that stand in the report's table of results.
+    """
+
+    value: Callable[..., np.ndarray]
+    chance: Callable[..., np.ndarray]
+    mean: str
+    depths: tuple[int | None, ...] | None = None
+    headline: tuple[int | None, ...] = ()
+    graded: bool = False
+
+
+# to add a metric: its two functions above, and a row
+METRICS = {
+    "AP": Metric(average_precision, chance_average_precision, "mAP", depths=(None, 1000), headline=(None,)),
+    "hit": Metric(hit_at, chance_hit_at, "hit", headline=(1, 10)),
+    "recall": Metric(recall_at, chance_recall_at, "recall"),
+    "precision": Metric(precision_at, chance_precision_at, "precision", headline=(10,)),
+    "nDCG": Metric(ndcg_at, chance_ndcg_at, "nDCG", graded=True),
+}
+AP = "AP"
+MACRO = f"macro {METRICS[AP].mean}"  # the mean over labels of the means within a label
+
+
+def column(name: str, k: int | None) -> str:
+    """What a metric's scores at k are called: `AP`, `AP@1000`, `hit@5`."""
+    return name if k is None else f"{name}@{k}"
+
+
+def columns(cutoffs: list[int], graded: bool = False) -> list[tuple[str, Metric, int | None]]:
+    """Every score that a query gets: its column, its metric and its k; those of fixed depths first."""
+    chosen = {name: metric for name, metric in METRICS.items() if metric.graded == graded}
+    fixed = [(name, metric, k) for name, metric in chosen.items() for k in metric.depths or ()]
+    others = [(name, metric, k) for k in cutoffs for name, metric in chosen.items() if metric.depths is None]
+    return [(column(name, k), metric, k) for name, metric, k in [*fixed, *others]]
+
+
+def parse(scores: str) -> tuple[Metric, int | None]:
+    """The metric and the k of a column of scores.
+
+    Raises:
+        ValueError: no metric of the table, or a k that it cannot have; names the nearest.
+    """
+    name, at, k = scores.partition("@")
+    metric = METRICS.get(name)
+    if metric is None or bool(at) != k.isdecimal() or not at and None not in (metric.depths or ()):
+        allowed = [column(name, k) for name, metric in METRICS.items() for k in metric.depths or (10,)]
+        raise ValueError(
+            f"a score must be of a metric, with @k where it has one. Allowed: {allowed}, with any k. "
+            f"Received: {scores!r}.{nearest(scores, allowed)}"
+        )
+    return metric, int(k) if k else None
+
+
+def mean_name(scores: str) -> str:
+    """What the mean of a column of scores over queries is called: `mAP` of `AP`, `mAP@1000` of `AP@1000`."""
+    metric, k = parse(scores)
+    return column(metric.mean, k)
+
+
+def scored_as(mean: str) -> str:
+    """The column of scores whose mean has this name: `AP@1000` for `mAP@1000`; the inverse of `mean_name`.
+
+    Raises:
+        ValueError: no mean is called that; names the nearest.
+    """
+    names = {metric.mean: name for name, metric in METRICS.items()}
+    start, at, k = mean.removeprefix("macro ").partition("@")
+    scores = f"{names.get(start, start)}{at}{k}"
+    if start not in names or (mean.startswith("macro ") and mean != MACRO):
+        allowed = [*(column(metric.mean, k) for metric in METRICS.values() for k in metric.depths or (10,)), MACRO]
+        raise ValueError(f"no mean is called {mean!r}. Allowed: {allowed}, with any k.{nearest(mean, allowed)}")
+    parse(scores)
+    return scores
+
+
+def exclude(
     order: np.ndarray, query_codes: np.ndarray, gallery_codes: np.ndarray, member: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """What is left of a ranking of everything when only some may be found: int32 (Q, G) and how many ranks count (Q,).
@@ -131,15 +218,15 @@ def seen(
     Args:
         order: int32 (Q, G), gallery positions, nearest first.
         query_codes: int (Q, L); a gallery item with one of its query's numbers, in the same column, goes: the query
-            itself, its copies, or its product's pictures.
+            itself, its duplicates, or its product's images.
         gallery_codes: int (G, L).
         member: bool (G,), who is in the gallery.
     """
-    return _seen(order, query_codes, gallery_codes, member)
+    return _exclude(order, query_codes, gallery_codes, member)
 
 
 def relevant_hits(
-    order: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray, found: np.ndarray
+    order: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray, counts: np.ndarray
 ) -> np.ndarray:
     """Whether the item at each rank has its query's label; bool (Q, G).
 
@@ -147,13 +234,13 @@ def relevant_hits(
         order: int32 (Q, G), gallery positions, nearest first.
         query_labels: int32 (Q,); −1 is no label, relevant to nothing.
         gallery_labels: int32 (G,).
-        found: int (Q,), how many ranks count; what stands behind them is never a hit.
+        counts: int (Q,), how many ranks count; what stands behind them is never a hit.
     """
-    return _relevant_hits(order, query_labels, gallery_labels, found)
+    return _relevant_hits(order, query_labels, gallery_labels, counts)
 
 
 def graded_gains(
-    order: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray, weights: np.ndarray, found: np.ndarray
+    order: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray, weights: np.ndarray, counts: np.ndarray
 ) -> np.ndarray:
     """The gain of the item at each rank: 0 unless the first label is its query's, else the sum of the weights of all
     labels that are; float32 (Q, G).
@@ -162,9 +249,9 @@ def graded_gains(
         query_labels: int32 (Q, L), −1 where blank.
         gallery_labels: int32 (G, L).
         weights: float32 (L,).
-        found: as for `relevant_hits`.
+        counts: as for `relevant_hits`.
     """
-    return _graded_gains(order, query_labels, gallery_labels, weights, found)
+    return _graded_gains(order, query_labels, gallery_labels, weights, counts)
 
 
 def _or_nan(values: np.ndarray, relevant: np.ndarray) -> np.ndarray:
@@ -175,29 +262,29 @@ def _or_nan(values: np.ndarray, relevant: np.ndarray) -> np.ndarray:
 def _precision_sums(hits):
     sums = np.zeros(hits.shape[0])
     for query in prange(hits.shape[0]):
-        seen, total = 0, 0.0
+        hits_so_far, total = 0, 0.0
         for rank in range(hits.shape[1]):
             if hits[query, rank]:
-                seen += 1
-                total += seen / (rank + 1)
+                hits_so_far += 1
+                total += hits_so_far / (rank + 1)
         sums[query] = total
     return sums
 
 
 @njit(parallel=True, cache=True)
-def _relevant_hits(order, query_labels, gallery_labels, found):
+def _relevant_hits(order, query_labels, gallery_labels, counts):
     hits = np.zeros(order.shape, np.bool_)
     for query in prange(order.shape[0]):
         if query_labels[query] >= 0:
-            for rank in range(found[query]):
+            for rank in range(counts[query]):
                 hits[query, rank] = gallery_labels[order[query, rank]] == query_labels[query]
     return hits
 
 
 @njit(parallel=True, cache=True)
-def _seen(order, query_codes, gallery_codes, member):
+def _exclude(order, query_codes, gallery_codes, member):
     kept = np.zeros(order.shape, np.int32)
-    found = np.zeros(order.shape[0], np.int64)
+    counts = np.zeros(order.shape[0], np.int64)
     for query in prange(order.shape[0]):
         count = 0
         for rank in range(order.shape[1]):
@@ -208,15 +295,15 @@ def _seen(order, query_codes, gallery_codes, member):
             if not goes:
                 kept[query, count] = item
                 count += 1
-        found[query] = count
-    return kept, found
+        counts[query] = count
+    return kept, counts
 
 
 @njit(parallel=True, cache=True)
-def _graded_gains(order, query_labels, gallery_labels, weights, found):
+def _graded_gains(order, query_labels, gallery_labels, weights, counts):
     gains = np.zeros(order.shape, np.float32)
     for query in prange(order.shape[0]):
-        for rank in range(found[query]):
+        for rank in range(counts[query]):
             item = order[query, rank]
             if query_labels[query, 0] >= 0 and gallery_labels[item, 0] == query_labels[query, 0]:
                 total = np.float32(0)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data import catalog
-from pipeline.evaluation.protocols import AP
-from pipeline.retrieval.index import DISTANCE, NEIGHBOUR, QUERY, RANK, Neighbours
+from pipeline.evaluation.metrics import AP
+from pipeline.retrieval.ranking import DISTANCE, NEIGHBOUR, QUERY, RANK, Neighbours
 
 RIGHT, COLOUR, GENDER, TYPE = "type, gender and colour right", "wrong colour", "wrong gender", "wrong type"
 KINDS = [RIGHT, COLOUR, GENDER, TYPE]
@@ -20,15 +20,15 @@ def kinds(neighbours: pd.DataFrame, frame: pd.DataFrame, first: int) -> pd.Serie
     labels = frame.set_index(catalog.ID)[[catalog.ARTICLE, catalog.GENDER, catalog.COLOUR]].fillna("")
     wanted, got = labels.loc[near[QUERY]].to_numpy(), labels.loc[near[NEIGHBOUR]].to_numpy()
     same = (wanted == got) & (wanted != "")  # a blank is no label, like everywhere
-    found = pd.Series(RIGHT, index=near.index)
+    worst_fault = pd.Series(RIGHT, index=near.index)
     for column, fault in ((2, COLOUR), (1, GENDER), (0, TYPE)):  # the gravest is written last and stays
-        found[~same[:, column]] = fault
-    return found
+        worst_fault[~same[:, column]] = fault
+    return worst_fault
 
 
-def shares(found: pd.Series) -> pd.Series:
-    """The share of each of `KINDS`, in their order."""
-    return found.value_counts(normalize=True).reindex(KINDS, fill_value=0.0)
+def shares(faults: pd.Series) -> pd.Series:
+    """The share of each of `KINDS`, in their order. `faults`: as `kinds` gives them."""
+    return faults.value_counts(normalize=True).reindex(KINDS, fill_value=0.0)
 
 
 def worst(scores: pd.DataFrame, neighbours: pd.DataFrame, frame: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def worst(scores: pd.DataFrame, neighbours: pd.DataFrame, frame: pd.DataFrame, c
     })  # fmt: skip
 
 
-def of_queries(neighbours: pd.DataFrame, queries: list[str]) -> Neighbours:
+def neighbours_of(neighbours: pd.DataFrame, queries: list[str]) -> Neighbours:
     """The saved neighbours of some queries, in the order given: what `panel` shows."""
     rows = neighbours[neighbours[QUERY].isin(queries)].pivot(index=QUERY, columns=RANK).loc[queries]
     return Neighbours(np.array(queries, object), rows[NEIGHBOUR].to_numpy(), rows[DISTANCE].to_numpy())

@@ -1,12 +1,14 @@
 """Labels joined with full rankings: who asks, who answers, what is relevant, and what is left out.
 
-Strict: test queries; gallery `all` or `test`; the query and every picture with the query's bytes are removed.
-Temporal: the strict queries of odd years against the pictures of even years.
+Strict: test queries; gallery `all` or `test`; the query and every image with the query's bytes are removed.
+Temporal: the strict queries of odd years against the images of even years.
 Thesis: a seeded subset is queries and gallery at once, with the query left in. It shows what the thesis most likely
 measured: a query that finds itself makes Recall@1 = 1.0 for every model. The same without the query stands beside it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,18 +17,22 @@ from pipeline import params
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics, thresholds
-from pipeline.retrieval.index import Neighbours, collected, nearest, rank
+from pipeline.retrieval.ranking import Neighbours, collected, nearest, rank
 
 PROTOCOL, GALLERY, RELEVANCE, QUERY = "protocol", "gallery", "relevance", "query"
 STRICT, THESIS, QUERY_OUT = "strict", "thesis", "thesis, query out"
 COPIES_IN, PRODUCT_OUT, TEMPORAL = "strict, copies left in", "strict, whole product out", "temporal"
-EVEN_YEARS, GRADED = "even years", "graded"
-AP, AP_1000, RELEVANT, SIZE, COPIES = "AP", "AP@1000", "relevant", "size", "copies"
+PROTOCOLS = [STRICT, COPIES_IN, PRODUCT_OUT, TEMPORAL, THESIS, QUERY_OUT]
+ALL, EVEN_YEARS, GRADED = "all", "even years", "graded"
+RELEVANT, SIZE, COPIES = "relevant", "size", "copies"
 FIRST_MISS, BEFORE_MISS = "first_miss", "before_miss"
+CHANCE = "chance "  # before a graded metric's column: what a random ranking would score
+# what a row of scores has besides its metrics
+FACTS = [QUERY, COPIES, SIZE, PROTOCOL, GALLERY, RELEVANCE, RELEVANT, FIRST_MISS, BEFORE_MISS]
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluated:
     """One retrieval, ranked once: the nearest neighbours of the test queries, a row of scores per query, protocol,
     gallery and relevance, and the histogram of distances that thresholds are read from."""
 
@@ -35,13 +41,24 @@ class Judged:
     distances: pd.DataFrame
 
 
-def judge(features: FeatureSet, frame: pd.DataFrame, distance: str, run: params.KnnRetrieval) -> Judged:
+class View(NamedTuple):
+    """One protocol and gallery: an image whose code is its query's, in the same column, cannot be found."""
+
+    protocol: str
+    gallery: str
+    query_codes: np.ndarray  # (G, L)
+    gallery_codes: np.ndarray  # (G, L)
+    member: np.ndarray  # bool (G,)
+    relevances: list[str]
+
+
+def evaluate(features: FeatureSet, frame: pd.DataFrame, distance: str, run: params.KnnRetrieval) -> Evaluated:
     """Every protocol on one encoder's features under one distance; no ranking is kept longer than its chunk.
 
     Raises:
-        ValueError: the catalogue has no test part, or the features are of other pictures. Before any work.
+        ValueError: the catalogue has no test part, or the features are of other images. Before any work.
     """
-    check_same_pictures(features, frame)
+    check_same_images(features, frame)
     histogram = _train_histogram(features, frame, distance, run)
     neighbours, scores, counts = _strict(features, frame, distance, run, float(histogram[thresholds.DISTANCE].iloc[-1]))
     histogram[thresholds.TEST_ALL], histogram[thresholds.TEST_RIGHT] = counts
@@ -49,148 +66,196 @@ def judge(features: FeatureSet, frame: pd.DataFrame, distance: str, run: params.
     table = pd.concat(parts, ignore_index=True)
     for column in (PROTOCOL, GALLERY, RELEVANCE):
         table[column] = table[column].astype("category")
-    return Judged(neighbours, table, histogram)
+    return Evaluated(neighbours, table, histogram)
 
 
-def check_same_pictures(features: FeatureSet, frame: pd.DataFrame) -> None:
-    """Raises ValueError unless features and catalogue hold the same pictures and some of them are for testing."""
+def check_same_images(features: FeatureSet, frame: pd.DataFrame) -> None:
+    """Raises ValueError unless features and catalogue hold the same images and some of them are for testing."""
     if features.ids.tolist() != frame[catalog.ID].tolist():
-        raise ValueError(f"features and catalogue hold different pictures: {len(features.ids)} and {len(frame)}. "
-                         "Run feature_extraction again")  # fmt: skip
-    if not (frame[catalog.SPLIT] == catalog.TEST).any():
-        raise ValueError("the catalogue has no test part: it needs pictures of two products or more")
+        raise ValueError(
+            f"features and catalogue hold different images: {len(features.ids)} and {len(frame)}. "
+            "Run feature_extraction again"
+        )
+    if not len(catalog.rows_of(frame, catalog.TEST)):
+        raise ValueError("the catalogue has no test part: it needs images of two products or more")
 
 
-def precisions(queries: FeatureSet, gallery: FeatureSet, frame: pd.DataFrame, rows: np.ndarray, relevance: str,
-               distance: str = "cosine") -> np.ndarray:  # fmt: skip
-    """AP of some queries against everything under the strict protocol; (Q,). `rows`: the queries' positions."""
-    codes, copies = catalog.label_codes(frame, relevance), copies_of(frame)[:, None]
-    everything = np.ones(len(frame), bool)
-    values = np.empty(len(rows))
-    for part, order, _ in rank(queries, gallery, distance):
-        inside, found = metrics.seen(order, copies[rows[part]], copies, everything)
-        hits = metrics.relevant_hits(inside, codes[rows[part]], codes, found)
-        values[part] = metrics.average_precision(hits, hits.sum(axis=1))
-    return values
+def precisions(
+    queries: FeatureSet,
+    gallery: FeatureSet,
+    frame: pd.DataFrame,
+    rows: np.ndarray,
+    relevances: list[str],
+    distance: str = "cosine",
+) -> dict[str, np.ndarray]:
+    """AP of some queries against everything under the strict protocol, by relevance; (Q,) each.
+
+    Args:
+        rows: the queries' positions in the catalogue (Q,).
+    """
+    codes = {relevance: catalog.label_codes(frame, relevance) for relevance in relevances}
+    duplicates = catalog.duplicates(frame)
+    parts = [
+        strict_precisions(order, rows[part], duplicates, codes) for part, order, _ in rank(queries, gallery, distance)
+    ]
+    return {relevance: np.concatenate([part[relevance] for part in parts]) for relevance in relevances}
 
 
-def copies_of(frame: pd.DataFrame) -> np.ndarray:
-    """A number per picture, equal where the bytes are equal; int64 (G,). A picture is a copy of itself."""
-    return pd.factorize(frame[catalog.SHA256])[0].astype(np.int64)
+def strict_precisions(
+    order: np.ndarray, rows: np.ndarray, duplicates: np.ndarray, codes: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """AP by relevance of rankings of everything, once each query and its duplicates are passed over; (Q,) each.
+
+    Args:
+        order: int32 (Q, G), nearest first.
+        rows: the queries' positions in the gallery (Q,).
+        duplicates: a number per image (G,), as `catalog.duplicates` gives it.
+        codes: labels by relevance (G,), as `catalog.label_codes` gives them.
+    """
+    everything = np.ones(len(duplicates), bool)
+    view = View(STRICT, ALL, duplicates[:, None], duplicates[:, None], everything, list(codes))
+    return {
+        relevance: metrics.average_precision(hits, hits.sum(axis=1))
+        for relevance, hits, _, _ in hits_of(order, rows, view, codes)
+    }
 
 
-def products_of(frame: pd.DataFrame) -> np.ndarray:
-    """A number per picture, equal under one display name; a picture without a name is a product of its own; (G,)."""
-    codes = catalog.label_codes(frame, "product").astype(np.int64)
-    return np.where(codes < 0, len(frame) + np.arange(len(frame)), codes)
+def hits_of(
+    order: np.ndarray, rows: np.ndarray, view: View, codes: dict[str, np.ndarray]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+    """From a ranking to its hits: for each relevance of a view its name, bool (Q, G) hits, and what is left of the
+    ranking, int32 (Q, G), with how many ranks count (Q,).
+
+    Args:
+        order: int32 (Q, G), nearest first. rows: the queries' positions in the gallery (Q,).
+        codes: labels by relevance (G,).
+    """
+    remaining, counts = metrics.exclude(order, view.query_codes[rows], view.gallery_codes, view.member)
+    for relevance in view.relevances:
+        labels = codes[relevance]
+        yield relevance, metrics.relevant_hits(remaining, labels[rows], labels, counts), remaining, counts
 
 
-def label_names(frame: pd.DataFrame, relevance: str) -> np.ndarray:
-    """What a relevance's labels are called, one per picture; blank where one is missing."""
-    columns = [catalog.PRODUCT] if relevance == "product" else relevance.split("+")
-    text = frame[columns].fillna("").astype(str)
-    return text.agg(" · ".join, axis=1).to_numpy() if len(columns) > 1 else text[columns[0]].to_numpy()
+def views_of(frame: pd.DataFrame, run: params.KnnRetrieval) -> list[View]:
+    """What is read off one ranking of everything: the strict protocol on each gallery, and its variants."""
+    everything, single = np.ones(len(frame), bool), np.arange(len(frame))[:, None]
+    is_test = (frame[catalog.SPLIT] == catalog.TEST).to_numpy()
+    even = (frame[catalog.TEMPORAL_SPLIT] == catalog.TRAIN).fillna(False).to_numpy(bool)
+    bytes_, first = catalog.duplicates(frame)[:, None], run.relevances[:1]
+    both = np.concatenate([bytes_, catalog.products(frame)[:, None]], axis=1)
+    galleries = {gallery: everything if gallery == ALL else is_test for gallery in run.galleries}
+    strict = [View(STRICT, gallery, bytes_, bytes_, member, run.relevances) for gallery, member in galleries.items()]
+    return [
+        *strict,
+        View(COPIES_IN, ALL, single, single, everything, first),
+        View(PRODUCT_OUT, ALL, both, both, everything, first),
+        View(TEMPORAL, EVEN_YEARS, bytes_, bytes_, even, first),
+        View(TEMPORAL, ALL, bytes_, bytes_, everything, first),
+    ]
 
 
 def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFrame, tuple[np.ndarray, np.ndarray]]:
     """Ranks everything once per test query and reads every gallery, relevance and variant off that ranking."""
-    is_test = (frame[catalog.SPLIT] == catalog.TEST).to_numpy()
-    asking = np.flatnonzero(is_test)
-    everything = np.ones(len(frame), bool)
-    even = (frame[catalog.TEMPORAL_SPLIT] == catalog.TRAIN).fillna(False).to_numpy(bool)
+    asking, views, duplicates = catalog.rows_of(frame, catalog.TEST), views_of(frame, run), catalog.duplicates(frame)
     odd = (frame[catalog.TEMPORAL_SPLIT] == catalog.TEST).fillna(False).to_numpy(bool)
     codes = {relevance: catalog.label_codes(frame, relevance) for relevance in run.relevances}
-    first = run.relevances[:1]
-    copies, single = copies_of(frame), np.arange(len(frame))
     graded = np.stack([catalog.label_codes(frame, column) for column in run.gains], axis=1) if run.gains else None
-    members = {gallery: everything if gallery == "all" else is_test for gallery in run.galleries}
-    bytes_, both = copies[:, None], np.stack([copies, products_of(frame)], axis=1)
-    views = [(STRICT, gallery, bytes_, member, run.relevances) for gallery, member in members.items()]
-    views += [(COPIES_IN, "all", single[:, None], everything, first), (PRODUCT_OUT, "all", both, everything, first),
-              (TEMPORAL, EVEN_YEARS, bytes_, even, first), (TEMPORAL, "all", bytes_, everything, first)]  # fmt: skip
-    parts, found_nearest, counts = [], [], np.zeros((2, thresholds.BINS), np.int64)
+    labels = codes[run.relevances[0]]
+    parts, nearest_of_parts, counts = [], [], np.zeros((2, thresholds.BINS), np.int64)
     for part, order, distances in rank(features.take(asking), features, distance):
         rows = asking[part]
-        found_nearest.append(nearest(order, distances, (copies[rows], copies), run.neighbours))
-        labels = codes[first[0]]
-        counts += thresholds.histogram(distances, (copies[rows], copies), (labels[rows], labels), top)
-        for protocol, gallery, skip, member, relevances in views:
-            inside, found = metrics.seen(order, skip[rows], skip, member)
-            place = {QUERY: rows.astype(np.int32), COPIES: (member.sum() - found).astype(np.int32), SIZE: found,
-                     PROTOCOL: protocol, GALLERY: gallery}  # fmt: skip
-            for relevance in relevances:
-                hits = metrics.relevant_hits(inside, codes[relevance][rows], codes[relevance], found)
-                values = _values(hits, run.cutoffs)
-                if protocol == STRICT and gallery == run.galleries[0] and relevance == first[0]:
-                    miss, before = thresholds.first_miss(distances, inside, hits, found)
-                    values |= {FIRST_MISS: miss, BEFORE_MISS: before}
-                table = pd.DataFrame({**place, RELEVANCE: relevance, **values})
-                parts.append(table[odd[rows]] if protocol == TEMPORAL else table)
-            if protocol == STRICT and graded is not None:
-                parts.append(pd.DataFrame({**place, RELEVANCE: GRADED, **_graded(inside, found, graded, rows, run)}))
-    neighbours = collected(features.ids[asking], features.ids, found_nearest)
+        pair = duplicates[rows], duplicates
+        nearest_of_parts.append(nearest(order, distances, pair, run.neighbours))
+        counts += thresholds.histogram(distances, pair, (labels[rows], labels), top)
+        for view in views:
+            tables = _scored(order, distances, rows, view, codes, run, graded if view.protocol == STRICT else None)
+            parts += [table[odd[rows]] for table in tables] if view.protocol == TEMPORAL else tables
+    neighbours = collected(features.ids[asking], features.ids, nearest_of_parts)
     return neighbours, pd.concat(parts, ignore_index=True), (counts[0], counts[1])
 
 
 def _thesis(features, frame, distance, run, size) -> pd.DataFrame:
     """A seeded subset as queries and gallery at once, with the query in the gallery and without it."""
-    chosen = np.sort(np.random.default_rng(run.seed).permutation(len(frame))[:size])
-    subset, labels = features.take(chosen), catalog.label_codes(frame, run.relevances[0])[chosen]
-    nobody, itself = np.full((size, 1), -1), np.arange(size)[:, None]
-    everything, parts = np.ones(size, bool), []
-    for part, order, _ in rank(subset, subset, distance):
-        for protocol, skip in ((THESIS, nobody), (QUERY_OUT, itself)):
-            inside, found = metrics.seen(order, skip[part], itself, everything)
-            hits = metrics.relevant_hits(inside, labels[part], labels, found)
-            parts.append(pd.DataFrame({
-                QUERY: chosen[part].astype(np.int32), COPIES: (size - found).astype(np.int32), SIZE: found,
-                PROTOCOL: protocol, GALLERY: str(size), RELEVANCE: run.relevances[0], **_values(hits, run.cutoffs),
-            }))  # fmt: skip
+    chosen = catalog.draw(np.arange(len(frame)), size, run.seed)
+    subset, first = features.take(chosen), run.relevances[0]
+    codes = {first: catalog.label_codes(frame, first)[chosen]}
+    nobody, itself, everything = np.full((size, 1), -1), np.arange(size)[:, None], np.ones(size, bool)
+    views = [
+        View(THESIS, str(size), nobody, itself, everything, [first]),
+        View(QUERY_OUT, str(size), itself, itself, everything, [first]),
+    ]
+    parts = [
+        table.assign(**{QUERY: chosen[part].astype(np.int32)})
+        for part, order, distances in rank(subset, subset, distance)
+        for view in views
+        for table in _scored(order, distances, np.arange(size)[part], view, codes, run)
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _train_histogram(features, frame, distance, run) -> pd.DataFrame:
-    """The distances from some train pictures to all others of the train part, in steps of their range."""
-    train = np.flatnonzero((frame[catalog.SPLIT] == catalog.TRAIN).to_numpy())
-    copies, labels = copies_of(frame)[train], catalog.label_codes(frame, run.relevances[0])[train]
-    gallery = features.take(train)
-    count = min(run.threshold_queries, len(train))
-    chosen = np.sort(np.random.default_rng(run.seed).choice(len(train), count, replace=False))
-    found = [(part, distances) for part, _, distances in rank(gallery.take(chosen), gallery, distance)]
-    top = max(float(distances.max()) for _, distances in found)
-    counts = np.zeros((2, thresholds.BINS), np.int64)
-    for part, distances in found:
-        rows = chosen[part]
-        counts += thresholds.histogram(distances, (copies[rows], copies), (labels[rows], labels), top)
-    return pd.DataFrame({thresholds.DISTANCE: thresholds.steps(top), thresholds.TRAIN_ALL: counts[0],
-                         thresholds.TRAIN_RIGHT: counts[1]})  # fmt: skip
+def _scored(order, distances, rows, view, codes, run, graded=None) -> list[pd.DataFrame]:
+    """A row of scores per query of a chunk, for each relevance of a view; first misses where thresholds are read.
+
+    `graded`: the labels whose agreement is weighed (G, L), for a view that graded metrics are taken of.
+    """
+    tables = []
+    for relevance, hits, remaining, counts in hits_of(order, rows, view, codes):
+        relevant = hits.sum(axis=1)
+        values = {RELEVANT: relevant}
+        values |= {name: metric.value(hits, relevant, k) for name, metric, k in metrics.columns(run.cutoffs)}
+        if (view.protocol, view.gallery, relevance) == (STRICT, run.galleries[0], run.relevances[0]):
+            values[FIRST_MISS], values[BEFORE_MISS] = thresholds.first_miss(distances, remaining, hits, counts)
+        tables.append(_table(rows, view, counts, relevance, values))
+    if graded is not None:
+        weights = np.array(list(run.gains.values()), np.float32)
+        gains = metrics.graded_gains(remaining, graded[rows], graded, weights, counts)
+        tables.append(_table(rows, view, counts, GRADED, _graded(gains, counts, run.gain_cutoffs)))
+    return tables
 
 
-def _values(hits: np.ndarray, cutoffs: list[int]) -> dict[str, np.ndarray]:
-    relevant = hits.sum(axis=1)
-    values = {
-        RELEVANT: relevant,
-        AP: metrics.average_precision(hits, relevant),
-        AP_1000: metrics.average_precision(hits, relevant, 1000),
-    }
-    for k in cutoffs:
-        values[f"hit@{k}"] = metrics.hit_at(hits, relevant, k)
-        values[f"recall@{k}"] = metrics.recall_at(hits, relevant, k)
-        values[f"precision@{k}"] = metrics.precision_at(hits, relevant, k)
-    return values
-
-
-def _graded(inside, found, labels, rows, run) -> dict[str, np.ndarray]:
-    """nDCG by the stated gains, and its chance level beside it."""
-    weights = np.array(list(run.gains.values()), np.float32)
-    gains = metrics.graded_gains(inside, labels[rows], labels, weights, found)
+def _graded(gains: np.ndarray, counts: np.ndarray, cutoffs: list[int]) -> dict[str, np.ndarray]:
+    """Scores by the stated gains, and beside each its chance level."""
     values: dict[str, np.ndarray] = {RELEVANT: (gains > 0).sum(axis=1)}
-    for k in run.gain_cutoffs:
-        values[f"nDCG@{k}"] = metrics.ndcg_at(gains, k)
-        values[f"chance nDCG@{k}"] = metrics.chance_ndcg_at(gains, found, k)
+    for name, metric, k in metrics.columns(cutoffs, graded=True):
+        values[name] = metric.value(gains, k)
+        values[f"{CHANCE}{name}"] = metric.chance(gains, counts, k)
     return values
 
 
-def _sizes(run: params.KnnRetrieval, pictures: int) -> list[int]:
-    """The sizes of the thesis protocol that this catalogue has pictures for; all of them where none fits."""
-    return [size for size in sorted(run.thesis_sizes) if size <= pictures] or [pictures]
+def _table(rows, view, counts, relevance, values) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            QUERY: rows.astype(np.int32),
+            COPIES: (view.member.sum() - counts).astype(np.int32),
+            SIZE: counts,
+            PROTOCOL: view.protocol,
+            GALLERY: view.gallery,
+            RELEVANCE: relevance,
+            **values,
+        }
+    )
+
+
+def _train_histogram(features, frame, distance, run) -> pd.DataFrame:
+    """The distances from some train images to all others of the train part, in steps of their range."""
+    train = catalog.rows_of(frame, catalog.TRAIN)
+    duplicates, labels = catalog.duplicates(frame)[train], catalog.label_codes(frame, run.relevances[0])[train]
+    gallery, chosen = features.take(train), catalog.draw(np.arange(len(train)), run.threshold_queries, run.seed)
+    ranked = [(part, distances) for part, _, distances in rank(gallery.take(chosen), gallery, distance)]
+    top = max(float(distances.max()) for _, distances in ranked)
+    counts = np.zeros((2, thresholds.BINS), np.int64)
+    for part, distances in ranked:
+        rows = chosen[part]
+        counts += thresholds.histogram(distances, (duplicates[rows], duplicates), (labels[rows], labels), top)
+    return pd.DataFrame(
+        {
+            thresholds.DISTANCE: thresholds.steps(top),
+            thresholds.TRAIN_ALL: counts[0],
+            thresholds.TRAIN_RIGHT: counts[1],
+        }
+    )
+
+
+def _sizes(run: params.KnnRetrieval, images: int) -> list[int]:
+    """The sizes of the thesis protocol that this catalogue has images for; all of them where none fits."""
+    return [size for size in sorted(run.thesis_sizes) if size <= images] or [images]

@@ -9,7 +9,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
-from pipeline.retrieval.distances import cosine, unit
+from pipeline.retrieval.distances import cosine
+from pipeline.vectors import unit
 
 NAMES = ["intra", "inter", "ratio", "silhouette", "purity", "NMI"]
 

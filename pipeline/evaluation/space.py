@@ -4,7 +4,6 @@ A map in two dimensions keeps some neighbourhoods and no distances: how large a 
 whether they touch mean nothing in t-SNE or UMAP. Numbers come from the embedding itself (`separation`).
 """
 
-import json
 import os
 import warnings
 
@@ -14,15 +13,23 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from pipeline import params, paths
+from pipeline import files, params, paths
 from pipeline.data import catalog
+from pipeline.encoders import store
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols
+from pipeline.evaluation.metrics import AP
 from pipeline.evaluation.separation import separation
 from pipeline.retrieval.distances import cosine
 
 ENOUGH = 0.9  # of the variance: what document 002 says is enough
 LABELS = ["articleType", "masterCategory"]
+
+
+def run(study: params.Study, encoder: str) -> None:
+    """The stage: measures one encoder's features."""
+    data = study.data.name
+    measure(data, encoder, store.read(paths.features(data, encoder)), catalog.load(data), study.embedding_space)
 
 
 def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, run: params.EmbeddingSpace) -> None:
@@ -31,8 +38,8 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
     Raises:
         ValueError: features of other pictures, or no test part. Before any work.
     """
-    protocols.check_same_pictures(features, frame)
-    rows = test_rows(frame, run.pictures, run.seed)
+    protocols.check_same_images(features, frame)
+    rows = catalog.draw(catalog.rows_of(frame, catalog.TEST), run.pictures, run.seed)
     vectors = features.vectors[rows]
     labels = {label: catalog.label_codes(frame, label)[rows] for label in LABELS}
     measures = {"separation": {label: separation(vectors, codes, run.seed) for label, codes in labels.items()}}
@@ -40,18 +47,10 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
     measures["pca"] = {"dimension": features.vectors.shape[1], "enough": ENOUGH, "variance": variance}
     drawn, edges = maps(vectors, run, encoder in run.umap_encoders)
     folder = paths.embedding_space(data, encoder)
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn.assign(row=rows).to_parquet(folder / "map.parquet", index=False)
-    edges.to_parquet(folder / "edges.parquet", index=False)
-    curve.to_parquet(folder / "pca.parquet", index=False)
-    # last, so that a folder with measures is whole
-    (folder / "measures.json").write_text(json.dumps(measures, indent=1) + "\n", encoding="utf-8", newline="\n")
-
-
-def test_rows(frame: pd.DataFrame, count: int, seed: int) -> np.ndarray:
-    """Positions of some test pictures drawn by the seed, in the catalogue's order."""
-    test = np.flatnonzero((frame[catalog.SPLIT] == catalog.TEST).to_numpy())
-    return np.sort(np.random.default_rng(seed).choice(test, min(count, len(test)), replace=False))
+    files.write_parquet(folder / "map.parquet", drawn.assign(row=rows))
+    files.write_parquet(folder / "edges.parquet", edges)
+    files.write_parquet(folder / "pca.parquet", curve)
+    files.write_json(folder / "measures.json", measures)  # last, so that a folder with measures is whole
 
 
 def components(
@@ -62,12 +61,12 @@ def components(
     PCA is fitted on the train part. `components` 0 stands for the features as they are; the count that keeps 90 % of
     the variance is always among them.
     """
-    train = (frame[catalog.SPLIT] == catalog.TRAIN).to_numpy()
-    rows = test_rows(frame, run.pca_queries, run.seed)
+    train = catalog.rows_of(frame, catalog.TRAIN)
+    rows = catalog.draw(catalog.rows_of(frame, catalog.TEST), run.pca_queries, run.seed)
     with threadpool_limits(1):
         pca = PCA(svd_solver="covariance_eigh").fit(features.vectors[train])
     kept = np.cumsum(pca.explained_variance_ratio_)
-    most = min(len(kept), int(train.sum()) - 1)
+    most = min(len(kept), len(train) - 1)
     enough = int(np.searchsorted(kept, ENOUGH)) + 1
     counts = sorted({*(count for count in run.components if count < most), min(enough, most), most})
     projected = pca.transform(features.vectors).astype(np.float32)
@@ -75,8 +74,8 @@ def components(
     for count in [0, *counts]:
         vectors = features.vectors if count == 0 else np.ascontiguousarray(projected[:, :count])
         gallery = FeatureSet(features.ids, vectors, f"{features.encoder_id}, {count} components")
-        values = protocols.precisions(gallery.take(rows), gallery, frame, rows, LABELS[0])
-        tables.append(pd.DataFrame({"components": count, protocols.QUERY: rows.astype(np.int32), protocols.AP: values}))
+        values = protocols.precisions(gallery.take(rows), gallery, frame, rows, LABELS[:1])[LABELS[0]]
+        tables.append(pd.DataFrame({"components": count, protocols.QUERY: rows.astype(np.int32), AP: values}))
     return pd.concat(tables, ignore_index=True), {str(count): float(kept[count - 1]) for count in counts}
 
 

@@ -1,12 +1,10 @@
-"""Every retrieval's scores as one tidy table with intervals, the differences between them, and the files DVC shows.
+"""Every retrieval's scores as one tidy table with intervals, and the differences between them.
 
 A measurement's key is `retrieval/protocol/gallery/relevance/metric`, for instance
 `efficientnet_lite0_pad-cosine/strict/all/articleType/mAP`; claims refer to it by that.
 """
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -14,67 +12,57 @@ import pandas as pd
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.evaluation import metrics, protocols, statistics
-from pipeline.evaluation.protocols import AP, AP_1000, GALLERY, PROTOCOL, QUERY, RELEVANCE, RELEVANT, SIZE
+from pipeline.evaluation.keys import NUMBER, Of, key
+from pipeline.evaluation.metrics import AP, MACRO
+from pipeline.evaluation.protocols import GALLERY, PROTOCOL, QUERY, RELEVANCE, RELEVANT, SIZE
+from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE, Measured, TableError, read
+from pipeline.params.kinds import Relevance
 from pipeline.progress import progress
 
 RETRIEVAL, ENCODER, DISTANCE, METRIC = "retrieval", "encoder", "distance", "metric"
-VALUE, LOW, HIGH, CHANCE, QUERIES, LEFT_OUT = "value", "low", "high", "chance", "queries", "left_out"
-DECIMALS = 6  # what two machines with the same lock agree on
+QUERIES, LEFT_OUT = "queries", "left_out"
 PLACE = [PROTOCOL, GALLERY, RELEVANCE]
-MACRO = "macro mAP"
-
-
-class StudyError(RuntimeError):
-    """Scores or tables that have not been made, or are damaged."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """`table`: a row per retrieval, protocol, gallery, relevance and metric, with its interval and chance level.
-
-    `resampled`: by key, the same mean in each bootstrap draw; the draws are the same for every key with the same
-    queries, so two of them may be subtracted.
-    """
-
-    table: pd.DataFrame
-    resampled: dict[str, np.ndarray]
-
-    def values(self) -> dict[str, float]:
-        """Every value by its key."""
-        return dict(zip(keys(self.table), self.table[VALUE], strict=True))
-
+RELEVANCES = [*get_args(Relevance), protocols.GRADED]
+GALLERIES = [protocols.ALL, "test", protocols.EVEN_YEARS, NUMBER]
+KEYS = [(Of(("retrievals",)), protocols.PROTOCOLS, GALLERIES, RELEVANCES, metrics.scored_as)]
+MAIN = key(protocols.STRICT, protocols.ALL, "articleType", metrics.mean_name(AP))  
 
 def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Evaluation) -> Measured:
     """Summarises the scores of all retrievals, one place (protocol, gallery, relevance) at a time.
 
+    The table has a row per retrieval, protocol, gallery, relevance and metric, with its interval and chance level.
+
     Raises:
-        StudyError: scores that have not been made.
+        TableError: scores that have not been made, or with a column that is no metric.
     """
     if missing := [name for name in retrievals if not paths.scores(data, name).exists()]:
-        raise StudyError(f"{missing[0]} has no scores. Make them with: dvc repro knn_retrieval@{missing[0]}")
+        raise TableError(f"{missing[0]} has no scores. Make them with: dvc repro knn_retrieval@{missing[0]}")
     frame = catalog.load(data)
     places = scores(data, next(iter(retrievals)), columns=PLACE).drop_duplicates().itertuples(index=False)
-    products = protocols.products_of(frame)
+    products = catalog.products(frame)
     draws: dict[bytes, np.ndarray] = {}
     tables, resampled = [], {}
     for place in progress(list(places), "bootstrap", "place"):
         where = dict(zip(PLACE, place, strict=True))
         one = {name: scores(data, name, **where) for name in retrievals}
-        first = next(iter(one.values()))
-        rows = first[QUERY].to_numpy()
+        rows = next(iter(one.values()))[QUERY].to_numpy()
         if rows.tobytes() not in draws:
             draws[rows.tobytes()] = statistics.draws(len(rows), run.resamples, run.seed, products[rows])
         labels = labels_of(frame, where[RELEVANCE])[rows]
         table, samples = summarise(one, labels, draws[rows.tobytes()], products[rows], run.seed)
         tables.append(table.assign(**where))
-        resampled |= {"/".join((name, *place, metric)): column for (name, metric), column in samples.items()}
-    table = pd.concat(tables, ignore_index=True)
+        resampled |= {key(name, *place, metric): column for (name, metric), column in samples.items()}
+    table = _in_order(pd.concat(tables, ignore_index=True), retrievals)
+    return Measured(table, dict(zip(keys(table), table[VALUE], strict=True)), resampled)
+
+
+def _in_order(table: pd.DataFrame, retrievals: dict[str, params.Retrieval]) -> pd.DataFrame:
+    """The tidy table with each retrieval's encoder and distance, in the order of the retrievals."""
     table[ENCODER] = table[RETRIEVAL].map({name: retrieval.encoder for name, retrieval in retrievals.items()})
     table[DISTANCE] = table[RETRIEVAL].map({name: retrieval.distance for name, retrieval in retrievals.items()})
     order = {name: position for position, name in enumerate(retrievals)}
     table = table.sort_values(RETRIEVAL, key=lambda names: names.map(order), kind="stable", ignore_index=True)
-    columns = [RETRIEVAL, ENCODER, DISTANCE, *PLACE, METRIC, VALUE, LOW, HIGH, CHANCE, QUERIES, LEFT_OUT]
-    return Measured(table[columns], resampled)
+    return table[[RETRIEVAL, ENCODER, DISTANCE, *PLACE, METRIC, VALUE, LOW, HIGH, CHANCE, QUERIES, LEFT_OUT]]
 
 
 def scores(data: str, retrieval: str, columns: list[str] | None = None, **where) -> pd.DataFrame:
@@ -86,24 +74,27 @@ def scores(data: str, retrieval: str, columns: list[str] | None = None, **where)
     return own_metrics(table, where[RELEVANCE]) if RELEVANCE in where else table
 
 
-def own_metrics(table: pd.DataFrame, relevance: str) -> pd.DataFrame:
-    """Scores of one relevance without the columns of metrics that it has not: nDCG is the graded one's alone."""
-    graded = relevance == protocols.GRADED
-    others = [name for name in table.columns if ("nDCG" in name) != graded and ("@" in name or name == AP)]
-    return table.drop(columns=others)
-
-
-def read(path: Path, stage: str, **options) -> pd.DataFrame:
-    """A table that an earlier stage made.
+def metric_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of scores that hold a metric, in their order.
 
     Raises:
-        StudyError: it is missing or damaged; names the file and the stage to run.
+        TableError: a column that is neither a fact of the query nor a metric of the table; names it and the nearest.
     """
-    try:
-        return pd.read_parquet(path, **options)
-    except (OSError, ValueError) as error:
-        why = "is missing" if not path.exists() else f"is damaged ({str(error).splitlines()[0]})"
-        raise StudyError(f"{path.parent.name}/{path.name} {why}. Make it with: dvc repro -f -s {stage}") from None
+    names = [name for name in table.columns if name not in protocols.FACTS and not name.startswith(protocols.CHANCE)]
+    for name in names:
+        try:
+            metrics.parse(name)
+        except ValueError as error:
+            raise TableError(f"the scores have a column {name!r}, but {error}") from None
+    return names
+
+
+def own_metrics(table: pd.DataFrame, relevance: str) -> pd.DataFrame:
+    """Scores of one relevance without the columns of metrics that it has not: graded ones are the graded one's alone."""
+    graded = relevance == protocols.GRADED
+    others = [name for name in metric_columns(table) if metrics.parse(name)[0].graded != graded]
+    chances = [name for name in table.columns if name.startswith(protocols.CHANCE) and not graded]
+    return table.drop(columns=[*others, *chances])
 
 
 def labels_of(frame: pd.DataFrame, relevance: str) -> np.ndarray:
@@ -127,26 +118,31 @@ def summarise(
         seed: of the macro mean's own draws, within labels.
     """
     first = next(iter(one.values()))
-    names = [name for name in first.columns if name == AP or "@" in name and not name.startswith("chance ")]
+    names = metric_columns(first)
     values = np.concatenate([table[names].to_numpy(float) for table in one.values()], axis=1)
-    keys_ = [(retrieval, _mean_name(name)) for retrieval in one for name in names]
+    means_of = [(retrieval, metrics.mean_name(name)) for retrieval in one for name in names]
     answered = first[RELEVANT].to_numpy() > 0
-    chances = {_mean_name(name): _mean(chance_of(name, first)) for name in names}
+    chances = {metrics.mean_name(name): _mean(chance_of(name, first)) for name in names}
     means, samples = np.array([_mean(column) for column in values.T]), statistics.resampled_means(draws, values)
     if AP in names and answered.any():
         macro = values[:, names.index(AP) :: len(names)]
-        keys_ += [(retrieval, MACRO) for retrieval in one]
+        means_of += [(retrieval, MACRO) for retrieval in one]
         means = np.concatenate([means, [_macro(column, labels) for column in macro.T]])
-        samples = np.concatenate(
-            [samples, statistics.resampled_macro_means(macro, labels, len(draws), seed, products)], axis=1
-        )
+        macro_samples = statistics.resampled_macro_means(macro, labels, len(draws), seed, products)
+        samples = np.concatenate([samples, macro_samples], axis=1)
         chances[MACRO] = _macro(chance_of(AP, first), labels)
     low, high = statistics.interval(samples)
-    table = pd.DataFrame(keys_, columns=[RETRIEVAL, METRIC]).assign(**{
-        VALUE: means, LOW: low, HIGH: high, CHANCE: [chances[metric] for _, metric in keys_],
-        QUERIES: int(answered.sum()), LEFT_OUT: int((~answered).sum()),
-    })  # fmt: skip
-    return table, dict(zip(keys_, samples.T.astype(np.float32), strict=True))
+    table = pd.DataFrame(means_of, columns=[RETRIEVAL, METRIC]).assign(
+        **{
+            VALUE: means,
+            LOW: low,
+            HIGH: high,
+            CHANCE: [chances[metric] for _, metric in means_of],
+            QUERIES: int(answered.sum()),
+            LEFT_OUT: int((~answered).sum()),
+        }
+    )
+    return table, dict(zip(means_of, samples.T.astype(np.float32), strict=True))
 
 
 def differences(measured: Measured, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -158,7 +154,7 @@ def differences(measured: Measured, pairs: pd.DataFrame) -> pd.DataFrame:
     """
     if pairs.empty:
         return pairs.assign(**{column: [] for column in ("difference", LOW, HIGH, "low of all", "high of all")})
-    values = measured.values()
+    values = measured.values
     estimates = np.array([values[a] - values[b] for a, b in zip(pairs["first"], pairs["second"], strict=True)])
     samples = np.stack([
         measured.resampled[a].astype(float) - measured.resampled[b] for a, b in zip(pairs["first"], pairs["second"], strict=True)
@@ -170,7 +166,7 @@ def differences(measured: Measured, pairs: pd.DataFrame) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def pairs_of(measured: Measured, weights: dict[str, str], place: str = "strict/all/articleType/mAP") -> pd.DataFrame:
+def pairs_of(measured: Measured, weights: dict[str, str], place: str = MAIN) -> pd.DataFrame:
     """The differences that the thesis argues about: each with all else equal.
 
     `preparation`: an encoder against the first with the same weights, under the same distance; `distance`: a distance
@@ -210,21 +206,18 @@ def by_label(scores: pd.DataFrame, names: np.ndarray) -> pd.DataFrame:
     return table.sort_values("mAP").rename(columns={"hit": "hit@1"}).reset_index()
 
 
-def pick(table: pd.DataFrame, **where) -> pd.DataFrame:
-    """The rows of a tidy table that have all the values given, for instance `pick(table, metric="mAP", gallery="all")`."""
-    for column, value in where.items():
-        table = table[table[column].isin(value) if isinstance(value, list) else table[column] == value]
-    return table
-
-
 def keys(table: pd.DataFrame) -> list[str]:
     """The key of each row of a tidy table."""
     columns = [table[column].astype(str) for column in [RETRIEVAL, *PLACE, METRIC]]
-    return ["/".join(parts) for parts in zip(*columns, strict=True)]
+    return [key(*parts) for parts in zip(*columns, strict=True)]
 
 
-def _mean_name(name: str) -> str:
-    return {AP: "mAP", AP_1000: "mAP@1000"}.get(name, name)
+def chance_of(name: str, rows: pd.DataFrame) -> np.ndarray:
+    """The expected value of a metric for a random ranking, per query."""
+    metric, k = metrics.parse(name)
+    if metric.graded:
+        return rows[f"{protocols.CHANCE}{name}"].to_numpy()
+    return metric.chance(rows[RELEVANT].to_numpy(), rows[SIZE].to_numpy(), k)
 
 
 def _mean(values: np.ndarray) -> float:
@@ -235,55 +228,3 @@ def _mean(values: np.ndarray) -> float:
 def _macro(values: np.ndarray, labels: np.ndarray) -> float:
     known = np.isfinite(values)
     return float(pd.Series(values[known]).groupby(labels[known]).mean().mean())
-
-
-def chance_of(name: str, rows: pd.DataFrame) -> np.ndarray:
-    """The expected value of a metric for a random ranking, per query."""
-    relevant, size = rows[RELEVANT].to_numpy(), rows[SIZE].to_numpy()
-    kind, _, k = name.partition("@")
-    if kind == "nDCG":
-        return rows[f"chance {name}"].to_numpy()
-    if kind == AP:
-        return metrics.chance_average_precision(relevant, size, int(k) if k else None)
-    formula = {
-        "hit": metrics.chance_hit_at,
-        "recall": metrics.chance_recall_at,
-        "precision": metrics.chance_precision_at,
-    }
-    return formula[kind](relevant, size, int(k))
-
-
-def write(data: str, measured: Measured, tables: dict[str, pd.DataFrame], verdicts: pd.DataFrame) -> None:
-    """Writes the tables as CSV and what `dvc metrics` and `dvc plots` show.
-
-    `metrics.csv` is the tidy table, `verdicts.csv` that of the claims; `tables` become `<name>.csv`.
-    """
-    folder = paths.evaluation(data)
-    folder.mkdir(parents=True, exist_ok=True)
-    by_type = pick(measured.table, protocol=protocols.STRICT, gallery="all", relevance="articleType")
-    bars = pick(by_type, metric="mAP")[[RETRIEVAL, VALUE]].rename(columns={VALUE: "mAP"})
-    precision = by_type[by_type[METRIC].str.startswith("precision@")]
-    curve = pd.DataFrame(
-        {RETRIEVAL: precision[RETRIEVAL], "k": precision[METRIC].str.split("@").str[1], "precision": precision[VALUE]}
-    )
-    every = {
-        "metrics": measured.table,
-        "verdicts": verdicts,
-        "mean_average_precision": bars,
-        "precision_at_k": curve,
-        **tables,
-    }
-    for name, table in every.items():
-        table.round(DECIMALS).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    thesis = pick(measured.table, protocol=protocols.THESIS, relevance="articleType")
-    headline = {}
-    for name in measured.table[RETRIEVAL].unique():
-        strict = pick(by_type, retrieval=name).set_index(METRIC)[VALUE].round(DECIMALS)
-        sizes = pick(thesis, retrieval=name, metric="mAP").set_index(GALLERY)[VALUE].round(DECIMALS)
-        headline[name] = {**strict[["mAP", MACRO, "hit@1"]].to_dict(), "thesis mAP": sizes.to_dict()}
-    counted = {
-        "count": verdicts["verdict"].value_counts().to_dict(),
-        "claim": dict(zip(verdicts["claim"], verdicts["verdict"], strict=True)),
-    }
-    for name, values in (("metrics", headline), ("verdicts", counted)):
-        (folder / f"{name}.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8", newline="\n")

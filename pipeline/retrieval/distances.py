@@ -4,10 +4,14 @@ Letters: Q queries, G gallery, D dimension. Source of the choice: thesis section
 """
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 from numba import njit
 from sklearn.metrics.pairwise import euclidean_distances
+
+from pipeline.params.kinds import Distance
+from pipeline.vectors import unit
 
 
 def cosine(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
@@ -28,7 +32,7 @@ def manhattan(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     return _manhattan(np.ascontiguousarray(queries), np.ascontiguousarray(gallery))
 
 
-DISTANCES = {"cosine": cosine, "euclidean": euclidean, "manhattan": manhattan}
+DISTANCES = {name: globals()[name] for name in get_args(Distance)}  # a distance is the function of its name
 
 
 def to(gallery: np.ndarray, distance: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -37,12 +41,6 @@ def to(gallery: np.ndarray, distance: str) -> Callable[[np.ndarray], np.ndarray]
         unit_gallery = unit(gallery)
         return lambda queries: _one_less_dot(unit(queries), unit_gallery)
     return lambda queries: DISTANCES[distance](queries, gallery)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors scaled to length 1, (N, D) → (N, D); zeros stay zeros."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norms == 0, 1, norms)
 
 
 def _one_less_dot(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:

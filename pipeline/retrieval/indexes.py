@@ -6,15 +6,15 @@ miss neighbours.
 """
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numba import njit
 from sklearn.neighbors import NearestNeighbors
 
-from pipeline.retrieval.distances import unit
+from pipeline.params.kinds import Index
+from pipeline.vectors import unit
 
-Kind = Literal["exact", "brute", "ball_tree", "kd_tree", "flat", "ivf", "hnsw", "annoy"]
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 CHUNK = 256  # queries
 BLOCK = 4096  # pictures: 4 MB of products, which a core's cache holds until they are looked through
@@ -27,7 +27,7 @@ class IndexMissing(ImportError):
     """An index whose library is not installed."""
 
 
-def build(kind: Kind, gallery: np.ndarray, seed: int = 0) -> Search:
+def build(kind: Index, gallery: np.ndarray, seed: int = 0) -> Search:
     """An index of the gallery (G, D) as a function: queries (Q, D), K → positions int64 and cosine distances (Q, K).
 
     Nearest first, equal distances as they come (`exact`: in the gallery's order). Where there are fewer than K
@@ -44,11 +44,11 @@ def build(kind: Kind, gallery: np.ndarray, seed: int = 0) -> Search:
     find = INDEXES[kind](np.ascontiguousarray(unit(gallery), np.float32), seed)
 
     def search(queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        found = min(count, len(gallery))
+        asked = min(count, len(gallery))
         if not len(queries):
             return np.empty((0, count), np.int64), np.empty((0, count), np.float32)
-        positions, distances = find(np.ascontiguousarray(unit(queries), np.float32), found)
-        missing = ((0, 0), (0, count - found))
+        positions, distances = find(np.ascontiguousarray(unit(queries), np.float32), asked)
+        missing = ((0, 0), (0, count - asked))
         distances = np.where(positions == NOWHERE, np.inf, np.clip(distances, 0, 2))
         return (np.pad(positions.astype(np.int64), missing, constant_values=NOWHERE),
                 np.pad(distances.astype(np.float32), missing, constant_values=np.inf))  # fmt: skip
@@ -69,7 +69,7 @@ def overlap(distances: np.ndarray, exact: np.ndarray, tolerance: float = 1e-5) -
     return (distances <= exact[:, -1:] + tolerance).mean(axis=1)
 
 
-def _exact(gallery: np.ndarray, seed: int) -> Search:
+def exact(gallery: np.ndarray, seed: int) -> Search:
     """Matrix products of some queries with some of the gallery, and the K largest of every row so far."""
 
     def find(queries, count):
@@ -86,15 +86,15 @@ def _exact(gallery: np.ndarray, seed: int) -> Search:
 
 
 @njit(cache=True)
-def _keep_largest(found: np.ndarray, first: int, positions: np.ndarray, values: np.ndarray) -> None:
+def _keep_largest(products: np.ndarray, first: int, positions: np.ndarray, values: np.ndarray) -> None:
     """Takes a block's products (B, G) into each row's largest so far (B, K), largest first, equal ones in their order.
 
     Not on several threads: BLAS's own still spin when it begins, and a core that waits for them costs more than it brings.
     """
     last = values.shape[1] - 1
-    for row in range(found.shape[0]):
-        for place in range(found.shape[1]):
-            value = found[row, place]
+    for row in range(products.shape[0]):
+        for place in range(products.shape[1]):
+            value = products[row, place]
             if not value > values[row, last]:
                 continue
             at = last
@@ -156,13 +156,13 @@ def _hnsw(faiss, gallery, seed):
     return index
 
 
-def _annoy(gallery, seed):
+def annoy(gallery, seed):
     """Trees of random splits; Spotify's library, which the thesis names (section 2)."""
     try:
-        import annoy
+        from annoy import AnnoyIndex
     except ImportError:
         raise IndexMissing("annoy is not installed. It has to be compiled: pip install annoy") from None
-    index = annoy.AnnoyIndex(gallery.shape[1], "angular")
+    index = AnnoyIndex(gallery.shape[1], "angular")
     index.set_seed(seed)
     for position, vector in enumerate(gallery):
         index.add_item(position, vector)
@@ -172,15 +172,13 @@ def _annoy(gallery, seed):
         positions = np.full((len(queries), count), NOWHERE, np.int64)
         distances = np.full((len(queries), count), np.inf)
         for row, query in enumerate(queries):
-            found, apart = index.get_nns_by_vector(query, count, include_distances=True)
-            positions[row, : len(found)], distances[row, : len(found)] = found, np.square(apart) / 2
+            items, angles = index.get_nns_by_vector(query, count, include_distances=True)
+            positions[row, : len(items)], distances[row, : len(items)] = items, np.square(angles) / 2
         return positions, distances
 
     return find
 
 
-INDEXES = {
-    "exact": _exact, "brute": _scikit("brute"), "ball_tree": _scikit("ball_tree"), "kd_tree": _scikit("kd_tree"),
-    "flat": _faiss(_flat), "ivf": _faiss(_ivf), "hnsw": _faiss(_hnsw), "annoy": _annoy,
-}  # fmt: skip
-assert set(INDEXES) == set(get_args(Kind))
+brute, ball_tree, kd_tree = (_scikit(algorithm) for algorithm in ("brute", "ball_tree", "kd_tree"))
+flat, ivf, hnsw = _faiss(_flat), _faiss(_ivf), _faiss(_hnsw)
+INDEXES = {kind: globals()[kind] for kind in get_args(Index)}  # an index is the function of its name

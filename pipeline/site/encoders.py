@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from pipeline import params, paths
+from pipeline import files, params, paths
 from pipeline.data import images
 from pipeline.encoders import concatenation, extract, store
 from pipeline.retrieval import distances, indexes
@@ -43,7 +43,7 @@ class Ready:
                 self.measures[distance] = distances.to(self.vectors, distance)
             return self.measures[distance]
 
-    def near(self, kind: indexes.Kind) -> Callable[[np.ndarray], np.ndarray]:
+    def near(self, kind: params.Index) -> Callable[[np.ndarray], np.ndarray]:
         """As `measure` by cosine, infinite but for the `CANDIDATES` that an index finds.
 
         The index is built when it is first asked for and takes the place of the one before: each holds the catalogue anew.
@@ -55,11 +55,11 @@ class Ready:
             search = self.searches[kind]
 
         def measure(queries: np.ndarray) -> np.ndarray:
-            apart = np.full((len(queries), len(self.vectors)), np.inf, np.float32)
-            for row, (places, found) in enumerate(zip(*search(queries, CANDIDATES), strict=True)):
+            whole = np.full((len(queries), len(self.vectors)), np.inf, np.float32)
+            for row, (places, near) in enumerate(zip(*search(queries, CANDIDATES), strict=True)):
                 there = places != indexes.NOWHERE
-                apart[row, places[there]] = found[there]
-            return apart
+                whole[row, places[there]] = near[there]
+            return whole
 
         return measure
 
@@ -99,11 +99,7 @@ def network(study: params.Study, name: str) -> Encode:
         raise store.StoreError(f"the features of {name} were made as {made}, its network is {now} now. Run: dvc repro")
     run = extract.frozen(extract.load_encoder(spec, folder), 1)
 
-    def encode(photo: Image.Image) -> np.ndarray:
-        how = spec.height_width, spec.resize, tuple(spec.pad_color), spec.interpolation
-        return run(images.resize(photo, *how)[None])[0]
-
-    return encode
+    return lambda photo: run(images.prepare(photo, spec)[None])[0]
 
 
 def mapped(data: str, name: str, ids: list[str]) -> np.ndarray:
@@ -119,9 +115,6 @@ def mapped(data: str, name: str, ids: list[str]) -> np.ndarray:
         features = store.read(paths.features(data, name))
         if features.ids.tolist() != ids:
             raise store.StoreError(f"the features of {name} are not of this catalogue's pictures. Run: dvc repro")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
+        with files.whole_file(path) as partial, partial.open("wb") as file:
             np.save(file, features.vectors, allow_pickle=False)
-        partial.replace(path)
     return np.load(path, mmap_mode="r", allow_pickle=False)

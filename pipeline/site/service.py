@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pipeline.data import catalog
 from pipeline.data.boxes import BoxError
 from pipeline.data.images import UnreadableImage
 from pipeline.encoders.store import StoreError
@@ -27,7 +28,7 @@ from pipeline.encoders.weights import WeightsError
 from pipeline.retrieval.text import TextError
 from pipeline.site.products import LONGEST, ProductError
 from pipeline.site.site import MOST_BYTES, NotReady, Site
-from pipeline.site.stock import Question, SearchError
+from pipeline.site.snapshot import Question, SearchError
 
 SECONDS_TO_SEND = 30  # a photo has to have come
 PAGE = {"": ("index.html", "text/html"), "page.js": ("page.js", "text/javascript"), "style.css": ("style.css", "text/css"),
@@ -48,19 +49,15 @@ PHOTO = {"requestBody": {"required": True, "content": {
 }}}  # fmt: skip
 
 
-class Facts(pydantic.BaseModel):
+class _Facts(pydantic.BaseModel):
     """What is said of a new product; what is not said is blank."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
 
-    productDisplayName: Fact = None
-    gender: Fact = None
-    masterCategory: Fact = None
-    subCategory: Fact = None
-    articleType: Fact = None
-    baseColour: Fact = None
-    season: Fact = None
-    usage: Fact = None
+
+Facts = pydantic.create_model(
+    "Facts", __base__=_Facts, **{name: (Fact, None) for name in [catalog.PRODUCT, *catalog.CLASSES]}
+)
 
 
 class Guard:
@@ -100,7 +97,7 @@ def service(site: Site, hosts: list[str]) -> FastAPI:
         title="Fashion reverse image search", version="1", openapi_url="/api/schema", docs_url=None, redoc_url=None
     )
     for kind, status in STATUS.items():
-        app.add_exception_handler(kind, _told(status))
+        app.add_exception_handler(kind, _answer_with(status))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _http)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
@@ -133,16 +130,16 @@ def service(site: Site, hosts: list[str]) -> FastAPI:
         encoder: Annotated[str, Query(max_length=64)], distance: Annotated[str, Query(max_length=20)]
     ) -> dict[str, Any]:
         """Precision, recall and F1 of every threshold on the study's test queries."""
-        found = site.curve(encoder, distance)
-        if found is None:
+        steps = site.curve(encoder, distance)
+        if steps is None:
             raise SearchError(f"the study has no retrieval of {encoder!r} by {distance!r}")
-        return found
+        return steps
 
     @app.get("/api/products/{identity}")
     def product(identity: str) -> dict[str, Any]:
         """A product's name and labels."""
-        now = site.now()
-        return now.told(now.row(identity))
+        snapshot = site.snapshot()
+        return snapshot.facts(snapshot.row(identity))
 
     @app.get("/api/products/{identity}/picture", response_class=Response)
     def picture(identity: str) -> Response:
@@ -203,7 +200,7 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _told(status: int):
+def _answer_with(status: int):
     """An error's own message as the answer: `{"error": …}`."""
     headers = {"retry-after": "1"} if status == 503 else {}
 

@@ -15,17 +15,17 @@ from PIL import Image
 
 from pipeline import params, paths
 from pipeline.data import boxes, catalog, cropper, images
-from pipeline.evaluation import protocols, thresholds
+from pipeline.evaluation import thresholds
 from pipeline.retrieval import text
 from pipeline.retrieval.distances import DISTANCES
 from pipeline.site import encoders, products
-from pipeline.site.stock import (
+from pipeline.site.snapshot import (
     DIGITS,
     FILTERS,
     Index,
     Question,
     SearchError,
-    Stock,
+    Snapshot,
     described,
     nearest,
     with_added,
@@ -59,8 +59,9 @@ class Site:
         self.phase, self.fault = "starting", None
         self._ready: dict[str, encoders.Ready] = {}
         self._curves: dict[Path, dict] = {}
-        self._listed: list | None = None  # the added products that the stock holds
-        self._change = threading.RLock()  # one change of the stock, or one encoder's loading, at a time
+        self._snapshot: Snapshot | None = None
+        self._listed: list | None = None  # the added products that the snapshot holds
+        self._change = threading.RLock()  # one change of the products, or one encoder's loading, at a time
         self._work = threading.Semaphore(os.cpu_count() or 1)  # photos decoded and encoded at once: bounds memory
 
     def start(self) -> None:
@@ -70,9 +71,9 @@ class Site:
             self.catalogue = catalog.load(self.data)
             self.ids = self.catalogue[catalog.ID].tolist()
             self._archive = paths.open_images(self.data)  # once: reading the list of 44,441 members takes a while
-            self._said = described(self.catalogue)
-            self._copies = protocols.copies_of(self.catalogue)
-            self._restock()
+            self._descriptions = described(self.catalogue)
+            self._duplicates = catalog.duplicates(self.catalogue)
+            self._renew()
             self.phase = f"loading {self.first}"
             self.ready(self.first).measure("cosine")
             self.phase = "ready"
@@ -89,37 +90,43 @@ class Site:
         name = name or self.first
         if name not in self.names:
             raise SearchError(f"there is no encoder {name!r}. Allowed: {self.names}")
-        self.now()
-        if (found := self._ready.get(name)) is not None:
-            return found
+        self.snapshot()
+        if (ready := self._ready.get(name)) is not None:
+            return ready
         with self._change:
             if name not in self._ready:
                 loaded = encoders.load(self.study, name, self.ids)
-                ids = self.stock.frame[catalog.ID].tolist()[self.stock.catalogued :]
-                self.stock.added[loaded.identity] = self._added_to(loaded, ids)
+                ids = self._snapshot.frame[catalog.ID].tolist()[self._snapshot.catalogued :]
+                self._snapshot.added[loaded.identity] = self._added_to(loaded, ids)
                 if len(self._ready) >= MOST_READY:  # the one loaded longest ago goes, but not the first
                     del self._ready[next(other for other in self._ready if other != self.first)]
                 self._ready[name] = loaded
             return self._ready[name]
 
-    def now(self) -> Stock:
+    def snapshot(self) -> Snapshot:
         """The products of this moment. Raises NotReady: the catalogue is still being read."""
-        if not hasattr(self, "stock"):
+        if self._snapshot is None:
             raise NotReady(f"the site is {self.phase}; ask again in a moment")
-        return self.stock
+        return self._snapshot
 
     def status(self) -> dict[str, Any]:
         """What the site is doing, and what can be asked of it."""
-        told = {"phase": self.phase, "fault": self.fault, "data": self.data, "encoders": [self.first, *(
-            name for name in self.names if name != self.first)]}  # fmt: skip
+        names = [self.first, *(name for name in self.names if name != self.first)]
+        status = {"phase": self.phase, "fault": self.fault, "data": self.data, "encoders": names}
         if self.phase != "ready":
-            return told
-        now = self.stock
+            return status
+        now = self.snapshot()
         shown = now.frame[~now.hidden]
-        values = {name: sorted(shown[name].dropna().astype(str).unique()) for name in FILTERS}
-        return {**told, "comparability": catalog.comparability(self.data), "products": len(shown),
-                "added": len(now.frame) - now.catalogued, "hidden": int(now.hidden.sum()),
-                "distances": list(DISTANCES), "indexes": list(get_args(Index)), "filters": values}  # fmt: skip
+        return {
+            **status,
+            "comparability": catalog.comparability(self.data),
+            "products": len(shown),
+            "added": len(now.frame) - now.catalogued,
+            "hidden": int(now.hidden.sum()),
+            "distances": list(DISTANCES),
+            "indexes": list(get_args(Index)),
+            "filters": {name: sorted(shown[name].dropna().astype(str).unique()) for name in FILTERS},
+        }
 
     def find_box(self, photo: Image.Image) -> list[int] | None:
         """Where the product is in a photo: x, y, width, height; None where nothing stands out."""
@@ -141,15 +148,8 @@ class Site:
             SearchError: nothing to search with, or parts that do not go together. NotReady, UnreadableImage, BoxError.
         """
         began = time.perf_counter()
-        if photo is None and question.like is None and not question.text:
-            raise SearchError("nothing to search with. Send a photo, or like=<a product's id>, or text=<words>")
-        if photo is not None and question.like is not None:
-            raise SearchError("a photo and like= both say what is searched. Send one of them")
-        if question.text and question.distance != "cosine":
-            raise SearchError(f"words are compared by cosine. Received: distance={question.distance}")
-        if question.index != "exact" and (question.text or question.distance != "cosine"):
-            raise SearchError(f"the index {question.index} searches by cosine and without words. Use index=exact")
-        ready, now = self.ready(question.encoder), self.now()
+        _check(question, photo)
+        ready, now = self.ready(question.encoder), self.snapshot()
         row = None if question.like is None else now.row(question.like)
         box, vector = None, None
         if photo is not None:
@@ -159,19 +159,22 @@ class Site:
         elif row is not None:
             vector = ready.vectors[row] if row < now.catalogued else now.added[ready.identity][row - now.catalogued]
         encoded = time.perf_counter()
-        apart = self._apart(ready, now, vector, question)
-        shown, voters, apart = nearest(now, apart, question, row)
-        kinds = Counter(kind for kind in now.frame[catalog.ARTICLE].to_numpy()[voters] if isinstance(kind, str))
-        kind, votes = kinds.most_common(1)[0] if kinds else (None, 0)
-        found = [{"rank": rank, **now.told(place), "distance": round(float(apart[place]), DIGITS)}
-                 for rank, place in enumerate(shown, 1)]  # fmt: skip
+        shown, voters, distances = nearest(now, self._distances(ready, now, vector, question), question, row)
+        results = [
+            {"rank": rank, **now.facts(place), "distance": round(float(distances[place]), DIGITS)}
+            for rank, place in enumerate(shown, 1)
+        ]
         done = time.perf_counter()
         return {
-            "encoder": ready.name, "distance": question.distance, "index": question.index, "box": box,
-            "articleType": {"predicted": kind, "votes": votes, "of": len(voters)},
-            "threshold": self.threshold(ready.name, question.distance), "results": found,
+            "encoder": ready.name,
+            "distance": question.distance,
+            "index": question.index,
+            "box": box,
+            "articleType": _vote(now.frame[catalog.ARTICLE].to_numpy()[voters]),
+            "threshold": self.threshold(ready.name, question.distance),
+            "results": results,
             "milliseconds": {"encode": round(1000 * (encoded - began), 1), "search": round(1000 * (done - encoded), 1)},
-        }  # fmt: skip
+        }
 
     def add(self, identity: str, facts: dict[str, str], photo: Image.Image) -> None:
         """A new product, found by the next search. Raises ProductError, NotReady."""
@@ -180,30 +183,30 @@ class Site:
         kept = products.stored(photo)
         drawn = images.decode(kept)
         with self._change:
-            if identity in self.stock.rows:
+            if identity in self._snapshot.rows:
                 raise products.ProductError(f"the id {identity!r} is taken. Choose another")
             vectors = {loaded.identity: loaded.encode(drawn) for loaded in self._ready.values()}
             products.add(self.shelf, identity, facts, kept, vectors)
-            self._restock()
+            self._renew()
 
     def remove(self, identity: str) -> None:
         """Takes a product away for everyone. Raises SearchError: there is none."""
         self.ready(None)
         with self._change:
-            self.stock.row(identity)
+            self._snapshot.row(identity)
             products.remove(self.shelf, identity)
-            self._restock()
+            self._renew()
 
     def restore(self, identity: str) -> None:
         """Shows a hidden product of the catalogue again. Raises ProductError."""
         self.ready(None)
         with self._change:
             products.restore(self.shelf, identity)
-            self._restock()
+            self._renew()
 
     def picture(self, identity: str) -> bytes:
         """A product's picture. Raises SearchError: there is none."""
-        now = self.now()
+        now = self.snapshot()
         if now.row(identity) >= now.catalogued:
             return products.picture(self.shelf, identity)
         return self._archive.read(identity)
@@ -245,40 +248,46 @@ class Site:
         clipped, _ = boxes.clip(numbers, photo.size)
         return list(clipped), boxes.crop(photo, clipped)
 
-    def _apart(self, ready: encoders.Ready, now: Stock, vector: np.ndarray | None, question: Question) -> np.ndarray:
+    def _distances(
+        self, ready: encoders.Ready, now: Snapshot, vector: np.ndarray | None, question: Question
+    ) -> np.ndarray:
         """The distance of every product from what was asked, float32 (G,)."""
-        apart = None
+        distances = None
         if vector is not None:
             added = now.added[ready.identity]
             exact = question.index == "exact"
             catalogued = ready.measure(question.distance) if exact else ready.near(question.index)
             parts = [catalogued, partial(DISTANCES[question.distance], gallery=added)]
-            apart = np.concatenate([part(vector[None])[0] for part in parts[: 1 + bool(len(added))]])
+            distances = np.concatenate([part(vector[None])[0] for part in parts[: 1 + bool(len(added))]])
         if question.text:
             asked = now.vocabulary.transform([question.text])
             if not asked.nnz:
                 raise SearchError(f"no product is described by {question.text!r}. Try a kind, a colour or a brand")
             words = 1 - (now.words @ asked.T).toarray().ravel()
             share = question.image_weight
-            apart = words if apart is None else share * apart + (1 - share) * words
-        return np.array(apart, np.float32)
+            distances = words if distances is None else share * distances + (1 - share) * words
+        return np.array(distances, np.float32)
 
-    def _restock(self) -> None:
+    def _renew(self) -> None:
         """Takes the shelf as it is for the next search; one that is under way ends with the products it began with."""
         added, gone = products.added(self.shelf), products.removed(self.shelf)
         if added == self._listed:  # only what is hidden has changed: the words need not be counted anew
-            self.stock = replace(self.stock, hidden=self.stock.frame[catalog.ID].isin(gone).to_numpy())
+            self._snapshot = replace(self._snapshot, hidden=self._snapshot.frame[catalog.ID].isin(gone).to_numpy())
             return
         frame = with_added(self.catalogue, added)
         new = frame.iloc[len(self.catalogue) :]
-        said = [*self._said, *(described(new) if len(new) else [])]
-        vocabulary = text.fit(said)  # of all products: an added one may be called what none was called before
-        self.stock = Stock(
-            frame, frame[catalog.ID].isin(gone).to_numpy(),
-            np.concatenate([self._copies, self._copies.size + np.arange(len(new))]), vocabulary, vocabulary.transform(said),
-            {ready.identity: self._added_to(ready, [identity for identity, _ in added]) for ready in self._ready.values()},
-            len(self.catalogue),
-        )  # fmt: skip
+        texts = [*self._descriptions, *(described(new) if len(new) else [])]
+        vocabulary = text.fit(texts)  # of all products: an added one may be called what none was called before
+        ids = [identity for identity, _ in added]
+        self._snapshot = Snapshot(
+            frame=frame,
+            hidden=frame[catalog.ID].isin(gone).to_numpy(),
+            duplicates=np.concatenate([self._duplicates, self._duplicates.size + np.arange(len(new))]),
+            vocabulary=vocabulary,
+            words=vocabulary.transform(texts),
+            added={ready.identity: self._added_to(ready, ids) for ready in self._ready.values()},
+            catalogued=len(self.catalogue),
+        )
         self._listed = added
 
     def _added_to(self, ready: encoders.Ready, ids: list[str]) -> np.ndarray:
@@ -292,3 +301,22 @@ class Site:
         products.keep(self.shelf, ready.identity, missing)
         rows = [known[identity] if identity in known else missing[identity] for identity in ids]
         return np.stack(rows) if rows else np.empty((0, ready.vectors.shape[1]), np.float32)
+
+
+def _check(question: Question, photo: Image.Image | None) -> None:
+    """Raises SearchError where there is nothing to search with, or parts do not go together."""
+    if photo is None and question.like is None and not question.text:
+        raise SearchError("nothing to search with. Send a photo, or like=<a product's id>, or text=<words>")
+    if photo is not None and question.like is not None:
+        raise SearchError("a photo and like= both say what is searched. Send one of them")
+    if question.text and question.distance != "cosine":
+        raise SearchError(f"words are compared by cosine. Received: distance={question.distance}")
+    if question.index != "exact" and (question.text or question.distance != "cosine"):
+        raise SearchError(f"the index {question.index} searches by cosine and without words. Use index=exact")
+
+
+def _vote(types: np.ndarray) -> dict[str, Any]:
+    """What the nearest products' types say that a photo shows; blank types have no vote."""
+    counts = Counter(kind for kind in types if isinstance(kind, str))
+    kind, votes = counts.most_common(1)[0] if counts else (None, 0)
+    return {"predicted": kind, "votes": votes, "of": len(types)}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image
 
-from pipeline.finetuning_params import Augment
+from pipeline.params.finetuning import Augment
 
 
 def changed(picture: np.ndarray, augment: Augment, fill: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:

@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from pipeline.data import catalog
 from pipeline.encoders.extract import load_pictures
-from pipeline.finetuning_params import Batches, Finetune
+from pipeline.params.finetuning import Batches, Finetune
 from pipeline.training import augment
 
 VALIDATION_SHARE = 0.1  # of the train part's products; the test part is never looked at while training
@@ -98,7 +98,7 @@ def parts(frame: pd.DataFrame, spec: Finetune) -> dict[str, pd.DataFrame]:
     """`learn`, `validate` and `test`: the train part of the split cut by product, and the part that is never learnt from."""
     column = frame[SPLITS[spec.split]]
     train = frame[(column == catalog.TRAIN).fillna(False)]
-    products = train[catalog.PRODUCT].fillna("id " + train[catalog.ID])
+    products = catalog.product_names(train)
     learn, validate = _cut(products, VALIDATION_SHARE, spec.seed)
     learn = learn[_cut(products.iloc[learn], spec.share, spec.seed)[1]]
     return {"learn": train.iloc[learn], "validate": train.iloc[validate],
@@ -107,13 +107,17 @@ def parts(frame: pd.DataFrame, spec: Finetune) -> dict[str, pd.DataFrame]:
 
 def class_names(learn: pd.DataFrame, label: str) -> list[str]:
     """The classes that can be learnt, sorted; a product is its display name."""
-    return sorted(learn[catalog.PRODUCT if label == "product" else label].dropna().unique())
+    return sorted(learn[column_of(label)].dropna().unique())
+
+
+def column_of(label: str) -> str:
+    """The catalogue's column that holds a label; a product is its display name."""
+    return catalog.label_columns(label)[0]
 
 
 def numbers(part: pd.DataFrame, names: dict[str, list[str]]) -> dict[str, np.ndarray]:
     """Class numbers int32 (N,) by label, −1 for a blank one and for a class that was not learnt; and a number per picture."""
-    columns = {label: catalog.PRODUCT if label == "product" else label for label in names}
-    codes = {label: pd.Index(names[label]).get_indexer(part[columns[label]]).astype(np.int32) for label in names}
+    codes = {label: pd.Index(names[label]).get_indexer(part[column_of(label)]).astype(np.int32) for label in names}
     return {**codes, PICTURE: np.arange(len(part), dtype=np.int32)}  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import keras
 
+from pipeline import files
+
 STATE, BEST, HISTORY = "state.weights.h5", "best.weights.h5", "history.json"
 
 
@@ -18,7 +20,6 @@ class Checkpoint:
 
     def __init__(self, folder: Path, run: str):
         self.folder = folder.with_name(f"{folder.name}-{run}")
-        self.earlier = self.folder.with_name(self.folder.name + ".earlier")
 
     def restore(self, learner: keras.Model) -> list[dict]:
         """Puts the kept state into the learner and returns the history so far.
@@ -27,8 +28,7 @@ class Checkpoint:
             CheckpointError: what was kept is damaged.
         """
         learner.optimizer.build(learner.trainable_variables)
-        if self.earlier.exists() and not self.folder.exists():  # killed while one took the other's place
-            self.earlier.replace(self.folder)
+        files.recover(self.folder)
         if not self.folder.exists():
             return []
         try:
@@ -48,22 +48,15 @@ class Checkpoint:
 
     def keep(self, learner: keras.Model, history: list[dict], best: bool) -> None:
         """Replaces what was kept; a kill at any moment leaves one of the two whole."""
-        partial = self.folder.with_name(self.folder.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        learner.save_weights(partial / STATE)
-        shutil.copyfile(partial / STATE if best else self.folder / BEST, partial / BEST)
-        (partial / HISTORY).write_text(json.dumps(history), encoding="utf-8")
-        shutil.rmtree(self.earlier, ignore_errors=True)
-        if self.folder.exists():
-            self.folder.replace(self.earlier)
-        partial.replace(self.folder)
-        shutil.rmtree(self.earlier, ignore_errors=True)
+        with files.whole_folder(self.folder) as partial:
+            learner.save_weights(partial / STATE)
+            shutil.copyfile(partial / STATE if best else self.folder / BEST, partial / BEST)
+            (partial / HISTORY).write_text(json.dumps(history), encoding="utf-8")
 
     def forget(self) -> None:
         """Once the result is written."""
-        for folder in (self.folder, self.earlier):
-            shutil.rmtree(folder, ignore_errors=True)
+        files.recover(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _load(self, learner: keras.Model, name: str) -> None:
         try:

@@ -12,18 +12,19 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from sklearn.metrics import f1_score
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import backbones, extract, weights
-from pipeline.finetuning_params import BACKBONE, Finetune
+from pipeline.encoders import backbones, extract, store, weights
+from pipeline.evaluation import classification
+from pipeline.params.backbones import BACKBONES
+from pipeline.params.finetuning import BACKBONE, Finetune
+from pipeline.params.sections import nearest
 from pipeline.progress import progress
-from pipeline.sections import nearest
 from pipeline.training import batches, checkpoint, objective
 
 EPOCH, MONITOR = "epoch", "validation_mAP"
-Judge = Callable[[pd.DataFrame, np.ndarray, list[str]], dict[str, float]]
+Validate = Callable[[pd.DataFrame, np.ndarray, list[str]], dict[str, float]]
 
 
 class FitError(RuntimeError):
@@ -31,7 +32,7 @@ class FitError(RuntimeError):
 
 
 def finetune_encoder(
-    data: str, name: str, spec: Finetune, frame: pd.DataFrame, judge: Judge
+    data: str, name: str, spec: Finetune, frame: pd.DataFrame, validate: Validate
 ) -> tuple[pd.DataFrame, dict]:
     """Trains, writes the weights under `name`, and returns the history, a row per epoch, and the final metrics.
 
@@ -40,7 +41,7 @@ def finetune_encoder(
     the result, by mAP on the validated part of train; without, the last epoch's. The test part is read once, at the end.
 
     Args:
-        judge: (catalogue rows, embeddings (N, D), relevances) → mAP of each relevance.
+        validate: (catalogue rows, embeddings (N, D), relevances) → mAP of each relevance.
 
     Raises:
         FitError: one class only, a layer that is not there, a loss that is no number, too little memory.
@@ -57,7 +58,7 @@ def finetune_encoder(
         keras.config.set_dtype_policy(spec.precision)
         tf.config.experimental.enable_op_determinism()
         with _strategy(spec).scope():
-            return _Run(data, name, spec, parts, names, judge).to_the_end()
+            return _Run(data, name, spec, parts, names, validate).to_the_end()
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise FitError(
             f"out of memory with batches of {spec.batches.size} pictures of {spec.image_size}; lower batches.size, "
@@ -70,8 +71,8 @@ def finetune_encoder(
 class _Run:
     """One training run: its network, its data, and where it has got to."""
 
-    def __init__(self, data, name, spec, parts, names, judge):
-        self.data, self.name, self.spec, self.parts, self.names, self.judge = data, name, spec, parts, names, judge
+    def __init__(self, data, name, spec, parts, names, validate):
+        self.data, self.name, self.spec, self.parts, self.names, self.validate = data, name, spec, parts, names, validate
         self.encoder = backbones.encoder(spec)
         weights.load_start(self.encoder, paths.weights(data, spec.init))
         freeze(self.encoder.get_layer("backbone"), spec.frozen)
@@ -123,10 +124,10 @@ class _Run:
             raise FitError(f"the loss of epoch {epoch + 1} is {bar.logs['loss']}; lower optimiser.learning_rate. "
                            f"Received: {spec.optimiser.learning_rate}")  # fmt: skip
         embeddings = self._embed(source, "validate")
-        found = self.judge(self.parts["validate"], embeddings, spec.monitor)
-        row = {EPOCH: epoch + 1, **bar.logs, MONITOR: float(np.mean(list(found.values()))),
-               **{f"{MONITOR}_{relevance}": value for relevance, value in found.items()},
-               **{f"validation_{key}": value for key, value in self._accuracy("validate", embeddings).items()}}  # fmt: skip
+        reached = self.validate(self.parts["validate"], embeddings, spec.monitor)
+        row = {EPOCH: epoch + 1, **bar.logs, MONITOR: float(np.mean(list(reached.values())))}
+        row |= {f"{MONITOR}_{relevance}": value for relevance, value in reached.items()}
+        row |= {f"validation_{key}": value for key, value in self._accuracy("validate", embeddings).items()}
         return {key: value if key == EPOCH else round(float(value), 6) for key, value in row.items()}
 
     def _source(self, archive):
@@ -142,8 +143,8 @@ class _Run:
     def _embed(self, source, part: str) -> np.ndarray:
         """Embeddings of a part in its own order, unchanged pictures; float32 (N, D)."""
         rows = batches.LabelBatches(source(part), {}, np.arange(len(self.parts[part])), max(self.spec.batches.size, 64))
-        found = [self.forward(rows[number][0]).numpy() for number in range(len(rows))]
-        return np.concatenate([np.empty((0, self.learner.body.output_shape[-1]), np.float32), *found])
+        embeddings = [self.forward(rows[number][0]).numpy() for number in range(len(rows))]
+        return np.concatenate([np.empty((0, self.learner.body.output_shape[-1]), np.float32), *embeddings])
 
     def _accuracy(self, part: str, embeddings: np.ndarray) -> dict[str, float]:
         """Of the first label that the objective names: accuracy, and F1 averaged over the classes that the part holds.
@@ -154,14 +155,13 @@ class _Run:
         if label is None or not len(embeddings):
             return {}
         scores = keras.ops.convert_to_numpy(self.learner.classifier(label)(embeddings))
-        column = catalog.PRODUCT if label == "product" else label
+        column = batches.column_of(label)
         known = self.parts[part][column].notna().to_numpy()
         if not known.any():
             return {}
-        right = self.parts[part][column].to_numpy()[known]
-        said = np.array(self.names[label], object)[scores.argmax(axis=1)][known]
-        macro = f1_score(right, said, labels=np.unique(right), average="macro", zero_division=0)
-        return {"accuracy": round(float((right == said).mean()), 6), "macro_f1": round(float(macro), 6)}
+        predicted = np.array(self.names[label], object)[scores.argmax(axis=1)][known]
+        values = classification.accuracy(self.parts[part][column].to_numpy()[known], predicted)
+        return {"accuracy": round(values["accuracy"], 6), "macro_f1": round(values["macro F1"], 6)}
 
     def _save(self, metrics: dict) -> None:
         heads = [layer for layer in self.encoder.layers if layer.name == "head"]
@@ -180,9 +180,9 @@ class _Run:
             part: {label: codes.tolist() for label, codes in self.numbers[part].items()}
             for part in ("learn", "validate")
         }
-        judged = [catalog.label_codes(self.parts["validate"], relevance).tolist() for relevance in self.spec.monitor]
+        relevant = [catalog.label_codes(self.parts["validate"], relevance).tolist() for relevance in self.spec.monitor]
         ids = [self.parts[part][catalog.ID].tolist() for part in ("learn", "validate")]
-        facts = [self.spec.model_dump(), start, ids, labels, judged]
+        facts = [self.spec.model_dump(), start, ids, labels, relevant]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -203,7 +203,7 @@ def freeze(backbone: keras.Model, last: str | None) -> None:
             layer.trainable = False
 
 
-def frozen_features(data: str, spec: Finetune, frame: pd.DataFrame) -> extract.FeatureSet:
+def frozen_features(data: str, spec: Finetune, frame: pd.DataFrame) -> store.FeatureSet:
     """What the untrained backbone makes of each picture, taken once and kept under `build/` for the runs that follow."""
     network = {name: getattr(spec, name) for name in params.Network.model_fields}
     encoder = params.Encoder(**{**network, "head": []}, weights=spec.init, batch_size=64)
@@ -212,7 +212,7 @@ def frozen_features(data: str, spec: Finetune, frame: pd.DataFrame) -> extract.F
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     target = paths.BUILD / "training" / f"{data}-frozen-{key}.sqlite"
     if target.exists():
-        return extract.store.read(target)
+        return store.read(target)
     return extract.extract_features(data, "frozen", encoder, frame[catalog.ID].tolist(), target)
 
 
@@ -220,7 +220,7 @@ def _body(encoder: keras.Model, spec: Finetune) -> keras.Model:
     """What is trained: the encoder, or its head alone on features."""
     if spec.frozen != BACKBONE:
         return encoder
-    features = keras.Input((backbones.BACKBONES[spec.backbone].features,))
+    features = keras.Input((BACKBONES[spec.backbone].features,))
     return keras.Model(features, encoder.get_layer("head")(features))
 
 

@@ -111,6 +111,12 @@ def contrastive(anchors, keys, positive, candidate, margin: float):
     return _mean_where(pulled + pushed, ops.any(candidate, axis=1))
 
 
+# the losses that compare anchors with keys, and those that compare the two views of each image: a loss that a parameter
+# names is the function of that name
+PAIRS = {loss.__name__: loss for loss in (sup_con, triplet_batch_hard, triplet_semi_hard, contrastive)}
+VIEWS = {loss.__name__: loss for loss in (nt_xent_one_way,)}
+
+
 def cosines(embeddings, centres):
     """Cosine similarity to the nearest of each class's centres; (B, D) and (C, S, D) → (B, C)."""
     return ops.max(ops.einsum("bd,csd->bcs", unit(embeddings), unit(centres)), axis=-1)

@@ -5,10 +5,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from pipeline.encoders import backbones
-from pipeline.finetuning_params import Finetune
+from pipeline.params.finetuning import Finetune
 from pipeline.training import layers, losses
 from pipeline.training.batches import PICTURE
+
+COMMON = {"kind", "by", "weight", "memory"}  # of a term; what else it has are its loss's own settings
 
 
 class Learner(keras.Model):
@@ -17,15 +18,14 @@ class Learner(keras.Model):
     The labels of a batch are a dictionary of numbers (B,), −1 for none, as `batches.numbers` makes them.
 
     Args:
-        body: pictures or frozen features (B, …) → embeddings (B, D).
+        body: images or frozen features (B, …) → embeddings (B, D).
         spec: whose `objective`, `dropout` and `seed` count.
-        sizes: how many pictures each class has, by label: int (C,).
+        sizes: how many images each class has, by label: int (C,).
     """
 
     def __init__(self, body: keras.Model, spec: Finetune, sizes: dict[str, np.ndarray]):
         super().__init__(name="learner")
         self.body, self.terms = body, list(spec.objective)
-        self.margins = [_margins(term, sizes) for term in self.terms]
         self.own = [_own_layer(term, body.output_shape[-1], spec, sizes) for term in self.terms]
         self.means = [keras.metrics.Mean(name=name) for name in spec.names]
         self.built = True
@@ -37,17 +37,20 @@ class Learner(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The weighted sum of the terms, each recorded under its name."""
         total = 0.0
-        for term, own, margins, mean in zip(self.terms, self.own, self.margins, self.means, strict=True):
-            value = LOSSES[term.kind](term, own, margins, y_pred, y, training)
+        for term, own, mean in zip(self.terms, self.own, self.means, strict=True):
+            value = _value(term, own, y_pred, y, training)
             mean.update_state(value)
             total = total + term.weight * value
         return total / tf.distribute.get_strategy().num_replicas_in_sync  # replicas' gradients are added
 
     def classifier(self, label: str):
         """What names a label, embeddings (B, D) → scores (B, C): the first term's that was trained to; None without one."""
-        found = [own for term, own in zip(self.terms, self.own, strict=True)
-                 if term.kind in ("cross_entropy", "arcface") and term.by == label]  # fmt: skip
-        return found[0] if found else None
+        classifiers = [
+            own
+            for term, own in zip(self.terms, self.own, strict=True)
+            if term.kind in layers.OWN and term.by == label
+        ]
+        return classifiers[0] if classifiers else None
 
 
 def compiled(learner: Learner, spec: Finetune, steps: int) -> Learner:
@@ -65,67 +68,33 @@ def compiled(learner: Learner, spec: Finetune, steps: int) -> Learner:
     return learner
 
 
-def _pairs(loss):
+def _value(term, own, embeddings, y, training):
+    """One term's loss: of its own layer, of the two views, or of pairs."""
+    settings = {name: value for name, value in term if name not in COMMON}
+    if term.kind in layers.OWN:
+        return layers.OWN[term.kind].value(own, embeddings, y[term.by], training)
+    if term.kind in losses.VIEWS:
+        half = ops.shape(embeddings)[0] // 2
+        return losses.VIEWS[term.kind](embeddings[:half], embeddings[half:], **settings)
+    return _of_pairs(losses.PAIRS[term.kind], settings, term, own, embeddings, y)
+
+
+def _of_pairs(loss, settings, term, memory, embeddings, y):
     """A loss over pairs within the batch, or between the batch and its term's memory."""
-
-    def value(term, memory, margins, embeddings, y, training):
-        setting = term.temperature if hasattr(term, "temperature") else term.margin
-        numbers = y[PICTURE if term.by == "view" else term.by]
-        if memory is None:
-            positive = ops.logical_and(numbers[:, None] == numbers[None, :], numbers[:, None] >= 0)
-            other = ops.logical_not(ops.eye(ops.shape(numbers)[0], dtype="bool"))
-            return loss(embeddings, embeddings, positive, other, setting)
-        keys, known = memory(embeddings, ops.stack([numbers, y[PICTURE]], axis=1))
-        positive = ops.logical_and(numbers[:, None] == known[None, :, 0], numbers[:, None] >= 0)
-        other = ops.logical_and(known[None, :, 1] >= 0, y[PICTURE][:, None] != known[None, :, 1])
-        return ops.where(memory.batches > term.memory.warm_up, loss(embeddings, keys, positive, other, setting), 0.0)
-
-    return value
-
-
-def _cross_entropy(term, classifier, margins, embeddings, y, training):
-    return losses.cross_entropy(classifier(embeddings, training=training), y[term.by])
-
-
-def _arcface(term, centres, margins, embeddings, y, training):
-    logits = losses.arcface_logits(embeddings, centres.centres, ops.maximum(y[term.by], 0), term.scale, margins)
-    return losses.cross_entropy(logits, y[term.by])
-
-
-def _nt_xent_one_way(term, own, margins, embeddings, y, training):
-    half = ops.shape(embeddings)[0] // 2
-    return losses.nt_xent_one_way(embeddings[:half], embeddings[half:], term.temperature)
-
-
-LOSSES = {
-    "cross_entropy": _cross_entropy,
-    "arcface": _arcface,
-    "nt_xent_one_way": _nt_xent_one_way,
-    "sup_con": _pairs(losses.sup_con),
-    "triplet_batch_hard": _pairs(losses.triplet_batch_hard),
-    "triplet_semi_hard": _pairs(losses.triplet_semi_hard),
-    "contrastive": _pairs(losses.contrastive),
-}
+    numbers = y[PICTURE if term.by == "view" else term.by]
+    if memory is None:
+        positive = ops.logical_and(numbers[:, None] == numbers[None, :], numbers[:, None] >= 0)
+        other = ops.logical_not(ops.eye(ops.shape(numbers)[0], dtype="bool"))
+        return loss(embeddings, embeddings, positive, other, **settings)
+    keys, known = memory(embeddings, ops.stack([numbers, y[PICTURE]], axis=1))
+    positive = ops.logical_and(numbers[:, None] == known[None, :, 0], numbers[:, None] >= 0)
+    other = ops.logical_and(known[None, :, 1] >= 0, y[PICTURE][:, None] != known[None, :, 1])
+    return ops.where(memory.batches > term.memory.warm_up, loss(embeddings, keys, positive, other, **settings), 0.0)
 
 
 def _own_layer(term, dimension: int, spec: Finetune, sizes: dict[str, np.ndarray]):
     """What a term learns or keeps besides the embedding; None for most."""
-    if term.kind == "cross_entropy":
-        return backbones.classifier(term.by, dimension, len(sizes[term.by]), spec.dropout, spec.seed)
-    if term.kind == "arcface":
-        return layers.Centres(dimension, len(sizes[term.by]), term.sub_centres)
+    if term.kind in layers.OWN:
+        return layers.OWN[term.kind].make(term, dimension, sizes[term.by], spec.dropout, spec.seed)
     memory = getattr(term, "memory", None)
     return layers.Memory(dimension, memory.size, columns=2) if memory else None
-
-
-def _margins(term, sizes: dict[str, np.ndarray]):
-    """ArcFace's margin, or one per class (C,): between [low, high] as n^(−1/4) of the class's n pictures lies.
-
-    Source: Ha et al. (2020), "Google Landmark Recognition 2020 Competition Third Place Solution": dynamic margins.
-    """
-    if term.kind != "arcface" or not isinstance(term.margin, list):
-        return getattr(term, "margin", None)
-    low, high = term.margin
-    rarity = np.maximum(sizes[term.by], 1) ** -0.25
-    spread = max(rarity.max() - rarity.min(), 1e-9)
-    return (low + (high - low) * (rarity - rarity.min()) / spread).astype(np.float32)

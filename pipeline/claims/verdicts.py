@@ -1,127 +1,28 @@
-"""`params/claims.yaml`: what the documents say, and what the measurements make of it.
+"""What the measurements make of the claims: a verdict for each, and the evidence that it rests on.
 
-A claim names its place, its words, what they mean in this study's terms, and how it is judged. A verdict rests on
-measurements of the thesis's own pictures, all of them; where one is missing it says how to get it. Adding a claim
-takes an entry in the file and no code.
+A verdict rests on measurements of the thesis's own images, all of them; where one is missing it says how to get it.
 """
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
-from pipeline import paths
+from pipeline.claims.claim import Claim, Document, Untestable
+from pipeline.claims.summary import (
+    COLUMNS,
+    CONTRADICTED,
+    DIFFERS,
+    INCONSISTENT,
+    NOT_RUN,
+    NOT_TESTABLE,
+    REPRODUCED,
+    row_of,
+)
 from pipeline.evaluation import statistics
-from pipeline.sections import ParamsError, Section, check, read_yaml
+from pipeline.evaluation.keys import key, split
 
-REPRODUCED, DIFFERS, CONTRADICTED = "reproduced", "differs", "contradicted"
-INCONSISTENT, NOT_TESTABLE, NOT_RUN = "inconsistent in the document", "not testable", "not run"
-VERDICTS = [REPRODUCED, DIFFERS, CONTRADICTED, INCONSISTENT, NOT_TESTABLE, NOT_RUN]
-OTHER_PICTURES = "these are not the thesis's pictures, all of them; run data=fashion_small"
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Value(Section):
-    """Judged by a value: reproduced within `tolerance` of what was reported, or when its interval holds it."""
-
-    kind: Literal["value"]
-    key: Text
-    tolerance: Annotated[float, Field(ge=0)]
-
-
-class Bound(Section):
-    """Judged by a bound: reproduced when the value's interval lies on the claim's side, contradicted on the other."""
-
-    kind: Literal["bound"]
-    key: Text
-    at_least: float | None = None
-    at_most: float | None = None
-
-
-class Difference(Section):
-    """Judged by differences, first − second, of every pair that was run: paired by query where both have the same
-    queries, else of independent draws.
-
-    `above` 0: reproduced when every interval lies above `margin`, contradicted when one lies below −margin.
-    `within`: reproduced when every interval lies within ± margin, contradicted when one lies wholly outside.
-    """
-
-    kind: Literal["difference"]
-    pairs: Annotated[list[Annotated[list[Text], Field(min_length=2, max_length=2)]], Field(min_length=1)]
-    at: Text
-    expect: Literal["above", "within"]
-    margin: Annotated[float, Field(ge=0)] = 0.0
-
-
-class Order(Section):
-    """Judged by the order of values without intervals: each must be at least the next; contradicted when reversed.
-
-    `complete`: the family of keys that holds them; no other of it may stand before the last.
-    """
-
-    kind: Literal["order"]
-    keys: Annotated[list[Text], Field(min_length=2)]
-    complete: Text | None = None
-
-
-class Document(Section):
-    """Not measured: the document contradicts itself, as `contradiction` says."""
-
-    kind: Literal["document"]
-
-
-class Untestable(Section):
-    """Not measured: something is missing from the document or from what can be had."""
-
-    kind: Literal["untestable"]
-    missing: Text
-
-
-class Claim(Section):
-    """One statement of one document."""
-
-    document: Literal["000", "001", "002", "003", "004"]
-    place: Text
-    words: Text
-    meaning: Text
-    reported: float | str | None = None
-    judge: Annotated[Value | Bound | Difference | Order | Document | Untestable, Field(discriminator="kind")]
-    contradiction: str | None = None
-    how: str | None = None
-    see: str | None = None
-    headline: bool = False
-
-
-class Registry(Section):
-    """The whole file: claims by their names."""
-
-    claims: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]*$")], Claim]
-
-
-def load(path: Path = paths.CLAIMS) -> dict[str, Claim]:
-    """The claims by name.
-
-    Raises:
-        ParamsError: with one line per fault.
-    """
-    claims = check(Registry, read_yaml(path), Path(path).name).claims
-    for name, claim in claims.items():
-        if isinstance(claim.judge, Document) and not claim.contradiction:
-            raise ParamsError(f"{Path(path).name}: {name} is judged by its document and needs a contradiction")
-        if isinstance(claim.judge, Value) and not isinstance(claim.reported, int | float):
-            raise ParamsError(f"{Path(path).name}: {name} is judged by a value and needs a reported number. "
-                              f"Received: {claim.reported!r}")  # fmt: skip
-        if isinstance(claim.judge, Bound) and (claim.judge.at_least is None) == (claim.judge.at_most is None):
-            raise ParamsError(f"{Path(path).name}: {name} needs at_least or at_most, one of the two")
-    return claims
-
-
-def keys(claims: dict[str, Claim]) -> list[str]:
-    """Every single key that the claims ask for."""
-    return [key for claim in claims.values() for key in [getattr(claim.judge, "key", None)] if key]
+OTHER_IMAGES = "these are not the thesis's pictures, all of them; run data=fashion_small"
 
 
 def verdicts(
@@ -141,23 +42,13 @@ def verdicts(
     for name, claim in claims.items():
         measured = not isinstance(claim.judge, Document | Untestable)
         if measured and not comparable:
-            verdict, evidence, found = NOT_RUN, OTHER_PICTURES, []
+            verdict, evidence, used = NOT_RUN, OTHER_IMAGES, []
         else:
-            verdict, evidence, found = JUDGES[claim.judge.kind](claim, values, resampled)
+            verdict, evidence, used = JUDGES[claim.judge.kind](claim, values, resampled)
         if verdict == NOT_RUN and claim.how and comparable:
             evidence = f"{evidence}; {claim.how}"
-        rows.append({
-            "claim": name, "document": claim.document, "place": claim.place, "words": claim.words,
-            "meaning": claim.meaning, "reported": claim.reported, "verdict": verdict, "evidence": evidence,
-            "contradiction": claim.contradiction, "keys": " ".join(found).strip(), "see": claim.see,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def counts(table: pd.DataFrame) -> pd.DataFrame:
-    """How many claims of each document got which verdict."""
-    counted = pd.crosstab(table["document"], table["verdict"]).reindex(columns=VERDICTS, fill_value=0)
-    return pd.concat([counted, counted.sum().to_frame("all").T])
+        rows.append({**row_of(name, claim), "verdict": verdict, "evidence": evidence, "keys": " ".join(used).strip()})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _value(claim, values, resampled):
@@ -183,7 +74,7 @@ def _bound(claim, values, resampled):
 
 def _difference(claim, values, resampled):
     judge = claim.judge
-    pairs = [[f"{name}/{judge.at}" for name in pair] for pair in judge.pairs]
+    pairs = [[key(name, judge.at) for name in pair] for pair in judge.pairs]
     run = [pair for pair in pairs if all(np.isfinite(values.get(key, np.nan)) for key in pair)]
     if not run:
         return _missing(pairs[0], values)
@@ -213,7 +104,7 @@ def _order(claim, values, resampled):
     names = [key.removeprefix(f"{claim.judge.complete}/") for key in keys]
     shown = " ≥ ".join(f"{name} {_number(values[key])}" for name, key in zip(names, keys, strict=True))
     if not holds:
-        shown = f"does not hold: {shown}" + "".join(f"; {key.split('/')[-1]} {_number(values[key])}" for key in between)
+        shown = f"does not hold: {shown}" + "".join(f"; {split(key)[-1]} {_number(values[key])}" for key in between)
     return REPRODUCED if holds else CONTRADICTED if reversed_ else DIFFERS, shown, keys
 
 
@@ -233,7 +124,7 @@ JUDGES: dict[str, Callable] = {
 
 def _missing(keys, values):
     absent = [key for key in keys if key not in values or not np.isfinite(values[key])]
-    return (NOT_RUN, f"{absent[0].split('/')[0]} was not measured here", []) if absent else None
+    return (NOT_RUN, f"{split(absent[0])[0]} was not measured here", []) if absent else None
 
 
 def _draws(key, values, resampled):

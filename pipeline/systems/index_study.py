@@ -7,18 +7,32 @@ cannot slow down the next. Times are of this machine, at this moment: compare ro
 import multiprocessing
 import time
 from multiprocessing.connection import Connection
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import psutil
 from sklearn.decomposition import PCA
 
+from pipeline.evaluation.keys import NUMBER, Of, key
+from pipeline.evaluation.tables import Measured
+from pipeline.params.kinds import Index
+from pipeline.params.systems import IndexStudy
 from pipeline.progress import progress
 from pipeline.retrieval import indexes
-from pipeline.retrieval.distances import unit
-from pipeline.systems_params import IndexStudy
+from pipeline.vectors import unit
 
-INDEX, COMPONENTS, PICTURES = "index", "components", "pictures"
+INDEX, COMPONENTS, IMAGES, FAULT = "index", "components", "pictures", "fault"
+MEASURES = [
+    "build s",
+    "memory MB",
+    "single p50 ms",
+    "single p95 ms",
+    "batch p50 ms",
+    "batch p95 ms",
+    "overlap",
+]
+KEYS = [("index_study", Of(("index_studies",)), list(get_args(Index)), ["all", NUMBER], ["all", NUMBER], MEASURES)]
 # a fresh process per index without loading the libraries anew each time, where the system has it
 CONTEXT = multiprocessing.get_context(
     "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -26,7 +40,7 @@ CONTEXT = multiprocessing.get_context(
 SPREAD = 0.05  # of a jittered copy: the length of what is added to a vector of length 1
 
 
-def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: IndexStudy) -> pd.DataFrame:
+def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: IndexStudy) -> Measured:
     """A row per index, number of components and size of the gallery.
 
     `build s`, `memory MB` (what building added to the process), `single p50 ms` and `p95` (one query at a time),
@@ -51,19 +65,19 @@ def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: Inde
             searched = _grown(reduced, size, run.seed)
             _, exact = indexes.build("exact", searched)(asking, run.neighbours)
             for kind in progress(run.indexes, f"{size:,} × {reduced.shape[1]}", "index", len(run.indexes)):
-                found = _measured(kind, searched, asking, exact, run)
-                rows.append({INDEX: kind, COMPONENTS: reduced.shape[1], PICTURES: size, **found})
-    return pd.DataFrame(rows)
+                costs = _measured(kind, searched, asking, exact, run)
+                rows.append({INDEX: kind, COMPONENTS: reduced.shape[1], IMAGES: size, **costs})
+    return _by_key(pd.DataFrame(rows), gallery.shape)
 
 
-def values(table: pd.DataFrame, shape: tuple[int, int]) -> dict[str, float]:
+def _by_key(table: pd.DataFrame, shape: tuple[int, int]) -> Measured:
     """The table by key, `index/dimensions/pictures/what`; `all` also names the gallery's own numbers of both, `shape`."""
-    found = {}
+    values = {}
     for row in table.to_dict("records"):
-        kind, dimensions, pictures = (row.pop(name) for name in (INDEX, COMPONENTS, PICTURES))
-        places = [(dimensions, pictures), *([("all", "all")] if (pictures, dimensions) == shape else [])]
-        found |= {f"{kind}/{d}/{g}/{what}": value for d, g in places for what, value in row.items() if what != "fault"}
-    return {key: float(value) for key, value in found.items() if pd.notna(value)}
+        kind, dimensions, images = (row.pop(name) for name in (INDEX, COMPONENTS, IMAGES))
+        places = [(dimensions, images), *([("all", "all")] if (images, dimensions) == shape else [])]
+        values |= {key(kind, d, g, what): value for d, g in places for what, value in row.items() if what != FAULT}
+    return Measured(table, {text: float(value) for text, value in values.items() if pd.notna(value)})
 
 
 def _reduced(gallery, queries, train, components: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +111,7 @@ def _measured(kind, gallery, queries, exact, run) -> dict:
         return ours.recv()
     except EOFError:
         child.join()
-        return {"fault": f"its process ended with {child.exitcode}"}
+        return {FAULT: f"its process ended with {child.exitcode}"}
     except BaseException:  # interrupted
         child.terminate()
         raise
@@ -109,10 +123,10 @@ def _child(connection: Connection, kind, gallery, queries, exact, run) -> None:
     try:
         connection.send(measure(kind, gallery, queries, exact, run))
     except (indexes.IndexMissing, MemoryError) as error:
-        connection.send({"fault": str(error) or type(error).__name__})
+        connection.send({FAULT: str(error) or type(error).__name__})
 
 
-def measure(kind: indexes.Kind, gallery: np.ndarray, queries: np.ndarray, exact: np.ndarray, run: IndexStudy) -> dict:
+def measure(kind: Index, gallery: np.ndarray, queries: np.ndarray, exact: np.ndarray, run: IndexStudy) -> dict:
     """Builds one index and asks it; `exact`: the true distances (Q, K)."""
     process = psutil.Process()
     indexes.build(kind, gallery[:2])(queries[:2], 1)  # libraries loaded and kernels compiled: not the index's cost
@@ -120,24 +134,21 @@ def measure(kind: indexes.Kind, gallery: np.ndarray, queries: np.ndarray, exact:
     search = indexes.build(kind, gallery, run.seed)
     built, memory = time.perf_counter() - start, process.memory_info().rss - before
     single, _ = _timed(search, queries, 1, run)
-    batched, found = _timed(search, queries, run.batch, run)
-    return {
-        "build s": built, "memory MB": memory / 1e6,
-        "single p50 ms": np.median(single) * 1e3, "single p95 ms": np.quantile(single, 0.95) * 1e3,
-        "batch p50 ms": np.median(batched) * 1e3, "batch p95 ms": np.quantile(batched, 0.95) * 1e3,
-        "overlap": float(indexes.overlap(found, exact[: len(found)]).mean()), "fault": "",
-    }  # fmt: skip
+    batched, distances = _timed(search, queries, run.batch, run)
+    overlap = float(indexes.overlap(distances, exact[: len(distances)]).mean())
+    times = [np.quantile(seconds, share) * 1e3 for seconds in (single, batched) for share in (0.5, 0.95)]
+    return dict(zip(MEASURES, [built, memory / 1e6, *times, overlap], strict=True)) | {FAULT: ""}
 
 
 def _timed(search: indexes.Search, queries: np.ndarray, size: int, run: IndexStudy) -> tuple[list[float], np.ndarray]:
     """The seconds of each batch of `size` queries, until all have asked or the time is up; and the distances found."""
     size = min(size, len(queries))
     search(queries[:size], run.neighbours)  # the first is slower: memory is touched, threads begin
-    seconds, found, begin = [], [], time.perf_counter()
+    seconds, distances, begin = [], [], time.perf_counter()
     for start in range(0, len(queries) - size + 1, size):
         at = time.perf_counter()
-        found.append(search(queries[start : start + size], run.neighbours)[1])
+        distances.append(search(queries[start : start + size], run.neighbours)[1])
         seconds.append(time.perf_counter() - at)
         if time.perf_counter() - begin > run.seconds:
             break
-    return seconds, np.concatenate(found)
+    return seconds, np.concatenate(distances)

@@ -65,7 +65,7 @@ def rank(
     queries: FeatureSet,
     gallery: FeatureSet,
     distance: str,
-    copies: tuple[np.ndarray, np.ndarray] | None = None,
+    duplicates: tuple[np.ndarray, np.ndarray] | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """The whole gallery in order of distance for each query, chunk by chunk: never a full (Q, G) matrix.
@@ -73,8 +73,8 @@ def rank(
     Equal distances stand in the gallery's order. What must not be found is put behind everything else.
 
     Args:
-        copies: a number per query and per gallery item; a gallery item whose number is its query's is the query
-            itself or a copy of it, and gets the distance infinity. None: nothing is left out.
+        duplicates: a number per query and per gallery item; a gallery item whose number is its query's is the query
+            itself or a duplicate of it, and gets the distance infinity. None: nothing is left out.
 
     Yields:
         The chunk's slice of the queries; int32 (chunk, G) gallery positions, nearest first; float32 (chunk, G) the
@@ -90,9 +90,9 @@ def rank(
 
     def ranked(part: slice) -> tuple[slice, np.ndarray, np.ndarray]:
         distances = measure(queries.vectors[part])
-        if copies is not None:
-            distances[copies[0][part, None] == copies[1]] = np.inf
-        return part, ascending(distances), distances
+        if duplicates is not None:
+            distances[duplicates[0][part, None] == duplicates[1]] = np.inf
+        return part, ascending(distances, f"{distance} distances"), distances
 
     # a worker per core, each with single-threaded BLAS: sorting then costs no core its turn at the products
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -106,24 +106,24 @@ def rank(
 
 
 def nearest(
-    order: np.ndarray, distances: np.ndarray, copies: tuple[np.ndarray, np.ndarray], count: int
+    order: np.ndarray, distances: np.ndarray, duplicates: tuple[np.ndarray, np.ndarray], count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The first `count` of a ranking of everything, once the query and its copies are passed over.
+    """The first `count` of a ranking of everything, once the query and its duplicates are passed over.
 
     Args:
         order: int32 (Q, G), nearest first.
         distances: float32 (Q, G), in the gallery's order.
-        copies: numbers (Q,) and (G,); a gallery item with its query's number is the query itself or a copy.
+        duplicates: numbers (Q,) and (G,); a gallery item with its query's number is the query itself or a duplicate.
 
     Returns:
         Gallery positions and distances, (Q, K) each; infinite where the gallery holds fewer.
     """
-    most = np.bincount(copies[1]).max()  # no query has more copies than the largest group of them
+    most = np.bincount(duplicates[1]).max()  # no query has more duplicates than the largest group of them
     first = order[:, : count + most]
-    passed = copies[0][:, None] == copies[1][first]
+    passed = duplicates[0][:, None] == duplicates[1][first]
     kept = np.take_along_axis(first, np.argsort(passed, axis=1, kind="stable")[:, :count], axis=1)
-    found = np.take_along_axis(distances, kept, axis=1)
-    return kept, np.where(copies[0][:, None] == copies[1][kept], np.float32(np.inf), found)
+    kept_distances = np.take_along_axis(distances, kept, axis=1)
+    return kept, np.where(duplicates[0][:, None] == duplicates[1][kept], np.float32(np.inf), kept_distances)
 
 
 def search(
@@ -131,12 +131,12 @@ def search(
     gallery: FeatureSet,
     distance: str,
     count: int,
-    copies: tuple[np.ndarray, np.ndarray] | None = None,
+    duplicates: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Neighbours:
-    """The `count` nearest gallery items of each query, fewer where the gallery is smaller. `copies`: as in `rank`."""
+    """The `count` nearest gallery items of each query, fewer where the gallery is smaller. `duplicates`: as in `rank`."""
     ranked = [
         (order[:, :count], np.take_along_axis(distances, order[:, :count], axis=1))
-        for _, order, distances in rank(queries, gallery, distance, copies)
+        for _, order, distances in rank(queries, gallery, distance, duplicates)
     ]
     return collected(queries.ids, gallery.ids, ranked)
 
@@ -144,22 +144,27 @@ def search(
 def collected(query_ids: np.ndarray, gallery_ids: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> Neighbours:
     """The neighbours of all queries from those of each chunk: gallery positions and distances, (chunk, K) each."""
     order, distances = (np.concatenate(part) for part in zip(*parts, strict=True))
-    found = np.isfinite(distances).sum(axis=1).min()  # a column of nothing but copies is no neighbour
-    return Neighbours(query_ids, gallery_ids[order[:, :found]], distances[:, :found])
+    count = np.isfinite(distances).sum(axis=1).min()  # a column of nothing but duplicates is no neighbour
+    return Neighbours(query_ids, gallery_ids[order[:, :count]], distances[:, :count])
 
 
-def ascending(distances: np.ndarray) -> np.ndarray:
+def ascending(distances: np.ndarray, what: str = "distances") -> np.ndarray:
     """A stable argsort of non-negative float32 (N, G): int32 (N, G).
 
     The bits of a non-negative float32 sort like a whole number. With the position behind them every key is
     different, so NumPy's fast unstable sort gives the stable order.
+
+    Raises:
+        ValueError: a number below 0, or none, which would stand in the wrong place; `what` is named.
     """
     order = np.empty(distances.shape, np.int32)
     positions = np.arange(distances.shape[1], dtype=np.uint64)
-    for row, found in zip(distances.view(np.uint32), order, strict=True):  # a row at a time stays in the cache
-        keys = row.astype(np.uint64)
+    for row, sorted_row in zip(distances, order, strict=True):  # a row at a time stays in the cache
+        if row.size and not row.min() >= 0:  # also where the smallest is not a number
+            raise ValueError(f"{what} must be numbers of 0 or more. Received: {row.min()}")
+        keys = row.view(np.uint32).astype(np.uint64)
         keys <<= np.uint64(32)
         keys |= positions
         keys.sort()
-        np.copyto(found, keys, casting="unsafe")  # the low half is the position
+        np.copyto(sorted_row, keys, casting="unsafe")  # the low half is the position
     return order

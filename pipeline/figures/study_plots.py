@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.report.plots import GREY, PLAIN, QUERY, RIGHT, WRONG, done
+from pipeline.figures.plots import GREY, PLAIN, QUERY, RIGHT, WRONG, done
 
 VERDICT_COLOURS = [RIGHT, "#e0a030", WRONG, "#8e44ad", GREY, "#dfe3e6"]
 

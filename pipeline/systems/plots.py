@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from pipeline.report.plots import GREY, RIGHT, done
+from pipeline.figures.plots import GREY, RIGHT, done
 
 
 def growth(table: pd.DataFrame, time: str, title: str) -> Figure:

@@ -11,8 +11,9 @@ import pandas as pd
 from PIL import Image
 
 from pipeline import paths
-from pipeline.data import catalog, images, photos
+from pipeline.data import catalog, images
 from pipeline.data.boxes import TABLE, Box
+from pipeline.systems import simulation
 
 GIVEN = "given"
 
@@ -53,5 +54,5 @@ def simulated(data: str, frame: pd.DataFrame, rows: np.ndarray, kinds: list[str]
             picture = images.decode(archive.read(identity))
             for kind in kinds:
                 known = hashlib.sha256(f"{seed} {kind} {identity}".encode()).digest()
-                made, box = photos.simulate(picture, kind, np.random.default_rng(list(known)))
+                made, box = simulation.simulate(picture, kind, np.random.default_rng(list(known)))
                 yield Photo(f"{identity} {kind}", kind, int(row), box, made)

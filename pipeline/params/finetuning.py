@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
-from pipeline.networks import Count, Label, Name, Network, Relevance, Seed
-from pipeline.sections import Section
+from pipeline.params.kinds import Count, Label, Relevance, Seed, WeightsName
+from pipeline.params.networks import Network
+from pipeline.params.sections import Section
 
 Kinship = Label | Literal["product", "view"]
 Weight = Annotated[float, Field(gt=0)]
@@ -137,7 +138,7 @@ class Finetune(Network):
     which then returns to its best epoch; null runs all epochs and keeps the last, as the thesis does.
     """
 
-    init: Name
+    init: WeightsName
     frozen: str | None
     split: Literal["product", "temporal"]
     share: Annotated[float, Field(gt=0, le=1)]  # of the learnt products

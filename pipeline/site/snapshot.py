@@ -14,14 +14,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from pipeline import params
 from pipeline.data import catalog
 from pipeline.retrieval import text
-from pipeline.retrieval.index import ascending
+from pipeline.retrieval.ranking import ascending
 from pipeline.site import products
 
-DIGITS = 6  # of a distance, as it is told
+DIGITS = 6  # of a distance, as it is shown
 VOTERS = 10  # nearest products that say what a photo shows
-FILTERS = [catalog.GENDER, catalog.MASTER, catalog.ARTICLE, catalog.COLOUR, catalog.SEASON, catalog.USAGE]
+FILTERS = [label for label in catalog.CLASSES if label != catalog.SUB]  # what a search may be narrowed to
 NOWHERE = np.float32(np.inf)
-Index = Literal["exact", "ivf", "hnsw", "ball_tree"]
+Index = Literal["exact", "ivf", "hnsw", "ball_tree"]  # of `params.Index`, those that pay on a site
 Some = Annotated[list[Annotated[str, Field(max_length=products.LONGEST)]], Field(max_length=50)]
 
 
@@ -29,7 +29,7 @@ class SearchError(ValueError):
     """A search that cannot be made; the message says what would work."""
 
 
-class Question(pydantic.BaseModel):
+class _Question(pydantic.BaseModel):
     """What is searched, and how. A photo comes beside it; without one, `like` or `text` must say what is wanted."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -47,26 +47,24 @@ class Question(pydantic.BaseModel):
     box: Annotated[
         str | None, Field(max_length=80, description="x,y,width,height: the photo's part to search with")
     ] = None
-    gender: Some = []
-    masterCategory: Some = []
-    articleType: Some = []
-    baseColour: Some = []
-    season: Some = []
-    usage: Some = []
+
+
+# a search that may also be narrowed by each filter
+Question = pydantic.create_model("Question", __base__=_Question, **{name: (Some, []) for name in FILTERS})
 
 
 @dataclass(frozen=True)
-class Stock:
+class Snapshot:
     """All products at one moment, the catalogue's and then the added ones: replaced by a change, never changed itself.
 
-    `hidden`: bool (G,), what was taken away. `copies`: a number per product, equal where the pictures' bytes are.
+    `hidden`: bool (G,), what was taken away. `duplicates`: a number per product, equal where the images' bytes are.
     `words`: TF-IDF rows of what describes each, (G, V), by the words of `vocabulary`. `added`: the added products' features
     (A, D) by encoder id.
     """
 
     frame: pd.DataFrame
     hidden: np.ndarray
-    copies: np.ndarray
+    duplicates: np.ndarray
     vocabulary: TfidfVectorizer
     words: sparse.csr_matrix
     added: dict[str, np.ndarray]
@@ -83,7 +81,7 @@ class Stock:
             raise SearchError(f"there is no product {identity[:80]!r}")
         return row
 
-    def told(self, row: int) -> dict[str, Any]:
+    def facts(self, row: int) -> dict[str, Any]:
         """A product's id, name and labels; None where one is blank."""
         facts = self.frame.iloc[row][[catalog.ID, catalog.PRODUCT, *catalog.LABELS]]
         return {name: None if pd.isna(value) else str(value) for name, value in facts.items()}
@@ -101,24 +99,24 @@ def with_added(frame: pd.DataFrame, added: list[tuple[str, dict]]) -> pd.DataFra
 
 
 def nearest(
-    stock: Stock, apart: np.ndarray, question: Question, row: int | None
+    snapshot: Snapshot, distances: np.ndarray, question: Question, row: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Positions of the products that are shown and of those that vote, nearest first, and the distances.
 
     Args:
-        apart: the distance of every product, (G,); equal ones stand in the catalogue's order.
+        distances: the distance of every product, (G,); equal ones stand in the catalogue's order.
         row: the product that asks, which is not found, nor is a copy of its picture; None for a photo or words.
     """
-    apart = apart.astype(np.float32)
-    apart[stock.hidden] = NOWHERE
+    distances = distances.astype(np.float32)
+    distances[snapshot.hidden] = NOWHERE
     if row is not None:
-        apart[stock.copies == stock.copies[row]] = NOWHERE
-    order = ascending(np.maximum(apart, 0)[None])[0]
-    order = order[np.isfinite(apart[order])]
-    wanted = np.ones(len(apart), bool)
+        distances[snapshot.duplicates == snapshot.duplicates[row]] = NOWHERE
+    order = ascending(np.maximum(distances, 0)[None])[0]
+    order = order[np.isfinite(distances[order])]
+    wanted = np.ones(len(distances), bool)
     for name in FILTERS:
         if chosen := getattr(question, name):
-            wanted &= stock.frame[name].isin(chosen).to_numpy()
+            wanted &= snapshot.frame[name].isin(chosen).to_numpy()
     if question.farthest is not None:
-        wanted &= apart.round(DIGITS) <= question.farthest  # as it is told, so that a told distance finds its product
-    return order[wanted[order]][: question.count], order[:VOTERS], apart
+        wanted &= distances.round(DIGITS) <= question.farthest  # as it is shown, so that a shown distance finds its product
+    return order[wanted[order]][: question.count], order[:VOTERS], distances

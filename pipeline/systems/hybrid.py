@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,15 +17,19 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import metrics, protocols, statistics
+from pipeline.evaluation import protocols, statistics
+from pipeline.evaluation.keys import ANY, NUMBER, Of, key
+from pipeline.evaluation.tables import Measured
+from pipeline.params.kinds import Relevance
+from pipeline.params.systems import Hybrid
 from pipeline.progress import progress
-from pipeline.retrieval import index, indexes, text
-from pipeline.retrieval.distances import unit
-from pipeline.systems_params import Hybrid
+from pipeline.retrieval import indexes, ranking, text
+from pipeline.vectors import unit
 
 CHUNK = 64  # queries at once, each ranked under every weight
 TEXT, MODE, PART, RELEVANCE, QUERY, WEIGHT, AP = "text", "mode", "part", "relevance", "query", "weight", "AP"
 OWN, TYPED, PSEUDO = "own", "typed", "pseudo"
+KEYS = [("hybrid", Of(("hybrids",)), ANY, [OWN, TYPED, PSEUDO], NUMBER, list(get_args(Relevance)), "mAP")]
 
 
 def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFrame:
@@ -38,43 +43,40 @@ def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFr
         ValueError: features of other pictures.
         TextError: a text of columns that are not there, or without words.
     """
-    protocols.check_same_pictures(features, frame)
-    rows = np.concatenate([_chosen(frame, part, run) for part in (catalog.TRAIN, catalog.TEST)])
-    train = (frame[catalog.SPLIT] == catalog.TRAIN).to_numpy()
-    images, copies = unit(features.vectors), protocols.copies_of(frame)
-    near = nearest_others(images, rows, copies, run.pseudo_neighbours)
+    protocols.check_same_images(features, frame)
+    parts = [catalog.rows_of(frame, part) for part in (catalog.TRAIN, catalog.TEST)]
+    rows = np.concatenate([catalog.draw(part, run.queries, run.seed) for part in parts])
+    images = unit(features.vectors)
+    near = nearest_others(images, rows, catalog.duplicates(frame), run.pseudo_neighbours)
     typed = text.descriptions(frame.iloc[rows], run.typed)
     tables = []
     for name, columns in run.texts.items():
-        said = text.descriptions(frame, columns.columns, columns.without)
-        vectorizer = text.fit([said[row] for row in np.flatnonzero(train)])
-        gallery = vectorizer.transform(said)
+        descriptions = text.descriptions(frame, columns.columns, columns.without)
+        vectorizer = text.fit([descriptions[row] for row in parts[0]])
+        gallery = vectorizer.transform(descriptions)
         asked = {OWN: gallery[rows], TYPED: vectorizer.transform(typed), PSEUDO: text.pseudo(gallery, near)}
         for mode in run.modes:
-            found = _precisions((images, gallery), (images[rows], asked[mode]), rows, frame, run, f"{name}, {mode}")
-            tables.append(found.assign(**{TEXT: name, MODE: mode}))
+            pair = (images, gallery), (images[rows], asked[mode])
+            tables.append(_precisions(*pair, rows, frame, run, f"{name}, {mode}").assign(**{TEXT: name, MODE: mode}))
     return pd.concat(tables, ignore_index=True)
 
 
-def summarise(
-    precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid
-) -> tuple[pd.DataFrame, dict[str, float], dict[str, np.ndarray]]:
+def summarise(precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid) -> Measured:
     """A row per text, mode, relevance and weight: `mAP` of the test queries with its interval, and how it compares.
 
     `gain`, `gain low`, `gain high`: against the image alone, paired. `best`: the weight that train queries choose; `best low`
     and `best high`: between which weights 95 % of the resamples have their best one. `circular`: the query's text can
-    spell out what the search is judged by. Then the same mAP by key, `text/mode/weight/relevance/mAP`, and the draws'
-    means of each.
+    spell out what the search is judged by. The values are the same mAP by key, `text/mode/weight/relevance/mAP`.
     """
-    products, rows, values, resampled = protocols.products_of(frame), [], {}, {}
+    products, rows, values, resampled = catalog.products(frame), [], {}, {}
     for (name, mode, relevance), part in precisions.groupby([TEXT, MODE, RELEVANCE], sort=False):
         wide = {which: one.pivot(index=QUERY, columns=WEIGHT, values=AP) for which, one in part.groupby(PART)}
         judged = wide[catalog.TEST]
         draws = statistics.draws(len(judged), run.resamples, run.seed, products[judged.index])
         samples = statistics.resampled_means(draws, judged.to_numpy())
         for place, weight in enumerate(judged.columns):
-            key = f"{name}/{mode}/{weight:g}/{relevance}/mAP"
-            values[key], resampled[key] = float(judged[weight].mean()), samples[:, place]
+            place_of = key(name, mode, f"{weight:g}", relevance, "mAP")
+            values[place_of], resampled[place_of] = float(judged[weight].mean()), samples[:, place]
         low, high = statistics.interval(samples)
         gain_low, gain_high = statistics.interval(samples - samples[:, -1:])
         best_low, best_high = np.quantile(judged.columns.to_numpy()[samples.argmax(axis=1)], [0.025, 0.975])
@@ -84,7 +86,7 @@ def summarise(
             "gain": (judged.mean() - judged.mean().iloc[-1]).to_numpy(), "gain low": gain_low, "gain high": gain_high,
             "best": wide[catalog.TRAIN].mean().idxmax(), "best low": best_low, "best high": best_high,
         }))  # fmt: skip
-    return pd.concat(rows, ignore_index=True), values, resampled
+    return Measured(pd.concat(rows, ignore_index=True), values, resampled)
 
 
 def circular(run: Hybrid, text: str, mode: str, relevance: str) -> bool:
@@ -98,60 +100,55 @@ def circular(run: Hybrid, text: str, mode: str, relevance: str) -> bool:
         return False
     if relevance == "product":
         return mode == OWN and catalog.PRODUCT in columns
-    told = set(relevance.split("+")) - set(without)
+    spelt = set(catalog.label_columns(relevance)) - set(without)
     if catalog.PRODUCT not in columns:
-        told &= set(columns)
-    return bool(told & set(run.typed)) if mode == TYPED else bool(told)
+        spelt &= set(columns)
+    return bool(spelt & set(run.typed)) if mode == TYPED else bool(spelt)
 
 
-def nearest_others(images: np.ndarray, rows: np.ndarray, copies: np.ndarray, count: int) -> np.ndarray:
-    """The `count` pictures nearest to some of them, none of them the picture itself or a copy; positions (Q, K), −1 for none."""
-    most = np.bincount(copies).max()
-    found, _ = indexes.build("exact", images)(images[rows], count + most)
-    other = (found >= 0) & (copies[found] != copies[rows][:, None])
-    kept = np.take_along_axis(found, np.argsort(~other, axis=1, kind="stable"), axis=1)[:, :count]
+def nearest_others(images: np.ndarray, rows: np.ndarray, duplicates: np.ndarray, count: int) -> np.ndarray:
+    """The `count` images nearest to some of them, none of them the image itself or a duplicate; positions (Q, K), −1 for
+    none."""
+    most = np.bincount(duplicates).max()
+    positions, _ = indexes.build("exact", images)(images[rows], count + most)
+    other = (positions >= 0) & (duplicates[positions] != duplicates[rows][:, None])
+    kept = np.take_along_axis(positions, np.argsort(~other, axis=1, kind="stable"), axis=1)[:, :count]
     return np.where(np.sort(~other, axis=1)[:, :count], indexes.NOWHERE, kept)
-
-
-def _chosen(frame, part, run) -> np.ndarray:
-    rows = np.flatnonzero((frame[catalog.SPLIT] == part).to_numpy())
-    return np.sort(np.random.default_rng(run.seed).permutation(rows)[: run.queries])
 
 
 def _precisions(gallery, asked, rows, frame, run, words) -> pd.DataFrame:
     """AP of every query under every weight and relevance."""
     codes = {relevance: catalog.label_codes(frame, relevance) for relevance in run.relevances}
-    copies, everything, parts = protocols.copies_of(frame)[:, None], np.ones(len(frame), bool), []
-    asking = frame[catalog.SPLIT].to_numpy()[rows]
-    for part, weight, order in _ranked(gallery, asked, run.weights, words):
-        inside, found = metrics.seen(order, copies[rows[part]], copies, everything)
-        for relevance, own in codes.items():
-            hits = metrics.relevant_hits(inside, own[rows[part]], own, found)
-            values = metrics.average_precision(hits, hits.sum(axis=1))
-            parts.append(pd.DataFrame({QUERY: rows[part].astype(np.int32), PART: asking[part], RELEVANCE: relevance,
-                                       WEIGHT: weight, AP: values}))  # fmt: skip
-    return pd.concat(parts, ignore_index=True)
+    duplicates, asking = catalog.duplicates(frame), frame[catalog.SPLIT].to_numpy()[rows]
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {QUERY: rows[part].astype(np.int32), PART: asking[part], RELEVANCE: relevance, WEIGHT: weight, AP: values}
+            )
+            for part, weight, order in _ranked(gallery, asked, run.weights, words)
+            for relevance, values in protocols.strict_precisions(order, rows[part], duplicates, codes).items()
+        ],
+        ignore_index=True,
+    )
 
 
 def _ranked(gallery, asked, weights, words) -> Iterator[tuple[slice, float, np.ndarray]]:
     """Everything in order of the mixed distance, for each chunk of queries and each weight: int32 (chunk, G)."""
     images, texts = gallery
-    texts = sparse.csc_matrix(texts.T)
+    texts, total = sparse.csc_matrix(texts.T), asked[0].shape[0]
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in progress(
-            range(0, asked[0].shape[0], CHUNK), words, f"x{CHUNK} queries", -(-asked[0].shape[0] // CHUNK)
-        ):
-            part = slice(start, min(start + CHUNK, asked[0].shape[0]))
-            seen, said = asked[0][part] @ images.T, (asked[1][part] @ texts).toarray()
-            orders = pool.map(partial(_order, seen, said), weights)
+        for start in progress(range(0, total, CHUNK), words, f"x{CHUNK} queries", -(-total // CHUNK)):
+            part = slice(start, min(start + CHUNK, total))
+            by_image, by_text = asked[0][part] @ images.T, (asked[1][part] @ texts).toarray()
+            orders = pool.map(partial(_order, by_image, by_text), weights)
             yield from ((part, weight, order) for weight, order in zip(weights, orders, strict=True))
 
 
-def _order(seen: np.ndarray, said: np.ndarray, weight: float) -> np.ndarray:
-    return index.ascending(mixed(seen, said, weight))
+def _order(by_image: np.ndarray, by_text: np.ndarray, weight: float) -> np.ndarray:
+    return ranking.ascending(mixed(by_image, by_text, weight))
 
 
-def mixed(seen: np.ndarray, said: np.ndarray, weight: float) -> np.ndarray:
+def mixed(by_image: np.ndarray, by_text: np.ndarray, weight: float) -> np.ndarray:
     """1 − (weight · image cosine + (1 − weight) · text cosine), at least 0; float32, the shape of both."""
-    similarity = np.float32(weight) * seen + np.float32(1 - weight) * said
+    similarity = np.float32(weight) * by_image + np.float32(1 - weight) * by_text
     return np.clip(np.float32(1) - similarity, 0, 2).astype(np.float32, copy=False)

@@ -6,21 +6,15 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
-from pipeline.networks import Count, Label, Name, Relevance, Seed
-from pipeline.sections import Section
-
-SYSTEMS = {  # the smaller documents' systems: a stage and its notebook, and the section with its items
-    "index_study": "index_studies", "hybrid": "hybrids", "user_photos": "user_photos", "recommendation": "recommendations",
-}  # fmt: skip
-IndexKind = Literal["exact", "brute", "ball_tree", "kd_tree", "flat", "ivf", "hnsw", "annoy"]
-Column = Label | Literal["productDisplayName"]
+from pipeline.params.kinds import Column, Count, EncoderName, FeaturesName, Index, Label, Name, Relevance, Seed
+from pipeline.params.sections import Section
 
 
 class IndexStudy(Section):
     """What indexes cost and miss on one encoder's features."""
 
-    encoder: Name
-    indexes: Annotated[list[IndexKind], Field(min_length=1)]
+    encoder: FeaturesName
+    indexes: Annotated[list[Index], Field(min_length=1)]
     components: Annotated[list[Count | None], Field(min_length=1)]  # of PCA; null: the features as they are
     sizes: list[Count]  # parts of the gallery, besides all of it
     replicated: Annotated[int, Field(ge=0)]  # so many times the gallery, as jittered copies; 0: none
@@ -42,7 +36,7 @@ class HybridText(Section):
 class Hybrid(Section):
     """Image and text similarity, mixed with every weight."""
 
-    encoder: Name
+    encoder: FeaturesName
     texts: Annotated[dict[Name, HybridText], Field(min_length=1)]
     modes: Annotated[list[Literal["own", "typed", "pseudo"]], Field(min_length=1)]
     typed: Annotated[list[Column], Field(min_length=1)]
@@ -63,7 +57,7 @@ class Hybrid(Section):
         return weights
 
 
-class Better(Section):
+class Reranking(Section):
     """What is done to a ranking after the search."""
 
     kind: Literal["query_expansion", "database_augmentation", "k_reciprocal"]
@@ -76,7 +70,7 @@ class Better(Section):
 class UserPhotos(Section):
     """Photos that users take, with a box around the product, searched in the catalogue."""
 
-    encoders: Annotated[list[Name], Field(min_length=1)]
+    encoders: Annotated[list[EncoderName], Field(min_length=1)]
     source: Literal["simulated", "given"]
     kinds: Annotated[list[Name], Field(min_length=1)]  # of simulated photos
     queries: Count  # simulated: test pictures, each in a photo of every kind; given: at most so many
@@ -84,7 +78,7 @@ class UserPhotos(Section):
     margin: Annotated[float, Field(ge=0, le=1)]  # around the box, in parts of its longer side
     top: Count
     relevances: Annotated[list[Relevance], Field(min_length=1)]
-    better: dict[Annotated[str, Field(pattern=r"^[a-z][a-z \-]{0,40}$")], Better]
+    better: dict[Annotated[str, Field(pattern=r"^[a-z][a-z \-]{0,40}$")], Reranking]
     resamples: Annotated[int, Field(ge=200)]
     seed: Seed
 
@@ -92,10 +86,19 @@ class UserPhotos(Section):
 class Recommendation(Section):
     """Classify a picture, then recommend what is most like it."""
 
-    encoder: Name
+    encoder: EncoderName
     label: Label
     asked: Count  # pictures, drawn by the seed, that something is recommended for
     shown: Count
     predicted: Count  # pictures whose prediction is shown
     classes: Count  # of the confusion matrix, the commonest; all others stand as one
     seed: Seed
+
+
+# the sections of `params.yaml`, each with the items of one stage
+SYSTEMS = {
+    "index_studies": IndexStudy,
+    "hybrids": Hybrid,
+    "user_photos": UserPhotos,
+    "recommendations": Recommendation,
+}

@@ -10,7 +10,7 @@ from numba import njit
 from scipy import sparse
 
 from pipeline.retrieval import indexes
-from pipeline.retrieval.distances import unit
+from pipeline.vectors import unit
 
 
 def query_expansion(queries: np.ndarray, gallery: np.ndarray, neighbours: np.ndarray, alpha: float) -> np.ndarray:
@@ -26,9 +26,9 @@ def query_expansion(queries: np.ndarray, gallery: np.ndarray, neighbours: np.nda
     total = queries.astype(np.float64)
     for rank in range(neighbours.shape[1]):
         there = np.flatnonzero(neighbours[:, rank] >= 0)
-        found = gallery[neighbours[there, rank]]
-        similarity = np.clip((queries[there] * found).sum(axis=1), 0, None)
-        total[there] += (similarity**alpha)[:, None] * found
+        added = gallery[neighbours[there, rank]]
+        similarity = np.clip((queries[there] * added).sum(axis=1), 0, None)
+        total[there] += (similarity**alpha)[:, None] * added
     return unit(total).astype(np.float32)
 
 
@@ -61,12 +61,12 @@ def k_reciprocal(
     """
     queries, gallery = unit(queries), unit(gallery)
     search = indexes.build("exact", gallery)
-    near, apart = search(gallery, k1 + 1)  # an item is its own nearest neighbour, as in the paper
-    members, distances = _reciprocal(near, apart, gallery, gallery, near, apart, k1)
+    near, near_distances = search(gallery, k1 + 1)  # an item is its own nearest neighbour, as in the paper
+    members, distances = _reciprocal(near, near_distances, gallery, gallery, near, near_distances, k1)
     encoded = _codes(members, distances, len(gallery))
     averaged = _mean_of(encoded, near[:, :k2])
-    asked, asked_apart = search(queries, k1 + 1)
-    members, distances = _reciprocal(asked[:, :k1], asked_apart[:, :k1], queries, gallery, near, apart, k1)
+    asked, asked_distances = search(queries, k1 + 1)
+    members, distances = _reciprocal(asked[:, :k1], asked_distances[:, :k1], queries, gallery, near, near_distances, k1)
     own = _codes(members, distances, len(gallery))
     own = (own + _mean_of(encoded, asked[:, : k2 - 1]) * (k2 - 1)) / k2 if k2 > 1 else own
     result = np.empty(candidates.shape, np.float32)
@@ -80,7 +80,7 @@ def k_reciprocal(
 
 
 @njit(cache=True)
-def _reciprocal(asked, asked_apart, vectors, gallery, near, apart, k1):
+def _reciprocal(asked, asked_distances, vectors, gallery, near, near_distances, k1):
     """Who is a neighbour of each asked item and has it for a neighbour, widened by their own such neighbours where two
     thirds of these are shared (equations 2 and 3); positions and distances, −1 where there are none.
 
@@ -95,8 +95,8 @@ def _reciprocal(asked, asked_apart, vectors, gallery, near, apart, k1):
         count = 0
         for rank in range(asked.shape[1]):
             place = asked[row, rank]
-            if place >= 0 and asked_apart[row, rank] <= apart[place, -1]:
-                members[row, count], distances[row, count] = place, asked_apart[row, rank]
+            if place >= 0 and asked_distances[row, rank] <= near_distances[place, -1]:
+                members[row, count], distances[row, count] = place, asked_distances[row, rank]
                 count += 1
         first = count
         for position in range(first):
@@ -105,7 +105,7 @@ def _reciprocal(asked, asked_apart, vectors, gallery, near, apart, k1):
             size = shared = 0
             for rank in range(min(half + 1, near.shape[1])):
                 other = near[place, rank]
-                if other < 0 or apart[place, rank] > apart[other, min(half, apart.shape[1] - 1)]:
+                if other < 0 or near_distances[place, rank] > near_distances[other, min(half, near_distances.shape[1] - 1)]:
                     continue
                 mutual[size] = other
                 size += 1

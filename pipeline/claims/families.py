@@ -1,0 +1,47 @@
+"""Every family of measurements: its keys, and how chapter 5 measures it. A family's table and its values come together."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline import params
+from pipeline.data import catalog
+from pipeline.evaluation import facts, keys, measurements, results, study
+from pipeline.evaluation.tables import Measured
+from pipeline.systems import hybrid, index_study, recommendation, user_photos
+
+FIRST = 10  # neighbours of each query whose faults are counted
+# a smaller document's system: its stage, and the module that says what its keys are
+SYSTEMS = {"index_study": index_study, "hybrid": hybrid, "user_photos": user_photos, "recommendation": recommendation}
+KEYS = {"scores": study.KEYS, "data": facts.KEYS, **measurements.KEYS, **{name: m.KEYS for name, m in SYSTEMS.items()}}
+
+
+def patterns() -> list[keys.Pattern]:
+    """What a key may look like, of all families."""
+    return [pattern for family in KEYS.values() for pattern in family]
+
+
+def measure(data: str, frame: pd.DataFrame, run: params.Evaluation, wanted: list[str]) -> dict[str, Measured]:
+    """Every family of a study by its name, in the order of `KEYS`.
+
+    Args:
+        run: with `retrievals`, `spaces` (encoders whose embedding space was measured) and `chapters` (a system's items).
+        wanted: keys that claims ask for.
+    """
+    names = list(run.retrievals)
+    products = catalog.products(frame)
+    return {
+        "scores": study.measure(data, run.retrievals, run),
+        "data": facts.facts(data),
+        "space": measurements.separation_family(data, run.spaces),
+        "pca": measurements.component_family(data, run.spaces, products, run.resamples, run.seed),
+        "threshold": measurements.threshold_family(data, names, wanted),
+        "mistakes": measurements.mistake_family(data, names, frame, FIRST),
+        **{stage: results.load(data, stage, run.chapters.get(stage, [])) for stage in SYSTEMS},
+    }
+
+
+def united(families: dict[str, Measured]) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """The values and the bootstrap's means of all families, by key."""
+    values = {key: value for family in families.values() for key, value in family.values.items()}
+    resampled = {key: draws for family in families.values() for key, draws in family.resampled.items()}
+    return values, resampled

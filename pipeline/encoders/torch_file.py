@@ -1,0 +1,62 @@
+"""The tensors of a PyTorch file, read without PyTorch and without running anything that the file says."""
+
+import collections
+import io
+import math
+import pickle
+
+import numpy as np
+
+from pipeline.encoders.weights import WeightsError
+
+
+def read(data: bytes) -> dict[str, np.ndarray]:
+    """The tensors of a PyTorch file in the layout before version 1.6, without torch.
+
+    The file is five pickles and then the raw numbers. The unpickler makes ordered dictionaries and float or long
+    tensors; any other global is refused, so nothing in the file can run.
+    """
+    file = io.BytesIO(data)
+    kinds = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+    storages: dict[str, tuple[np.dtype, int]] = {}
+    values: dict[str, np.ndarray] = {}
+
+    class Tensors(pickle.Unpickler):
+        def find_class(self, module, name):
+            if (module, name) == ("collections", "OrderedDict"):
+                return collections.OrderedDict
+            if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+                return lambda storage, offset, size, stride, *_: (storage, offset, size, stride)
+            if module == "torch" and name in kinds:
+                return name
+            raise pickle.UnpicklingError(f"{module}.{name} is not a tensor; a weights file needs nothing else")
+
+        def persistent_load(self, identity):
+            _, kind, key, _, length, _ = identity
+            storages[key] = (kinds[kind], length)
+            return key
+
+    try:
+        for _ in range(3):  # magic number, protocol, machine
+            Tensors(file).load()
+        tensors, keys = Tensors(file).load(), Tensors(file).load()
+        for key in keys:
+            kind, length = storages[key]
+            if int.from_bytes(file.read(8), "little") != length:
+                raise WeightsError("a tensor has another length than its table says: the file is cut or damaged")
+            values[key] = np.frombuffer(file.read(length * kind.itemsize), kind)
+        return {name: _strided(values[key], *place) for name, (key, *place) in tensors.items()}
+    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise WeightsError(f"no PyTorch file of tensors alone ({error})") from None
+
+
+def _strided(numbers: np.ndarray, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> np.ndarray:
+    """A tensor out of its storage. The published file has its axes in TensorFlow's order behind PyTorch's sizes."""
+    last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+    too_many = math.prod(size) > len(numbers)  # a stride of 0 would let a tensor outgrow its numbers
+    if offset < 0 or min(size, default=1) < 1 or min(stride, default=0) < 0 or last >= len(numbers) or too_many:
+        raise WeightsError("a tensor reaches past its numbers: the file is cut or damaged")
+    steps = [step * numbers.itemsize for step in stride]
+    return np.lib.stride_tricks.as_strided(numbers[offset:], size, steps, writeable=False).copy()
+
+

@@ -1,0 +1,40 @@
+"""The headline: one row of results per retrieval, for chapter 5, the report and the README."""
+
+import pandas as pd
+
+from pipeline.evaluation import protocols
+from pipeline.evaluation.metrics import MACRO, METRICS, column
+from pipeline.evaluation.study import GALLERY, METRIC, RETRIEVAL
+from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE, pick
+
+MOST_IMAGES = 1000  # of the thesis's protocol: the largest subset up to this many is shown
+THESIS = ["mAP", "hit@1"]
+SHOWN = [column(metric.mean, k) for metric in METRICS.values() for k in metric.headline]
+# the first metric with its interval, its chance level and its macro mean, then the others' values
+COLUMNS = [*((SHOWN[0], kind) for kind in (VALUE, LOW, HIGH, CHANCE)), *((mean, VALUE) for mean in (MACRO, *SHOWN[1:]))]
+
+
+def headline(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per retrieval: the strict protocol over all images by articleType, and two numbers of the thesis's protocol.
+
+    Args:
+        table: the tidy table of `study.measure`, or as it was published.
+    """
+    typed = pick(table, relevance="articleType")
+    strict = pick(typed, protocol=protocols.STRICT, gallery=protocols.ALL).set_index([RETRIEVAL, METRIC])
+    subsets = pick(typed, protocol=protocols.THESIS)
+    sizes = subsets[GALLERY].astype(str)
+    size = max((size for size in sizes if int(size) <= MOST_IMAGES), key=int)
+    thesis = subsets[sizes == size].set_index([RETRIEVAL, METRIC])
+    rows = {}
+    for retrieval in table[RETRIEVAL].unique():
+        rows[retrieval] = {
+            f"{metric} {kind}".removesuffix(f" {VALUE}"): strict[kind].get((retrieval, metric)) for metric, kind in COLUMNS
+        }
+        rows[retrieval] |= {f"thesis {metric}": thesis[VALUE].get((retrieval, metric)) for metric in THESIS}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(RETRIEVAL)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The headline of the first distance's retrievals as a table for a README, three decimals."""
+    return headline(table[table["distance"] == table["distance"].iloc[0]]).to_markdown(floatfmt=".3f")

@@ -1,0 +1,174 @@
+"""`dvc.yaml` from the table of stages: what each stage runs, what it follows from, and what it makes.
+
+A stage follows from the code that it runs: the modules that its notebook or its function imports, and those that these
+import, as far as they are the project's, less `PLUMBING`.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import nbformat
+from ruamel.yaml import YAML
+from ruamel.yaml.compat import StringIO
+
+from pipeline import paths
+from pipeline.stages import DATA, ITEM, KEY, STAGES, Stage, chapters
+
+# Code that carries results from one place to another and changes none: an edit here reruns no stage. Parameters are
+# followed key by key, by their values; of `params` only the tables of facts are code: `params.backbones`, `params.columns`.
+PLUMBING = {
+    "pipeline",
+    "pipeline.files",
+    "pipeline.graph",
+    "pipeline.notebooks",
+    "pipeline.params",
+    "pipeline.params.chapters",
+    "pipeline.params.finetuning",
+    "pipeline.params.kinds",
+    "pipeline.params.networks",
+    "pipeline.params.references",
+    "pipeline.params.sections",
+    "pipeline.params.study",
+    "pipeline.params.suites",
+    "pipeline.params.systems",
+    "pipeline.paths",
+    "pipeline.progress",
+    "pipeline.run",
+    "pipeline.stages",
+}
+HEADER = (
+    "# The study as a graph, written by `python -m pipeline.run graph` from pipeline/stages.py: edit that, not this.\n"
+    "# `dvc repro` runs what has changed; `dvc dag` draws it; `dvc status` says what is stale.\n"
+)
+
+
+def write() -> None:
+    """Writes `dvc.yaml`."""
+    paths.GRAPH.write_text(text(), encoding="utf-8", newline="\n")
+
+
+def text() -> str:
+    """What `dvc.yaml` holds."""
+    yaml, stream = YAML(), StringIO()
+    yaml.default_flow_style, yaml.width = False, 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.dump({"stages": {stage.name: _entry(stage) for stage in STAGES}}, stream)
+    return HEADER + stream.getvalue()
+
+
+def code_of(stage: Stage) -> list[str]:
+    """The project's modules that a stage follows from, by their names, sorted."""
+    if stage.notebook:
+        start = imported(notebook_source(paths.source_notebook(stage.notebook)))
+    else:
+        start = {stage.work.split(":")[0]}
+    return sorted(closure(start) - PLUMBING)
+
+
+def closure(modules: Iterable[str]) -> set[str]:
+    """Some modules with all that they import, as far as these are the project's; through `PLUMBING` nothing is followed."""
+    reached, waiting = set(), list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting += [] if module in PLUMBING else imports_of(module)
+    return reached
+
+
+@cache
+def imports_of(module: str) -> list[str]:
+    """The project's modules that a module imports, anywhere in it."""
+    return sorted(imported(file_of(module).read_text(encoding="utf-8")))
+
+
+def imported(source: str) -> set[str]:
+    """The project's modules that a text of Python imports.
+
+    Raises:
+        ValueError: one that does not exist.
+    """
+    modules = {_module(name) for name in _names(ast.parse(source))}
+    return {module for module in modules if file_of(module).name != "__init__.py" or module in PLUMBING}
+
+
+def notebook_source(path: Path) -> str:
+    """The code of a notebook as one text."""
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+
+
+def file_of(module: str) -> Path:
+    """The file of one of the project's modules."""
+    place = paths.ROOT.joinpath(*module.split("."))
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def _module(name: str) -> str:
+    """The module that an imported name is, or stands in."""
+    module = next((module for module in (name, name.rpartition(".")[0]) if file_of(module).exists()), None)
+    if module is None:
+        raise ValueError(f"{name} is imported, and there is no such module")
+    return module
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    """What is imported of `pipeline`, modules and names inside them alike."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "pipeline")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pipeline":
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _entry(stage: Stage) -> dict:
+    """One stage as DVC reads it."""
+    item = "" if not stage.each else f" {ITEM if _is_list(stage) else KEY}"
+    does = {"desc": stage.does, "cmd": f"python -m pipeline.run {stage.name}{item}"}
+    parts = {"params": _params(stage), "deps": _deps(stage), "outs": _outs(stage)}
+    parts |= {kind: [_file(file) for file in getattr(stage, kind)] for kind in ("metrics", "plots")}
+    entry = {**does, **{kind: part for kind, part in parts.items() if part}}
+    return {"foreach": f"${{{stage.section}}}", "do": entry} if stage.each else entry
+
+
+def _is_list(stage: Stage) -> bool:
+    """Whether a stage's items are names in a list, and not a section's own."""
+    return "." in stage.section
+
+
+def _params(stage: Stage) -> list[str]:
+    own = [] if stage.section is None or _is_list(stage) else [f"{stage.section}.{KEY}" if stage.each else stage.section]
+    data = ["data.name"] if stage.section not in (None, "data") else []
+    return [*own, *stage.params, *data]
+
+
+def _deps(stage: Stage) -> list[str]:
+    notebook = [_relative(_clean(stage))] if stage.notebook else []
+    code = [_relative(file_of(module)) for module in code_of(stage)]
+    return list(dict.fromkeys([*notebook, *map(_file, stage.reads), *code, *stage.also]))
+
+
+def _outs(stage: Stage) -> list:
+    if stage.name == "notebooks":
+        return [_relative(_clean(chapter)) for chapter in chapters()]
+    item = None if not stage.each else KEY
+    executed = [_relative(paths.executed(DATA, stage.notebook, item))] if stage.notebook else []
+    return [*map(_file, stage.writes), *executed]
+
+
+def _clean(stage: Stage) -> Path:
+    return paths.clean_notebook(stage.notebook)
+
+
+def _file(file: tuple) -> str | dict:
+    """A file of the table as DVC names it, with its options where there are any."""
+    function, *arguments = file
+    options = arguments.pop() if arguments and isinstance(arguments[-1], dict) else None
+    place = _relative(function(DATA, *arguments))
+    return {place: options} if options else place
+
+
+def _relative(path: Path) -> str:
+    return path.relative_to(paths.ROOT).as_posix()

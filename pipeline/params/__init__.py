@@ -1,0 +1,48 @@
+"""What can be chosen: one frozen, validated model per section of `params.yaml`, and the kinds that they may name.
+
+Owns: every parameter's name, type, bounds and default, and each list of kinds. Imports nothing but `paths`; light, so
+that a misspelt parameter stops before a network is loaded. `from pipeline import params` is enough for most code.
+"""
+
+from pipeline.params.chapters import Eda, EmbeddingSpace, Evaluation, KnnRetrieval, Retrieval
+from pipeline.params.finetuning import Finetune
+from pipeline.params.kinds import Backbone, Distance, Index, retrieval_name
+from pipeline.params.networks import Concatenation, Encoder, Layer, Network, Weights
+from pipeline.params.sections import ParamsError, Section, check, nearest, read_yaml
+from pipeline.params.study import Data, Study, from_notebook, load, version
+from pipeline.params.systems import SYSTEMS, Hybrid, HybridText, IndexStudy, Recommendation, Reranking, UserPhotos
+
+__all__ = [
+    "SYSTEMS",
+    "Backbone",
+    "Concatenation",
+    "Data",
+    "Distance",
+    "Eda",
+    "EmbeddingSpace",
+    "Encoder",
+    "Evaluation",
+    "Finetune",
+    "Hybrid",
+    "HybridText",
+    "Index",
+    "IndexStudy",
+    "KnnRetrieval",
+    "Layer",
+    "Network",
+    "ParamsError",
+    "Recommendation",
+    "Reranking",
+    "Retrieval",
+    "Section",
+    "Study",
+    "UserPhotos",
+    "Weights",
+    "check",
+    "from_notebook",
+    "load",
+    "nearest",
+    "read_yaml",
+    "retrieval_name",
+    "version",
+]

@@ -1,0 +1,32 @@
+"""The backbones: one row each. Light to import, so that parameters are checked without loading a network.
+
+To add one of Keras Applications, add a row.
+"""
+
+from typing import NamedTuple
+
+
+class Backbone(NamedTuple):
+    """How to build a network without its classifier, what it expects, and how many features it gives."""
+
+    constructor: str  # a name in keras.applications, or in encoders.backbones.OWN
+    scaling: str  # of its pixels: a name in encoders.backbones.SCALINGS
+    side: int  # pixels, of the square images it was trained on
+    features: int
+
+
+BACKBONES = {
+    "mobilenet_v2": Backbone("MobileNetV2", "tf", 224, 1280),
+    "mobilenet_v3_small": Backbone("MobileNetV3Small", "inside", 224, 576),
+    "mobilenet_v3_large": Backbone("MobileNetV3Large", "inside", 224, 960),
+    "resnet50": Backbone("ResNet50", "caffe", 224, 2048),
+    "efficientnet_b0": Backbone("EfficientNetB0", "inside", 224, 1280),
+    "efficientnet_lite0": Backbone("EfficientNetLite0", "lite", 224, 1280),
+    "inception_v3": Backbone("InceptionV3", "tf", 299, 2048),
+    "vgg16": Backbone("VGG16", "caffe", 224, 512),
+    "vgg19": Backbone("VGG19", "caffe", 224, 512),
+    "convnext_tiny": Backbone("ConvNeXtTiny", "inside", 224, 768),
+    "convnext_small": Backbone("ConvNeXtSmall", "inside", 224, 768),
+    "convnext_base": Backbone("ConvNeXtBase", "inside", 224, 1024),
+    "small_cnn": Backbone("SmallCnn", "unit", 64, 128),
+}

@@ -1,0 +1,78 @@
+"""Parameters of the chapters that every study has: EDA, retrieval, the embedding space, evaluation."""
+
+from typing import Annotated, Literal
+
+import pydantic
+from pydantic import Field
+
+from pipeline.params.kinds import Count, Distance, EncoderName, FeaturesName, Graded, Relevance, Seed
+from pipeline.params.sections import Section
+
+
+class Retrieval(Section):
+    """One encoder's features, or a concatenation's, under one distance."""
+
+    encoder: FeaturesName
+    distance: Distance
+
+
+class Eda(Section):
+    """What notebook 01 shows."""
+
+    top: Count
+
+
+class KnnRetrieval(Section):
+    """What notebook 04 searches, scores and shows, the same for every retrieval."""
+
+    neighbours: Count
+    panel_queries: Count
+    panel_neighbours: Count
+    relevances: Annotated[list[Relevance], Field(min_length=1)]
+    cutoffs: Annotated[list[Count], Field(min_length=1)]
+    galleries: Annotated[list[Literal["all", "test"]], Field(min_length=1)]
+    gains: dict[Graded, Annotated[float, Field(ge=0)]]
+    gain_cutoffs: list[Count]
+    thesis_sizes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    threshold_queries: Count
+    seed: Seed
+
+    @pydantic.model_validator(mode="after")
+    def _headline(self):
+        if 1 not in self.cutoffs or self.galleries[0] != "all" or self.relevances[0] != "articleType":
+            raise ValueError(
+                "cutoffs need 1 among them, galleries all first, relevances articleType first: the headline numbers are "
+                f"those. Received: {self.cutoffs}, {self.galleries}, {self.relevances}"
+            )
+        return self
+
+    @pydantic.field_validator("gains")
+    @classmethod
+    def _type_first(cls, gains: dict[str, float]) -> dict[str, float]:
+        if gains and gains.get("articleType", 0) <= 0:
+            raise ValueError("gains need an articleType above 0: an image of another type has no gain")
+        return {"articleType": gains["articleType"], **gains} if gains else gains
+
+
+class EmbeddingSpace(Section):
+    """What is measured of an encoder's features whatever the distance, and what is drawn of them."""
+
+    pictures: Annotated[int, Field(ge=20)]
+    perplexity: Annotated[float, Field(gt=1)]
+    umap_neighbours: Annotated[int, Field(ge=2)]
+    encoders: list[FeaturesName]
+    umap_encoders: list[FeaturesName]
+    components: Annotated[list[Count], Field(min_length=1)]
+    pca_queries: Count
+    seed: Seed
+
+
+class Evaluation(Section):
+    """What notebook 05 makes of it."""
+
+    resamples: Annotated[int, Field(ge=200)]
+    worst_classes: Count
+    worst_queries: Count
+    serving: dict[EncoderName, Annotated[list[EncoderName], Field(min_length=1)]]
+    serving_queries: Count
+    seed: Seed

@@ -1,0 +1,41 @@
+"""The words that a parameter may be, each list written once: distances, indexes, relevances, labels; and plain numbers.
+
+The code that answers to a word stands under it: the distance `cosine` is `retrieval.distances.cosine`.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.params.backbones import BACKBONES
+from pipeline.params.columns import ARTICLE, CLASSES, COLOUR, GENDER, MASTER, PRODUCT, SUB, USAGE
+
+Backbone = Literal[tuple(BACKBONES)]
+Distance = Literal["cosine", "euclidean", "manhattan"]
+Index = Literal["exact", "brute", "ball_tree", "kd_tree", "flat", "ivf", "hnsw", "annoy"]
+Label = Literal[tuple(CLASSES)]
+Relevance = Literal[ARTICLE, SUB, MASTER, f"{GENDER}+{ARTICLE}", f"{ARTICLE}+{COLOUR}", "product"]
+Graded = Literal[ARTICLE, GENDER, COLOUR, USAGE]
+Column = Literal[(*CLASSES, PRODUCT)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$")]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Count = Annotated[int, Field(ge=1)]
+Colour = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Marks a name that a section takes from others: it must stand in one of them."""
+
+    sections: tuple[str, ...]
+
+
+WeightsName = Annotated[Name, Names(("weights", "finetunes"))]
+EncoderName = Annotated[Name, Names(("encoders",))]
+FeaturesName = Annotated[Name, Names(("encoders", "concatenations"))]
+
+
+def retrieval_name(encoder: str, distance: str) -> str:
+    """What the retrieval of one encoder's features under one distance is called."""
+    return f"{encoder}-{distance}"

@@ -1,0 +1,90 @@
+"""How an image becomes a vector: networks, their weights, encoders, and two encoders as one."""
+
+import math
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field
+
+from pipeline.params.kinds import Backbone, Colour, Count, Label, Name, Seed, WeightsName
+from pipeline.params.sections import Section
+
+
+def _size(value: Any) -> Any:
+    sides = value if isinstance(value, list) and len(value) == 2 else [value]
+    if not all(isinstance(side, int) and not isinstance(side, bool) and 32 <= side <= 1024 for side in sides):
+        raise ValueError("allowed are one side in pixels or [height, width], each a whole number from 32 to 1024")
+    return value
+
+
+class Layer(Section):
+    """One dense layer of a head."""
+
+    units: Count
+    activation: Literal["linear", "relu"]
+
+
+class Network(Section):
+    """How an image becomes a vector: shared by encoders and finetunes."""
+
+    backbone: Backbone
+    image_size: Annotated[int | list[int], pydantic.BeforeValidator(_size)]
+    resize: Literal["stretch", "pad", "native"]
+    pad_color: Colour
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
+    preprocessing: Literal["own", "unit", "caffe"]
+    pooling: Literal["avg", "max", "flatten"]
+    head: list[Layer]
+
+    @property
+    def height_width(self) -> tuple[int, int]:
+        """The image's height and width in pixels; one number stands for a square."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+class Weights(Section):
+    """Where a backbone's weights come from."""
+
+    source: Literal["imagenet", "lite", "random", "file"]
+    backbone: Backbone
+    path: str | None = None
+    seed: Seed | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self):
+        if self.source == "file" and not self.path:
+            raise ValueError("source: file needs a path to a .weights.h5")
+        if self.source == "random" and self.seed is None:
+            raise ValueError("source: random needs a seed")
+        if self.source == "lite" and self.backbone != "efficientnet_lite0":
+            raise ValueError(f"source: lite holds efficientnet_lite0 and no other backbone. Received: {self.backbone}")
+        return self
+
+
+class Encoder(Network):
+    """One way to turn images into features.
+
+    `posteriors`: {articleType: 0.3} gives 0.3 of the squared length to the finetune's class probabilities, the rest to
+    the embedding. `mirrored` also looks at the mirror image, for twice the time, and takes the mean.
+    """
+
+    weights: WeightsName
+    posteriors: dict[Label, Annotated[float, Field(gt=0, lt=1)]] = {}
+    mirrored: bool = False
+    batch_size: Count
+
+    @pydantic.field_validator("posteriors")
+    @classmethod
+    def _a_share_is_left(cls, posteriors: dict[str, float]) -> dict[str, float]:
+        if math.fsum(posteriors.values()) >= 1:
+            raise ValueError("the shares must add up to less than 1: the embedding has the rest")
+        return dict(sorted(posteriors.items()))  # one order of the blocks, however they are written
+
+
+class Concatenation(Section):
+    """Two encoders' features side by side as one vector; a part may be a concatenation itself."""
+
+    first: Name
+    second: Name
+    share: Annotated[float, Field(gt=0, lt=1)]  # of the cosine, for the second; the first has the rest

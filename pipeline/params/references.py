@@ -1,0 +1,159 @@
+"""Names that one section takes from another: each must exist, and must fit what it names."""
+
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pipeline.params.finetuning import Finetune
+from pipeline.params.kinds import Names, retrieval_name
+from pipeline.params.networks import Encoder, Network, Weights
+from pipeline.params.sections import ParamsError, Section, nearest
+
+
+def check_references(study: Section, where: str) -> None:
+    """Checks every name and what it leads to; `where` is the file to name in an error.
+
+    Raises:
+        ParamsError: with the key, what is allowed, what was received and the nearest name.
+    """
+    for one, other in (("weights", "finetunes"), ("encoders", "concatenations")):
+        if both := [name for name in getattr(study, one) if name in getattr(study, other)]:
+            raise ParamsError(f"{where}: {both[0]!r} is in {one} and in {other}; the names of both must differ.")
+    for key, name, sections in _names(type(study), study, ""):
+        _known(where, key, name, [known for section in sections for known in getattr(study, section)])
+    trained = {**study.weights, **study.finetunes}
+    for name, finetune in study.finetunes.items():
+        _same_backbone(where, f"finetunes.{name}", finetune, finetune.init, trained[finetune.init])
+        _ends(where, name, study.finetunes)
+        _same_split(where, f"finetunes.{name}", finetune, trained[finetune.init])
+    for name, encoder in study.encoders.items():
+        _encoder_fits(where, name, encoder, trained[encoder.weights])
+    _parts_stand_before(where, study)
+    for name in study.embedding_space.umap_encoders:
+        _known(where, "embedding_space.umap_encoders", name, study.embedding_space.encoders)
+    _served_alike(where, study)
+    for name, retrieval in study.retrievals.items():
+        if name != (expected := retrieval_name(retrieval.encoder, retrieval.distance)):
+            raise ParamsError(
+                f"{where}: retrievals.{name} must be called after its encoder and its distance. "
+                f"Allowed: {expected!r}. Received: {name!r}"
+            )
+    for name, recommendation in study.recommendations.items():
+        _recommendation_fits(where, f"recommendations.{name}", recommendation, study)
+
+
+def _names(model: type[Section], section: Section, place: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Every name that a section takes from others: its key, the name, and the sections that it may stand in."""
+    for field, info in model.model_fields.items():
+        annotation = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
+        yield from _within(annotation, getattr(section, field), f"{place}{field}")
+
+
+def _within(annotation: Any, value: Any, place: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """The names in one value, whatever lists and dictionaries they lie in."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if isinstance(value, Section):
+        yield from _names(type(value), value, f"{place}.")
+    elif origin is Annotated:
+        for mark in annotation.__metadata__:
+            if isinstance(mark, Names):
+                yield place, value, mark.sections
+        yield from _within(inner[0], value, place)
+    elif origin is list:
+        for item in value:
+            yield from _within(inner[0], item, place)
+    elif origin is dict:
+        for key, item in value.items():
+            yield from _within(inner[0], key, place)
+            yield from _within(inner[1], item, f"{place}.{key}" if isinstance(item, Section) else place)
+    elif origin in (Union, types.UnionType) and value is not None:
+        yield from _within(next(part for part in inner if part is not type(None)), value, place)
+
+
+def _known(where: str, key: str, value: str, allowed: list[str]) -> None:
+    if value not in allowed:
+        raise ParamsError(
+            f"{where}: {key} names nothing. Allowed: {sorted(allowed)}. Received: {value!r}.{nearest(value, allowed)}"
+        )
+
+
+def _same_backbone(where: str, key: str, network: Network, name: str, made: Weights | Finetune) -> None:
+    if network.backbone != made.backbone:
+        raise ParamsError(
+            f"{where}: {key}.backbone must be that of its weights {name!r}, {made.backbone!r}. "
+            f"Received: {network.backbone!r}"
+        )
+
+
+def _ends(where: str, name: str, finetunes: dict[str, Finetune]) -> None:
+    """A finetune starts from weights in the end, through however many other finetunes."""
+    chain = [name]
+    while (start := finetunes[chain[-1]].init) in finetunes:
+        if start in chain:
+            raise ParamsError(
+                f"{where}: finetunes.{name}.init leads round in a circle: {' → '.join([*chain, start])}. "
+                "One of them must start from weights"
+            )
+        chain.append(start)
+
+
+def _same_split(where: str, key: str, finetune: Finetune, start: Weights | Finetune) -> None:
+    """What one run must not learn from, the run before it must not have learnt from either."""
+    if isinstance(start, Finetune) and start.split != finetune.split:
+        raise ParamsError(
+            f"{where}: {key}.split must be that of the finetune it starts from, {start.split!r}: else it has seen what "
+            f"it is tested on. Received: {finetune.split!r}"
+        )
+
+
+def _encoder_fits(where: str, name: str, encoder: Encoder, made: Weights | Finetune) -> None:
+    _same_backbone(where, f"encoders.{name}", encoder, encoder.weights, made)
+    if isinstance(made, Finetune) and made.split == "temporal":
+        raise ParamsError(
+            f"{where}: encoders.{name}.weights must not have learnt from test images. A finetune with split: temporal "
+            f"has; it is there for its accuracy. Received: {encoder.weights!r}"
+        )
+    classified = made.classified if isinstance(made, Finetune) else []
+    for label in encoder.posteriors:
+        _known(where, f"encoders.{name}.posteriors", label, classified)
+    if encoder.head and (not isinstance(made, Finetune) or made.head != encoder.head):
+        raise ParamsError(
+            f"{where}: encoders.{name}.head must be [] or the head that {encoder.weights!r} was trained with. "
+            f"Received: {[layer.model_dump() for layer in encoder.head]}"
+        )
+
+
+def _parts_stand_before(where: str, study: Section) -> None:
+    """A concatenation is of encoders, and of concatenations that stand before it: so it never leads in a circle."""
+    made = list(study.encoders)
+    for name, concatenation in study.concatenations.items():
+        for key in ("first", "second"):
+            _known(where, f"concatenations.{name}.{key}", getattr(concatenation, key), made)
+        made.append(name)
+
+
+def _served_alike(where: str, study: Section) -> None:
+    """Queries that are encoded otherwise than the gallery differ in their preparation alone."""
+    for right, others in study.evaluation.serving.items():
+        for name in others:
+            one, other = study.encoders[right], study.encoders[name]
+            if (one.weights, one.head, one.posteriors) != (other.weights, other.head, other.posteriors):
+                raise ParamsError(
+                    f"{where}: evaluation.serving needs encoders of the same weights, head and posteriors. "
+                    f"Received: {right}, {name}"
+                )
+
+
+def _recommendation_fits(where: str, key: str, recommendation: Section, study: Section) -> None:
+    encoder = study.encoders[recommendation.encoder]
+    made = study.finetunes.get(encoder.weights)
+    if made is None or recommendation.label not in made.classified:
+        raise ParamsError(
+            f"{where}: {key}.encoder needs weights that were finetuned to tell {recommendation.label}. "
+            f"Received: {recommendation.encoder!r}"
+        )
+    if encoder.head != made.head or encoder.posteriors:
+        raise ParamsError(
+            f"{where}: {key}.encoder must end at the layer before the classifier: the head of {encoder.weights!r} and no "
+            f"posteriors. Received: {recommendation.encoder!r}"
+        )

@@ -1,0 +1,66 @@
+"""A finished run's numbers, copied to `reference/<data>/`, where git keeps them: no image, no model."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import files, params, paths, stages
+from pipeline.report.pages import PagesError, executed
+
+VERSION = "version.json"  # of the parameters, so that later code knows whether it may read them as its own
+
+
+def publish(study: params.Study) -> Path:
+    """Copies the numbers of a finished run, with its parameters and claims as they were.
+
+    `metrics.csv`, a row per number, is cut into a file per retrieval: as a whole it is too large to be read or compared there.
+
+    Raises:
+        PagesError: the run is not finished.
+    """
+    data, target = study.data.name, paths.reference(study.data.name)
+    metrics = paths.evaluation(data) / "metrics.csv"
+    copied = _copied(study)
+    executed(study)
+    if missing := [path for path in [*copied, metrics] if not path.exists()]:
+        raise PagesError(f"{missing[0].relative_to(paths.ROOT)} is missing. Finish the run first: dvc repro")
+    table = pd.read_csv(metrics, dtype=str, keep_default_na=False)  # as it stands there, digit by digit
+    with files.whole_folder(target) as partial:
+        for path, name in copied.items():
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, partial / name)
+        for retrieval, rows in table.groupby("retrieval", sort=False):
+            files.write_csv(partial / "metrics" / f"{retrieval}.csv", rows)
+        files.write_json(partial / VERSION, {"parameters": params.version()})
+    return target
+
+
+def published_metrics(place: Path, retrievals: list[str]) -> pd.DataFrame:
+    """The table of a published run's numbers, in the order of its retrievals."""
+    return pd.concat([pd.read_csv(place / "metrics" / f"{name}.csv") for name in retrievals], ignore_index=True)
+
+
+def published_verdicts(place: Path) -> pd.DataFrame:
+    """The verdicts of a published run, of the claims of its day."""
+    return pd.read_csv(place / "verdicts.csv", dtype={"document": str}, keep_default_na=False)
+
+
+def _copied(study: params.Study) -> dict[Path, str]:
+    """What is copied, and under which name."""
+    data = study.data.name
+    copied = {
+        paths.PARAMS: "params.yaml",
+        paths.CLAIMS: "claims.yaml",
+        paths.ROOT / "dvc.lock": "dvc.lock",
+        paths.ingest_report(data): "ingest.json",
+    }
+    numbers = sorted(path for path in paths.evaluation(data).glob("*.*") if path.is_file())
+    copied |= {path: path.name for path in numbers if path.name != "metrics.csv"}
+    for name in study.finetunes:
+        copied |= {path: f"finetuning/{name}/{path.name}" for path in sorted(paths.finetuning(data, name).glob("*.*"))}
+    for stage in stages.STAGES:
+        for name in stages.items_of(study, stage) if stage.section in params.SYSTEMS else []:
+            tables = sorted(paths.system(data, stage.name, name).glob("*.csv"))
+            copied |= {path: f"systems/{stage.name}/{name}/{path.name}" for path in tables}
+    return copied

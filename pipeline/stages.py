@@ -1,0 +1,301 @@
+"""The stages of the study, a row each: what a stage is stands here and nowhere else.
+
+`graph` writes `dvc.yaml` from these rows, `run` runs them, the report lists their chapters. To add a stage, add a row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline import params, paths
+from pipeline.params import EmbeddingSpace, Study
+
+DATA, KEY, ITEM = "${data.name}", "${key}", "${item}"  # what DVC puts in: the data's name, an item's name, a list's item
+NUMBERS = {"cache": False}  # git keeps it, and `dvc metrics` and `dvc plots` show it
+Given = Callable[[Study, str | None], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    `section`: of `params.yaml`, its own; with `each`, the stage runs once for every item of it. `notebook`: the chapter that
+    is executed, or `work`: `module:function`, called with the study (and the item). `given`: what the notebook is given
+    besides the data's name, the item's name and the section's values. `params`: further keys that it follows from.
+    `reads`, `writes`, `metrics`, `plots`: files as (function of `paths`, its arguments after the data's name, and DVC's
+    options where there are any). `also`: paths that it follows from and that `paths` does not make.
+    """
+
+    name: str
+    does: str
+    section: str | None = None
+    each: bool = False
+    notebook: str | None = None
+    work: str | None = None
+    given: Given = field(default=lambda study, item: {})
+    params: tuple[str, ...] = ()
+    reads: tuple[tuple, ...] = ()
+    writes: tuple[tuple, ...] = ()
+    metrics: tuple[tuple, ...] = ()
+    plots: tuple[tuple, ...] = ()
+    also: tuple[str, ...] = ()
+
+
+def _evaluation_file(data: str, name: str) -> Path:
+    return paths.evaluation(data) / name
+
+
+def _finetuning_file(data: str, finetune: str, name: str) -> Path:
+    return paths.finetuning(data, finetune) / name
+
+
+def _every(kind: Callable[[str, str], Path]) -> Callable[[str], Path]:
+    """The folder that holds all files of one kind: for a stage that reads those of every item."""
+    return lambda data: kind(data, KEY).parent
+
+
+def _whole_study(study: Study, item: None) -> dict[str, Any]:
+    """What chapter 5 sets side by side."""
+    encoders = study.encoders.items()
+    systems = {stage.name: list(items_of(study, stage)) for stage in STAGES if stage.section in params.SYSTEMS}
+    return {
+        "name": None,
+        "retrievals": {name: retrieval.model_dump() for name, retrieval in study.retrievals.items()},
+        "weights": {name: encoder.weights for name, encoder in encoders},
+        "posteriors": {name: encoder.posteriors for name, encoder in encoders if encoder.posteriors},
+        "concatenations": {name: spec.model_dump() for name, spec in study.concatenations.items()},
+        "spaces": study.embedding_space.encoders,
+        "chapters": {stage: items for stage, items in systems.items() if items},
+        "not_run": study.not_run,
+    }
+
+
+def _system(name: str, section: str, does: str, **row) -> Stage:
+    """A smaller document's system: it searches the features of one encoder, and keeps its tables and its numbers."""
+    return Stage(
+        name,
+        does,
+        section,
+        each=True,
+        notebook=f"04_{name}",
+        writes=((paths.system, name, KEY), (paths.system_values, name, KEY)),
+        **row,
+    )
+
+
+CATALOG, IMAGES, INGEST = (paths.catalog,), (paths.images,), (paths.ingest_report,)
+FEATURES = (paths.features, "${item.encoder}")
+BARS = {"template": "bar_horizontal", "x": "mAP", "y": "retrieval"}
+TABLES = [  # of chapter 5, besides those that DVC draws
+    "verdicts",
+    "measurements",
+    "differences",
+    "self_match",
+    "thresholds",
+    "separation",
+    "components",
+    "mistakes",
+    "classes",
+    "finetunes",
+    "seeds",
+    "sequences",
+    "one_change",
+    "serving",
+    "concatenations",
+]
+STAGES = (
+    Stage(
+        "notebooks",
+        "notebook sources without outputs, so that saving one in JupyterLab does not rerun a stage",
+        work="pipeline.notebooks:run",
+        also=("notebooks",),
+    ),
+    Stage(
+        "ingest",
+        "any source -> one validated catalogue, one zip of images, one report of what was wrong",
+        section="data",
+        work="pipeline.data.ingest:run",
+        also=("${data.watch}",),
+        writes=(CATALOG, IMAGES, (paths.user_photos,), (paths.labels,)),
+        metrics=((*INGEST, NUMBERS),),
+    ),
+    Stage(
+        "weights",
+        "a weights source -> files that no later stage has to download",
+        section="weights",
+        each=True,
+        work="pipeline.encoders.pretrained:run",
+        writes=((paths.weights, KEY),),
+    ),
+    Stage(
+        "eda",
+        "what is in the data, and what is wrong with it",
+        section="eda",
+        notebook="01_eda",
+        reads=(CATALOG, IMAGES, INGEST),
+    ),
+    Stage(
+        "feature_extraction",
+        "every image -> a vector",
+        section="encoders",
+        each=True,
+        notebook="02_feature_extraction",
+        reads=(CATALOG, IMAGES, (paths.weights, "${item.weights}")),
+        writes=((paths.features, KEY),),
+    ),
+    Stage(
+        "finetuning",
+        "weights -> better weights, with their history and their accuracy",
+        section="finetunes",
+        each=True,
+        notebook="03_finetuning",
+        reads=(CATALOG, IMAGES, (paths.weights, "${item.init}")),
+        writes=((paths.weights, KEY),),
+        metrics=((_finetuning_file, KEY, "metrics.json", NUMBERS),),
+        plots=((_finetuning_file, KEY, "history.csv", {**NUMBERS, "x": "epoch", "y": "validation_mAP"}),),
+    ),
+    Stage(
+        "concatenation",
+        "two encoders' features as one vector",
+        section="concatenations",
+        each=True,
+        work="pipeline.encoders.concatenation:run",
+        reads=((paths.features, "${item.first}"), (paths.features, "${item.second}")),
+        writes=((paths.features, KEY),),
+    ),
+    Stage(
+        "knn_retrieval",
+        "every test query against the gallery: neighbours, scores under every protocol, distances",
+        section="retrievals",
+        each=True,
+        notebook="04_knn_retrieval",
+        given=lambda study, item: study.knn_retrieval.model_dump(),
+        params=("knn_retrieval",),
+        reads=(CATALOG, IMAGES, FEATURES),
+        writes=((paths.neighbours, KEY), (paths.scores, KEY), (paths.distances, KEY)),
+    ),
+    _system(
+        "index_study",
+        "index_studies",
+        "what indexes cost and miss; its times are of one machine at one moment, so two runs differ",
+        reads=(CATALOG, FEATURES),
+    ),
+    _system(
+        "hybrid",
+        "hybrids",
+        "image and text similarity, mixed with every weight",
+        reads=(CATALOG, IMAGES, FEATURES),
+    ),
+    _system(
+        "user_photos",
+        "user_photos",
+        "photos that users take, with a box around the product, searched in the catalogue",
+        given=lambda study, item: {
+            "specs": {name: study.encoders[name].model_dump() for name in study.user_photos[item].encoders}
+        },
+        params=("encoders",),
+        reads=(CATALOG, IMAGES, (paths.user_photos,), (_every(paths.features),), (_every(paths.weights),)),
+    ),
+    _system(
+        "recommendation",
+        "recommendations",
+        "classify an image, then recommend what is most like it",
+        given=lambda study, item: {"weights": study.encoders[study.recommendations[item].encoder].weights},
+        params=("encoders.${item.encoder}",),
+        reads=(CATALOG, IMAGES, FEATURES, (_every(paths.weights),)),
+    ),
+    Stage(
+        "embedding_space",
+        "how far the labels lie apart, PCA, t-SNE and UMAP; no notebook of its own, chapter 5 shows it",
+        section="embedding_space.encoders",
+        each=True,
+        work="pipeline.evaluation.space:run",
+        params=tuple(f"embedding_space.{name}" for name in EmbeddingSpace.model_fields if name != "encoders"),
+        reads=(CATALOG, (paths.features, ITEM)),
+        writes=((paths.embedding_space, ITEM),),
+    ),
+    Stage(
+        "evaluation",
+        "all retrievals side by side, with intervals; every claim's verdict",
+        section="evaluation",
+        notebook="05_evaluation",
+        given=_whole_study,
+        params=(
+            "encoders",
+            "concatenations",
+            "embedding_space.encoders",
+            "retrievals",
+            *params.SYSTEMS,
+            "not_run",
+        ),
+        reads=(
+            CATALOG,
+            IMAGES,
+            INGEST,
+            (paths.labels,),
+            (_every(paths.neighbours),),
+            (_every(paths.scores),),
+            (_every(paths.embedding_space),),
+            (_every(paths.features),),
+            (_every(paths.weights),),
+        ),
+        also=("params/claims.yaml",),
+        writes=tuple((_evaluation_file, f"{table}.csv", NUMBERS) for table in TABLES),
+        metrics=tuple((_evaluation_file, name, NUMBERS) for name in ("metrics.json", "verdicts.json")),
+        plots=(
+            (_evaluation_file, "metrics.csv", NUMBERS),
+            (_evaluation_file, "mean_average_precision.csv", {**NUMBERS, **BARS}),
+            (_evaluation_file, "precision_at_k.csv", {**NUMBERS, "x": "k", "y": "precision"}),
+        ),
+    ),
+    Stage(
+        "report",
+        "every executed notebook as a page with its code folded, and an index that links them",
+        section="data",
+        work="pipeline.report.pages:run",
+        params=(
+            "weights",
+            "encoders",
+            "concatenations",
+            "finetunes",
+            "retrievals",
+            *params.SYSTEMS,
+            "not_run",
+        ),
+        reads=(
+            (paths.notebooks,),
+            *((_evaluation_file, name) for name in ("metrics.json", "metrics.csv", "verdicts.csv")),
+            INGEST,
+        ),
+        also=("pipeline/report/templates",),
+        writes=((paths.report,),),
+    ),
+)
+
+
+def find(name: str) -> Stage:
+    """The stage of a name."""
+    return next(stage for stage in STAGES if stage.name == name)
+
+
+def chapters() -> list[Stage]:
+    """The stages that execute a notebook, in reading order."""
+    return sorted((stage for stage in STAGES if stage.notebook), key=lambda stage: stage.notebook[:2])
+
+
+def items_of(study: Study, stage: Stage) -> list[str] | None:
+    """The names that a stage runs once for each; None for a stage that runs once."""
+    if not stage.each:
+        return None
+    section: Any = study
+    for part in stage.section.split("."):
+        section = getattr(section, part)
+    return list(section)
+
+
+def parameters(study: Study, stage: Stage, item: str | None) -> dict[str, Any]:
+    """What a stage's notebook is given: the names in its parameters cell with this run's values."""
+    section = getattr(study, stage.section)
+    own = {"name": item, **section[item].model_dump()} if stage.each else section.model_dump()
+    return {"data": study.data.name, **own, **stage.given(study, item)}

@@ -1,0 +1,139 @@
+"""Classify, then recommend (document 004): what a classifier says, and what is most like a product.
+
+The document keeps a frame of every product's similarity with every other: 44,424² numbers, 7.4 GiB in float32. Here each
+product that is asked for has its nearest few, and nothing else is kept.
+"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from sklearn.metrics import classification_report, confusion_matrix
+
+from pipeline.data import catalog
+from pipeline.encoders import backbones, weights
+from pipeline.encoders.store import FeatureSet
+from pipeline.evaluation import classification, protocols
+from pipeline.evaluation.keys import Of
+from pipeline.retrieval import indexes
+from pipeline.vectors import unit
+
+ROWS = 8192  # classified at once
+PRODUCT, RANK, RECOMMENDED, SIMILARITY, COPY = "product", "rank", "recommended", "similarity", "same picture"
+ACCURACY = ["accuracy", "macro F1", "classes", "commonest", "by shares"]
+TWICE = ["pictures", "first is the same picture", "equal vectors", "above 1", "largest"]
+KEYS = [("recommendation", Of(("recommendations",)), [*ACCURACY, *TWICE])]
+
+
+def probabilities(features: FeatureSet, folder: Path, label: str) -> pd.DataFrame:
+    """What the classifier of a finetune thinks of each picture: a row per picture, a column per class.
+
+    Args:
+        features: of an encoder that ends where the finetune's classifier begins: the layer before it.
+        folder: the finetune's weights.
+
+    Raises:
+        WeightsError: it has no classifier of that label, or one for other features.
+    """
+    classes = weights.card(folder).get("classes", {}).get(label)
+    if classes is None:
+        raise weights.WeightsError(
+            f"{folder.name} has no classifier of {label}. Finetune it with cross entropy by {label}"
+        )
+    model = backbones.classifier(label, features.vectors.shape[1], len(classes))
+    weights.load_part(model, folder)
+    parts = [features.vectors[start : start + ROWS] for start in range(0, len(features.ids), ROWS)]
+    rows = [keras.ops.convert_to_numpy(keras.ops.softmax(model(part))) for part in parts]
+    return pd.DataFrame(np.concatenate(rows), columns=classes)
+
+
+def true_and_predicted(frame: pd.DataFrame, probable: pd.DataFrame, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """The true label of each test image and the predicted one; a blank label is left out.
+
+    Args:
+        probable: what `probabilities` gives.
+    """
+    asked = ((frame[catalog.SPLIT] == catalog.TEST) & frame[label].notna()).to_numpy()
+    predicted = probable.columns.to_numpy(object)[probable.to_numpy()[asked].argmax(axis=1)]
+    return frame[label].to_numpy(object)[asked], predicted
+
+
+def accuracy(true: np.ndarray, predicted: np.ndarray, learnt: np.ndarray) -> dict[str, float]:
+    """Accuracy with what it has to be read against: the number of classes, and two ways to guess.
+
+    `commonest`: always predicting the class that was learnt from most often. `by shares`: guessing each class as often
+    as it was learnt from. A class that was never learnt counts as wrong.
+
+    Args:
+        learnt: the labels of the images that were learnt from.
+    """
+    shares = pd.Series(learnt).value_counts(normalize=True)
+    asked = pd.Series(true).map(shares).fillna(0.0)
+    guesses = [float(len(np.unique(true))), float((true == shares.index[0]).mean()), float(asked.mean())]
+    values = [*classification.accuracy(true, predicted).values(), *guesses]
+    return dict(zip(ACCURACY, values, strict=True))
+
+
+def per_class(true: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
+    """Precision, recall, F1 and the number of images of each class, the commonest first."""
+    report = classification_report(true, predicted, labels=np.unique(true), output_dict=True, zero_division=0)
+    table = pd.DataFrame({name: report[name] for name in np.unique(true)}).T.rename(columns={"support": "pictures"})
+    table = table.astype({"pictures": int}).sort_values("pictures", ascending=False, kind="stable")
+    return table.rename_axis("class").reset_index()
+
+
+def confusions(true: np.ndarray, predicted: np.ndarray, commonest: int) -> pd.DataFrame:
+    """Counts: a row per true class, a column per predicted class; the commonest classes, all others as one."""
+    names = list(pd.Series(true).value_counts().index[:commonest])
+    merged = [np.where(np.isin(values, names), values, "(others)") for values in (true, predicted)]
+    labels = [*names, *(["(others)"] if any("(others)" in values for values in merged) else [])]
+    return pd.DataFrame(confusion_matrix(*merged, labels=labels), index=labels, columns=labels)
+
+
+def recommend(features: FeatureSet, frame: pd.DataFrame, products: list[str], count: int) -> pd.DataFrame:
+    """The `count` pictures most like each of some products, by cosine similarity, itself left out and copies not.
+
+    Returns:
+        `product`, `rank`, `recommended`, `similarity`, and `same picture`: whether the two files hold the same bytes.
+
+    Raises:
+        ValueError: an id that the catalogue has not.
+    """
+    protocols.check_same_images(features, frame)
+    place = {identity: row for row, identity in enumerate(frame[catalog.ID])}
+    if unknown := [product for product in products if product not in place]:
+        raise ValueError(f"no picture of the catalogue has the id {unknown[0]!r}. Its ids go from "
+                         f"{frame[catalog.ID].iloc[0]} to {frame[catalog.ID].iloc[-1]}")  # fmt: skip
+    rows = np.array([place[product] for product in products], np.int64)
+    near, distances = indexes.build("exact", features.vectors)(features.vectors[rows], count + 1)
+    same, tables = catalog.duplicates(frame), []
+    for row, positions, away in zip(rows, near, distances, strict=True):
+        others = np.flatnonzero((positions != row) & (positions != indexes.NOWHERE))[:count]
+        columns = {
+            PRODUCT: frame[catalog.ID].iloc[row],
+            RANK: np.arange(1, len(others) + 1),
+            RECOMMENDED: frame[catalog.ID].to_numpy()[positions[others]],
+            SIMILARITY: 1 - away[others],
+            COPY: same[positions[others]] == same[row],
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def found_twice(features: FeatureSet, frame: pd.DataFrame) -> dict[str, float]:
+    """How often the most similar other picture is the same picture again, and what rounding makes of its similarity.
+
+    `first is the same picture`: pictures whose nearest other holds the same bytes. `equal vectors`: whose nearest other has
+    the same vector to within 1e-6. `above 1`: pairs (each picture with its nearest other) whose similarity, summed in
+    float32 and not clipped, comes out above 1, with the largest in `largest`.
+    """
+    vectors, rows = unit(features.vectors).astype(np.float32), np.arange(len(frame))
+    near, distances = indexes.build("exact", vectors)(vectors, 2)
+    itself = near[:, 0] == rows
+    first, away = np.where(itself, near[:, 1], near[:, 0]), np.where(itself, distances[:, 1], distances[:, 0])
+    same = catalog.duplicates(frame)
+    parts = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
+    plain = np.concatenate([np.einsum("nd,nd->n", vectors[part], vectors[first[part]]) for part in parts])
+    counts = [len(rows), (same[first] == same).sum(), (away <= 1e-6).sum(), (plain > 1).sum(), plain.max()]
+    return {name: float(count) for name, count in zip(TWICE, counts, strict=True)}
