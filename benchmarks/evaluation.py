@@ -22,8 +22,16 @@ from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols, statistics, study
 
-SIZES = {"articleType": 142, "subCategory": 45, "masterCategory": 7, "gender": 5, "baseColour": 47, "usage": 8,
-         "season": 4, "productDisplayName": 31_000}  # fmt: skip
+SIZES = {
+    "articleType": 142,
+    "subCategory": 45,
+    "masterCategory": 7,
+    "gender": 5,
+    "baseColour": 47,
+    "usage": 8,
+    "season": 4,
+    "productDisplayName": 31_000,
+}
 
 
 def main() -> None:
@@ -43,15 +51,17 @@ def main() -> None:
     queries = int((frame[catalog.SPLIT] == catalog.TEST).sum())
     for distance in given.distances:
         ours = per_query(lambda: whole(features, frame, distance, study_params), queries)  # noqa: B023
-        print(f"{distance}: {ours * queries:.0f} s for {queries:,} queries; loop / ours: {loop / ours:.0f}x "
-              f"(the loop would take {loop * queries / 60:.0f} min)")  # fmt: skip
+        print(
+            f"{distance}: {ours * queries:.0f} s for {queries:,} queries; loop / ours: {loop / ours:.0f}x "
+            f"(the loop would take {loop * queries / 60:.0f} min)"
+        )
     print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 
 def whole(features: FeatureSet, frame: pd.DataFrame, distance: str, given: params.Study) -> list[pd.DataFrame]:
     """What chapters 4 and 5 measure of one retrieval."""
-    judged = protocols.judge(features, frame, distance, given.knn_retrieval)
-    products = protocols.products_of(frame)
+    judged = protocols.evaluate(features, frame, distance, given.knn_retrieval)
+    products = catalog.products(frame)
     draws: dict[int, np.ndarray] = {}
     tables = []
     for (_, _, relevance), rows in judged.scores.groupby(study.PLACE, observed=True):
@@ -92,11 +102,16 @@ def drawn(pictures: int) -> tuple[pd.DataFrame, FeatureSet]:
     }
     ids = np.arange(pictures).astype(str).astype(object)
     years = rng.integers(2007, 2020, pictures)
-    frame = pd.DataFrame({
-        catalog.ID: ids, **labels, catalog.YEAR: years, catalog.SHA256: ids,
-        catalog.SPLIT: np.where(rng.random(pictures) < 0.2, catalog.TEST, catalog.TRAIN),
-        catalog.TEMPORAL_SPLIT: np.where(years % 2 == 0, catalog.TRAIN, catalog.TEST),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            catalog.ID: ids,
+            **labels,
+            catalog.YEAR: years,
+            catalog.SHA256: ids,
+            catalog.SPLIT: np.where(rng.random(pictures) < 0.2, catalog.TEST, catalog.TRAIN),
+            catalog.TEMPORAL_SPLIT: np.where(years % 2 == 0, catalog.TRAIN, catalog.TEST),
+        }
+    )
     vectors = np.maximum(rng.normal(size=(pictures, 1280)), 0).astype(np.float32)
     return frame, FeatureSet(ids, vectors, "random:0")
 

@@ -17,13 +17,21 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from pipeline import params, paths
-from pipeline.data import catalog
-from pipeline.encoders import extract, weights
+from pipeline.data import ingest
+from pipeline.encoders import extract, pretrained
 
 ENCODER = params.Encoder(
-    backbone="mobilenet_v2", weights="mobilenet_v2", image_size=128, resize="stretch", pad_color=[0, 0, 0],
-    interpolation="bicubic", preprocessing="own", pooling="avg", head=[], batch_size=64,
-)  # fmt: skip
+    backbone="mobilenet_v2",
+    weights="mobilenet_v2",
+    image_size=128,
+    resize="stretch",
+    pad_color=[0, 0, 0],
+    interpolation="bicubic",
+    preprocessing="own",
+    pooling="avg",
+    head=[],
+    batch_size=64,
+)
 
 
 def main() -> None:
@@ -51,8 +59,8 @@ def main() -> None:
 
 def prepare(count: int) -> list[str]:
     """The drawn sample's pictures again and again under new ids, until there are `count`."""
-    catalog.ingest(params.Data(name="sample", source="drawn", path=None, watch="x", seed=0, test_share=0.2))
-    weights.make(
+    ingest.ingest(params.Data(name="sample", source="drawn", path=None, watch="x", seed=0, test_share=0.2))
+    pretrained.make(
         params.Weights(source="random", backbone="mobilenet_v2", seed=0), paths.weights("sample", "mobilenet_v2")
     )
     with paths.open_images("sample") as archive:

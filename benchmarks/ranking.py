@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score
 
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics
-from pipeline.retrieval.index import rank
+from pipeline.retrieval.ranking import rank
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import psutil
 
 from pipeline import params, paths
 from pipeline.site.site import Site
-from pipeline.site.stock import Question
+from pipeline.site.snapshot import Question
 
 PICTURES = 200
 

@@ -139,7 +139,9 @@ def _is_list(stage: Stage) -> bool:
 
 
 def _params(stage: Stage) -> list[str]:
-    own = [] if stage.section is None or _is_list(stage) else [f"{stage.section}.{KEY}" if stage.each else stage.section]
+    own = (
+        [] if stage.section is None or _is_list(stage) else [f"{stage.section}.{KEY}" if stage.each else stage.section]
+    )
     data = ["data.name"] if stage.section not in (None, "data") else []
     return [*own, *stage.params, *data]
 

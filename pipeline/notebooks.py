@@ -51,12 +51,20 @@ def execute(source: Path, target: Path, parameters: dict) -> None:
     try:
         with _shown_progress(working.with_suffix(".progress")) as environment, _environment(environment):
             papermill.execute_notebook(
-                str(source), str(working), parameters=parameters, kernel_name="python3", cwd=str(paths.ROOT),
-                progress_bar=False, record_timing=False, coalesce_streams=True,
-            )  # fmt: skip
+                str(source),
+                str(working),
+                parameters=parameters,
+                kernel_name="python3",
+                cwd=str(paths.ROOT),
+                progress_bar=False,
+                record_timing=False,
+                coalesce_streams=True,
+            )
     except PapermillExecutionError as error:
-        raise NotebookError(f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n"
-                            f"The notebook as far as it came: {working.relative_to(paths.ROOT)}") from None  # fmt: skip
+        raise NotebookError(
+            f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n"
+            f"The notebook as far as it came: {working.relative_to(paths.ROOT)}"
+        ) from None
     except DeadKernelError:
         raise NotebookError(
             f"the kernel of {source.name} was killed, most likely for want of memory: lower batch_size"
@@ -68,11 +76,13 @@ def execute(source: Path, target: Path, parameters: dict) -> None:
 
 def normalise(notebook: nbformat.NotebookNode, parameters: dict) -> nbformat.NotebookNode:
     """The executed notebook without what differs between two equal runs: times, versions, random ids, this machine's paths."""
-    notebook.metadata = nbformat.from_dict({
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "language_info": {"name": "python"},
-        "papermill": {"parameters": parameters},
-    })  # fmt: skip
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+            "papermill": {"parameters": parameters},
+        }
+    )
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
         if "injected-parameters" in cell.metadata.get("tags", []):

@@ -17,17 +17,17 @@ def outputs(data: str) -> Path:
 
 
 def catalog(data: str) -> Path:
-    """The validated catalogue, one row per readable picture."""
+    """The validated catalogue, one row per readable image."""
     return outputs(data) / "catalog.parquet"
 
 
 def images(data: str) -> Path:
-    """The catalogue's pictures in one zip."""
+    """The catalogue's images in one zip."""
     return outputs(data) / "images.zip"
 
 
 def open_images(data: str) -> zipfile.ZipFile:
-    """The catalogue's pictures, opened to read."""
+    """The catalogue's images, opened to read."""
     return zipfile.ZipFile(images(data))
 
 
@@ -42,7 +42,7 @@ def ingest_report(data: str) -> Path:
 
 
 def labels(data: str) -> Path:
-    """How often `styles.csv` uses each label, before any row is left out for want of a picture."""
+    """How often `styles.csv` uses each label, before any row is left out for want of an image."""
     return outputs(data) / "labels.csv"
 
 
@@ -72,7 +72,7 @@ def scores(data: str, retrieval: str) -> Path:
 
 
 def distances(data: str, retrieval: str) -> Path:
-    """How many pairs of pictures lie how far apart under one retrieval."""
+    """How many pairs of images lie how far apart under one retrieval."""
     return outputs(data) / "scores" / f"{retrieval}.distances.parquet"
 
 

@@ -11,7 +11,11 @@ from typing import Any
 from pipeline import params, paths
 from pipeline.params import EmbeddingSpace, Study
 
-DATA, KEY, ITEM = "${data.name}", "${key}", "${item}"  # what DVC puts in: the data's name, an item's name, a list's item
+DATA, KEY, ITEM = (
+    "${data.name}",
+    "${key}",
+    "${item}",
+)  # what DVC puts in: the data's name, an item's name, a list's item
 NUMBERS = {"cache": False}  # git keeps it, and `dvc metrics` and `dvc plots` show it
 Given = Callable[[Study, str | None], dict[str, Any]]
 

@@ -5,19 +5,45 @@ from pathlib import Path
 
 from pipeline import params, paths
 from pipeline.data import catalog
+from pipeline.encoders import pretrained
 
 ENCODER = params.Encoder(
-    backbone="mobilenet_v2", weights="tiny", image_size=32, resize="pad", pad_color=[0, 0, 0], interpolation="bicubic",
-    preprocessing="own", pooling="avg", head=[], batch_size=8,
-)  # fmt: skip
+    backbone="mobilenet_v2",
+    weights="tiny",
+    image_size=32,
+    resize="pad",
+    pad_color=[0, 0, 0],
+    interpolation="bicubic",
+    preprocessing="own",
+    pooling="avg",
+    head=[],
+    batch_size=8,
+)
 FINETUNE = params.Finetune(
-    init="tiny", backbone="mobilenet_v2", image_size=32, resize="pad", pad_color=[0, 0, 0], interpolation="bicubic",
-    preprocessing="unit", pooling="avg", head=[{"units": 8, "activation": "relu"}], frozen=None, split="product", share=1.0,
-    objective=[{"kind": "cross_entropy", "by": "articleType", "weight": 1.0}], dropout=0.5,
-    batches={"size": 32, "together": None, "per_group": 1, "class_power": 1.0}, augment=None,
-    optimiser={"learning_rate": 0.001, "weight_decay": 0.0, "schedule": "constant", "warm_up": 0.0}, epochs=3,
-    patience=None, monitor=["articleType"], precision="float32", devices="one", seed=0,
-)  # fmt: skip
+    init="tiny",
+    backbone="mobilenet_v2",
+    image_size=32,
+    resize="pad",
+    pad_color=[0, 0, 0],
+    interpolation="bicubic",
+    preprocessing="unit",
+    pooling="avg",
+    head=[{"units": 8, "activation": "relu"}],
+    frozen=None,
+    split="product",
+    share=1.0,
+    objective=[{"kind": "cross_entropy", "by": "articleType", "weight": 1.0}],
+    dropout=0.5,
+    batches={"size": 32, "together": None, "per_group": 1, "class_power": 1.0},
+    augment=None,
+    optimiser={"learning_rate": 0.001, "weight_decay": 0.0, "schedule": "constant", "warm_up": 0.0},
+    epochs=3,
+    patience=None,
+    monitor=["articleType"],
+    precision="float32",
+    devices="one",
+    seed=0,
+)
 
 
 def finetune_like(**changes) -> params.Finetune:
@@ -44,9 +70,8 @@ def run(work, root: Path) -> None:
 
 
 def make_weights() -> None:
-    from pipeline.encoders import weights
 
-    weights.make(params.Weights(source="random", backbone="mobilenet_v2", seed=0), paths.weights("sample", "tiny"))
+    pretrained.make(params.Weights(source="random", backbone="mobilenet_v2", seed=0), paths.weights("sample", "tiny"))
 
 
 def extract() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline import params, paths
-from pipeline.data import catalog
+from pipeline.data import ingest
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def sample_place(tmp_path_factory):
     place = tmp_path_factory.mktemp("place")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "ROOT", place)
-        catalog.ingest(params.Data(name="sample", source="drawn", path=None, watch="x", seed=0, test_share=0.2))
+        ingest.ingest(params.Data(name="sample", source="drawn", path=None, watch="x", seed=0, test_share=0.2))
     return place
 
 

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from pipeline import params
 from pipeline.evaluation import claims
-from pipeline.report import pages
+from pipeline.report import publish
 
 
 @pytest.fixture(scope="module")
@@ -199,8 +199,11 @@ def test_an_experiment_with_another_size_reruns_only_what_follows_from_it(place)
     output = call(
         place, "dvc", "exp", "run", "-n", "smaller", "-S", "encoders.efficientnet_lite0_stretch.image_size=160"
     ).stdout
-    expected = ["feature_extraction@efficientnet_lite0_stretch", "knn_retrieval@efficientnet_lite0_stretch-cosine",
-                "embedding_space@efficientnet_lite0_stretch"]  # fmt: skip
+    expected = [
+        "feature_extraction@efficientnet_lite0_stretch",
+        "knn_retrieval@efficientnet_lite0_stretch-cosine",
+        "embedding_space@efficientnet_lite0_stretch",
+    ]
     assert sorted(ran(output)) == sorted([*expected, "evaluation", "report"])
     difference = call(place, "dvc", "metrics", "diff", "--md").stdout
     assert "efficientnet_lite0_stretch-cosine" in difference
@@ -244,7 +247,7 @@ def test_publishing_copies_numbers_and_no_pictures(place):
     assert expected <= published
     assert all(Path(name).suffix in (".yaml", ".lock", ".json", ".csv") for name in published)
     whole = pd.read_csv(place / "outputs/sample/evaluation/metrics.csv")
-    again = pages.published_metrics(place / "reference/sample", list(params.load().retrievals))
+    again = publish.published_metrics(place / "reference/sample", list(params.load().retrievals))
     pd.testing.assert_frame_equal(again.astype({"gallery": str}), whole.astype({"gallery": str}))
     shutil.rmtree(place / "reference")
 

@@ -6,22 +6,32 @@ import pandas as pd
 import pytest
 
 from pipeline import params, paths
-from pipeline.evaluation import claims, study
-from pipeline.report import pages
-from pipeline.sections import read_yaml
+from pipeline.evaluation import claims, headline, study, tables
+from pipeline.params.sections import read_yaml
+from pipeline.report import publish
 
 PLACE = paths.ROOT / "reference/fashion_small"
 # Measured independently on 1000 random queries against all pictures (150 to 300 for Manhattan), articleType; the
 # tolerance is what so few queries leave open. Published: 8,916 test queries.
 ANCHORS = {
     "mobilenet_v2_stretch": {
-        "cosine": 0.432, "euclidean": 0.385, "manhattan": 0.400, "hit@1": 0.829, "hit@10": 0.965, "precision@10": 0.727,
+        "cosine": 0.432,
+        "euclidean": 0.385,
+        "manhattan": 0.400,
+        "hit@1": 0.829,
+        "hit@10": 0.965,
+        "precision@10": 0.727,
     },
     "efficientnet_lite0_pad": {
-        "cosine": 0.480, "euclidean": 0.456, "manhattan": 0.453, "hit@1": 0.838, "hit@10": 0.969, "precision@10": 0.753,
+        "cosine": 0.480,
+        "euclidean": 0.456,
+        "manhattan": 0.453,
+        "hit@1": 0.838,
+        "hit@10": 0.969,
+        "precision@10": 0.753,
     },
     "efficientnet_lite0_stretch": {"cosine": 0.495, "hit@1": 0.851, "hit@10": 0.968, "precision@10": 0.769},
-}  # fmt: skip
+}
 FINER = {
     "subCategory": 0.70,
     "masterCategory": 0.78,
@@ -33,11 +43,11 @@ FINER = {
 
 @pytest.fixture(scope="module")
 def table():
-    return pages.published_metrics(PLACE, list(read_yaml(PLACE / "params.yaml")["retrievals"]))
+    return publish.published_metrics(PLACE, list(read_yaml(PLACE / "params.yaml")["retrievals"]))
 
 
 def value(table, retrieval, metric, relevance="articleType"):
-    rows = study.pick(table, retrieval=retrieval, metric=metric, relevance=relevance, protocol="strict", gallery="all")
+    rows = tables.pick(table, retrieval=retrieval, metric=metric, relevance=relevance, protocol="strict", gallery="all")
     assert len(rows) == 1
     return rows.iloc[0]["value"]
 
@@ -57,10 +67,10 @@ def test_finer_relevance_lands_on_the_anchors(table, relevance):
 
 
 def test_every_query_that_may_find_itself_does(table):
-    thesis = study.pick(table, protocol="thesis", metric="hit@1", relevance="articleType")
+    thesis = tables.pick(table, protocol="thesis", metric="hit@1", relevance="articleType")
     assert (thesis["value"] == 1).all()
     assert len(thesis) == 62 * 5  # retrievals, sizes of the subset
-    alone = study.pick(table, protocol="thesis, query out", metric="hit@1", relevance="articleType")
+    alone = tables.pick(table, protocol="thesis, query out", metric="hit@1", relevance="articleType")
     # a subset holds pictures that a finetune learnt from: with 200 of them the heads of 224 pixels miss few
     learnt = alone["retrieval"].str.startswith(("joint_head", "joint_and_head"))
     assert (alone.loc[~learnt, "value"] < 0.95).all()
@@ -70,7 +80,7 @@ def test_every_query_that_may_find_itself_does(table):
 def test_every_mean_lies_in_its_interval_and_the_main_ones_are_narrow(table):
     known = table.dropna(subset=["value"])
     assert ((known["low"] <= known["value"] + 1e-6) & (known["value"] <= known["high"] + 1e-6)).mean() > 0.995
-    main = study.pick(table, protocol="strict", gallery="all", relevance="articleType", metric="mAP")
+    main = tables.pick(table, protocol="strict", gallery="all", relevance="articleType", metric="mAP")
     assert len(main) == 62
     widths = (main["high"] - main["low"]).set_axis(main["retrieval"])
     wider = ["quarter_supcon-cosine", "quarter_triplet-cosine", "quarter_joint-cosine"]  # contrast on few products
@@ -147,7 +157,7 @@ SEEDS = ["joint_and_head-cosine", "joint_and_head_seed_1-cosine", "joint_and_hea
 @pytest.mark.parametrize("aim", AIMS)
 def test_the_recommended_encoder_reaches_its_aims_in_the_mean_of_three_seeds(table, aim):
     gallery, relevance = aim
-    rows = study.pick(table, protocol="strict", gallery=gallery, relevance=relevance, metric="mAP")
+    rows = tables.pick(table, protocol="strict", gallery=gallery, relevance=relevance, metric="mAP")
     reached = rows.set_index("retrieval")["value"][SEEDS]
     assert reached.mean() >= AIMS[aim]
     assert reached.max() - reached.min() < 0.01
@@ -156,4 +166,4 @@ def test_the_recommended_encoder_reaches_its_aims_in_the_mean_of_three_seeds(tab
 def test_the_readme_shows_the_published_numbers(table):
     readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
     shown = readme.split("<!-- results -->")[1].split("<!-- /results -->")[0].strip()
-    assert shown == pages.markdown(table)
+    assert shown == headline.markdown(table)

@@ -36,7 +36,7 @@ def verdicts(
     Args:
         values: measurements by key.
         resampled: bootstrap means by key, for those that have them.
-        comparable: whether the measurements are of the thesis's pictures.
+        comparable: whether the measurements are of the thesis's images.
     """
     rows = []
     for name, claim in claims.items():
@@ -82,14 +82,18 @@ def _difference(claim, values, resampled):
     samples = np.stack([_draws(a, values, resampled) - _draws(b, values, resampled) for a, b in run], axis=1)
     low, high = statistics.simultaneous(estimates, samples) if len(run) > 1 else statistics.interval(samples)
     if judge.expect == "above":
-        sides = [REPRODUCED if a > judge.margin else CONTRADICTED if b < -judge.margin else DIFFERS
-                 for a, b in zip(low, high, strict=True)]  # fmt: skip
+        sides = [
+            REPRODUCED if a > judge.margin else CONTRADICTED if b < -judge.margin else DIFFERS
+            for a, b in zip(low, high, strict=True)
+        ]
     else:
         sides = [_inside(a, b, judge.margin) for a, b in zip(low, high, strict=True)]
     verdict = CONTRADICTED if CONTRADICTED in sides else DIFFERS if DIFFERS in sides else REPRODUCED
     names = [[key.removesuffix(f"/{judge.at}") for key in pair] for pair in run]
-    shown = [f"{pair[0]} − {pair[1]}: {_shown(e, a, b, '+')}"
-             for pair, e, a, b in zip(names, estimates, low, high, strict=True)]  # fmt: skip
+    shown = [
+        f"{pair[0]} − {pair[1]}: {_shown(e, a, b, '+')}"
+        for pair, e, a, b in zip(names, estimates, low, high, strict=True)
+    ]
     return verdict, f"{judge.at}: " + "; ".join(shown), sorted({key for pair in run for key in pair})
 
 
@@ -117,9 +121,13 @@ def _untestable(claim, values, resampled):
 
 
 JUDGES: dict[str, Callable] = {
-    "value": _value, "bound": _bound, "difference": _difference, "order": _order,
-    "document": _document, "untestable": _untestable,
-}  # fmt: skip
+    "value": _value,
+    "bound": _bound,
+    "difference": _difference,
+    "order": _order,
+    "document": _document,
+    "untestable": _untestable,
+}
 
 
 def _missing(keys, values):

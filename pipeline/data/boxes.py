@@ -24,7 +24,7 @@ TABLE = "queries.json"  # beside the photos in their zip
 
 
 class BoxError(ValueError):
-    """A table of queries that cannot be read, or a box that holds no pixel of its picture."""
+    """A table of queries that cannot be read, or a box that holds no pixel of its image."""
 
 
 class Box(NamedTuple):
@@ -99,15 +99,15 @@ def collect(source: Source, target: Path) -> dict:
 
 
 def clip(numbers: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[Box, str]:
-    """The whole pixels of a picture that a box touches, and what had to be changed for it ('' for nothing).
+    """The whole pixels of an image that a box touches, and what had to be changed for it ('' for nothing).
 
     Args:
         numbers: x, y, width, height; fractions are taken to the pixels they touch, a negative width or height means that
             another corner was given.
-        size: the picture's width and height.
+        size: the image's width and height.
 
     Raises:
-        BoxError: the box has no extent, or lies outside the picture.
+        BoxError: the box has no extent, or lies outside the image.
     """
     x, y, width, height = numbers
     changes = []
@@ -129,12 +129,16 @@ def clip(numbers: tuple[float, float, float, float], size: tuple[int, int]) -> t
 
 
 def crop(image: Image.Image, box: Box, margin: float = 0.0) -> Image.Image:
-    """The picture's part in a box, widened on each side by `margin` times the box's longer side, within the picture."""
+    """The image's part in a box, widened on each side by `margin` times the box's longer side, within the image."""
     around = round(margin * max(box.width, box.height))
-    return image.crop((
-        max(box.x - around, 0), max(box.y - around, 0),
-        min(box.x + box.width + around, image.width), min(box.y + box.height + around, image.height),
-    ))  # fmt: skip
+    return image.crop(
+        (
+            max(box.x - around, 0),
+            max(box.y - around, 0),
+            min(box.x + box.width + around, image.width),
+            min(box.y + box.height + around, image.height),
+        )
+    )
 
 
 def _usable(source: Source, row: dict) -> tuple[bytes, Box | None, str]:

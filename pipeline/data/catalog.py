@@ -26,7 +26,21 @@ from pipeline.params.columns import (
     YEAR,
 )
 
-__all__ = ["ARTICLE", "CLASSES", "COLOUR", "COLUMNS", "GENDER", "ID", "LABELS", "MASTER", "PRODUCT", "SEASON", "SUB", "USAGE", "YEAR"]
+__all__ = [
+    "ARTICLE",
+    "CLASSES",
+    "COLOUR",
+    "COLUMNS",
+    "GENDER",
+    "ID",
+    "LABELS",
+    "MASTER",
+    "PRODUCT",
+    "SEASON",
+    "SUB",
+    "USAGE",
+    "YEAR",
+]
 # columns of our own
 WIDTH, HEIGHT, MODE, SHA256 = "width", "height", "mode", "sha256"
 SPLIT, TEMPORAL_SPLIT = "split", "temporal_split"
@@ -57,7 +71,7 @@ def load_report(data: str) -> dict:
 
 
 def comparability(data: str) -> str:
-    """A sentence that says whether numbers from these pictures may be held against the thesis's."""
+    """A sentence that says whether numbers from these images may be held against the thesis's."""
     if load_report(data)["source"] == DRAWN:
         return (
             "NOT COMPARABLE: these pictures were drawn by the project; numbers from them say nothing about the thesis."
@@ -66,16 +80,16 @@ def comparability(data: str) -> str:
 
 
 def are_the_thesis_images(data: str) -> bool:
-    """Whether these are the thesis's pictures, all of them: a verdict on its numbers may rest on nothing less.
+    """Whether these are the thesis's images, all of them: a verdict on its numbers may rest on nothing less.
 
-    Kaggle's `styles.csv` has 44,446 rows, of which five have no picture.
+    Kaggle's `styles.csv` has 44,446 rows, of which five have no image.
     """
     report = load_report(data)
     return report["source"] != DRAWN and report["rows"] == 44_446 and report["pictures"] >= 44_400
 
 
 def label_codes(frame: pd.DataFrame, relevance: str) -> np.ndarray:
-    """Whole numbers, equal where two pictures are relevant to each other, −1 where a label is blank; int32 (G,).
+    """Whole numbers, equal where two images are relevant to each other, −1 where a label is blank; int32 (G,).
 
     Args:
         relevance: a column, columns joined by `+`, or `product` for the same display name.

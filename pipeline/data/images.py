@@ -1,4 +1,4 @@
-"""Bytes to RGB arrays: decode within bounds, then stretch, pad or keep the picture's own pixels."""
+"""Bytes to RGB arrays: decode within bounds, then stretch, pad or keep the image's own pixels."""
 
 import io
 import zipfile
@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from pipeline import params
 
-MAX_PIXELS = 50_000_000  # Kaggle's largest picture has 4.3 million; a bomb has hundreds
+MAX_PIXELS = 50_000_000  # Kaggle's largest image has 4.3 million; a bomb has hundreds
 FORMATS = ("JPEG", "PNG", "WEBP")
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
@@ -20,11 +20,11 @@ INTERPOLATIONS = {
 
 
 class UnreadableImage(ValueError):
-    """Bytes that are no usable picture; the message says why."""
+    """Bytes that are no usable image; the message says why."""
 
 
 def decode(data: bytes) -> Image.Image:
-    """A picture as RGB, turned as its EXIF data say, on white where it is transparent.
+    """An image as RGB, turned as its EXIF data say, on white where it is transparent.
 
     Raises:
         UnreadableImage: not a JPEG, PNG or WebP, cut short, or of more than `MAX_PIXELS` pixels (the size is read
@@ -34,7 +34,7 @@ def decode(data: bytes) -> Image.Image:
 
 
 def describe(data: bytes) -> tuple[int, int, str]:
-    """A picture's own width, height and colour mode, once it has been read to its last pixel.
+    """An image's own width, height and colour mode, once it has been read to its last pixel.
 
     Raises:
         UnreadableImage: as `decode`.
@@ -51,7 +51,7 @@ def resize(
     pad_color: tuple[int, int, int] = (0, 0, 0),
     interpolation: str = "bicubic",
 ) -> np.ndarray:
-    """A picture brought to `size`, as uint8 (height, width, 3).
+    """An image brought to `size`, as uint8 (height, width, 3).
 
     Args:
         size: height and width in pixels.
@@ -110,6 +110,6 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def load(archive: Path, ids: list[str]) -> list[np.ndarray]:
-    """Pictures of a catalogue at their own sizes, uint8 (height, width, 3) each: for looking at."""
+    """Images of a catalogue at their own sizes, uint8 (height, width, 3) each: for looking at."""
     with zipfile.ZipFile(archive) as pictures:
         return [np.asarray(decode(pictures.read(image_id))) for image_id in ids]

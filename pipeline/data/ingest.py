@@ -41,7 +41,15 @@ from pipeline.data.images import UnreadableImage, describe
 from pipeline.data.sources import Source, SourceError, open_source
 from pipeline.progress import progress
 
-COUNTED = ["rows_repaired", "rows_left_out", "rows_without_picture", "pictures_unreadable", "grey", "odd_size", "equal_bytes"]
+COUNTED = [
+    "rows_repaired",
+    "rows_left_out",
+    "rows_without_picture",
+    "pictures_unreadable",
+    "grey",
+    "odd_size",
+    "equal_bytes",
+]
 
 
 def run(study: params.Study) -> None:
@@ -61,8 +69,10 @@ def ingest(data: params.Data) -> dict:
     frame, pictures = _with_pictures(rows, source, paths.images(data.name), report)
     if frame.empty:
         paths.images(data.name).unlink(missing_ok=True)
-        raise CatalogError(f"{source.origin} gives an empty catalogue: {len(rows)} rows in styles.csv, {len(source.images)} "
-                           "pictures in images/, and no row has a readable picture of its id")  # fmt: skip
+        raise CatalogError(
+            f"{source.origin} gives an empty catalogue: {len(rows)} rows in styles.csv, {len(source.images)} "
+            "pictures in images/, and no row has a readable picture of its id"
+        )
     frame = add_splits(frame, data.test_share, data.seed)
     photos = boxes.collect(source, paths.user_photos(data.name))
     report = {"source": source.origin, **report, **pictures, **_counts(frame), **photos}
@@ -116,8 +126,13 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
         )
     frame = pd.DataFrame(rows, columns=COLUMNS, dtype="str")
     frame[YEAR] = frame[YEAR].str[:4].astype("Int64")
-    return frame, {"encoding": encoding, "columns": len(header), "rows": len(rows) + len(bad),
-                   "rows_repaired": repaired, "rows_left_out": bad}  # fmt: skip
+    return frame, {
+        "encoding": encoding,
+        "columns": len(header),
+        "rows": len(rows) + len(bad),
+        "rows_repaired": repaired,
+        "rows_left_out": bad,
+    }
 
 
 def label_counts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -133,7 +148,7 @@ def label_counts(rows: pd.DataFrame) -> pd.DataFrame:
 def add_splits(frame: pd.DataFrame, test_share: float, seed: int) -> pd.DataFrame:
     """The frame with `split` and `temporal_split`.
 
-    `split`: train and test by product, so that pictures under one display name never straddle it; a picture without
+    `split`: train and test by product, so that images under one display name never straddle it; an image without
     a name is a product of its own. `temporal_split`: even years train, odd years test, none without a year.
     """
     products = product_names(frame)
@@ -175,7 +190,7 @@ def _decoded(data: bytes) -> tuple[str, str]:
 
 
 def _with_pictures(rows: pd.DataFrame, source: Source, target: Path, report: dict) -> tuple[pd.DataFrame, dict]:
-    """The rows that have a readable picture, with its facts, in the order of ids; the pictures go into `target`.
+    """The rows that have a readable image, with its facts, in the order of ids; the images go into `target`.
 
     The zip is stored, in the order of ids and with fixed dates, so that the same pictures give the same bytes.
     """
@@ -204,7 +219,7 @@ def _with_pictures(rows: pd.DataFrame, source: Source, target: Path, report: dic
 
 
 def _counts(frame: pd.DataFrame) -> dict:
-    """What the report says of the pictures and labels that remain."""
+    """What the report says of the images and labels that remain."""
     sizes = frame[[WIDTH, HEIGHT]].value_counts()
     usual = sizes.index[0] if len(sizes) else (0, 0)
     odd = frame[(frame[WIDTH] != usual[0]) | (frame[HEIGHT] != usual[1])]

@@ -1,8 +1,8 @@
 """The drawn sample: a few hundred products as 60x80 JPEGs in Kaggle's exact layout, the same bytes every time.
 
 It lets the whole study run offline in minutes and gives the tests every ugliness that the real data have: a grey
-picture, odd sizes, an unquoted comma, a row without a picture, a picture cut short, equal bytes under two ids,
-blank labels. Products come in several near-alike pictures under one display name, and as user photos on clutter
+image, odd sizes, an unquoted comma, a row without an image, an image cut short, equal bytes under two ids,
+blank labels. Products come in several near-alike images under one display name, and as user photos on clutter
 with a box. Its numbers say nothing about fashion.
 """
 
@@ -13,16 +13,33 @@ import zipfile
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-HEADER = ["id", "gender", "masterCategory", "subCategory", "articleType", "baseColour", "season", "year", "usage",
-          "productDisplayName"]  # fmt: skip
+HEADER = [
+    "id",
+    "gender",
+    "masterCategory",
+    "subCategory",
+    "articleType",
+    "baseColour",
+    "season",
+    "year",
+    "usage",
+    "productDisplayName",
+]
 WIDTH, HEIGHT = 60, 80
 SCALE = 3  # drawn three times larger, then reduced: smooth edges
 FIRST_ID = 10001
 COLOURS = {
-    "Black": (38, 38, 42), "White": (236, 236, 232), "Blue": (46, 92, 168), "Red": (186, 38, 46),
-    "Green": (58, 128, 74), "Pink": (226, 130, 164), "Yellow": (232, 196, 62), "Brown": (118, 78, 50),
-    "Grey": (138, 140, 144), "Purple": (108, 68, 140),
-}  # fmt: skip
+    "Black": (38, 38, 42),
+    "White": (236, 236, 232),
+    "Blue": (46, 92, 168),
+    "Red": (186, 38, 46),
+    "Green": (58, 128, 74),
+    "Pink": (226, 130, 164),
+    "Yellow": (232, 196, 62),
+    "Brown": (118, 78, 50),
+    "Grey": (138, 140, 144),
+    "Purple": (108, 68, 140),
+}
 PATTERNS = ["Solid", "Solid", "Striped", "Check", "Printed"]
 BRANDS = ["Aldermoor", "Brightwater", "Cinder", "Dovetail", "Evenfall", "Foxglove"]
 ADULTS, ALL = ["Men", "Women"], ["Men", "Women", "Boys", "Girls"]
@@ -46,23 +63,121 @@ ARTICLES = {
 }
 # Outlines in a unit square, x to the right and y down; each is mirrored about x = 0.5 unless the type is in SIDEWAYS.
 OUTLINES = {
-    "Tshirts": [(.5, .17), (.40, .16), (.33, .12), (.14, .20), (.04, .42), (.18, .47), (.25, .36), (.25, .90), (.5, .91)],
-    "Shirts": [(.5, .15), (.41, .09), (.30, .14), (.15, .22), (.06, .74), (.18, .77), (.27, .40), (.26, .92), (.5, .93)],
-    "Kurtas": [(.5, .09), (.42, .07), (.32, .10), (.19, .17), (.11, .58), (.22, .60), (.30, .32), (.23, .97), (.5, .97)],
-    "Jeans": [(.5, .05), (.29, .05), (.24, .40), (.20, .97), (.40, .97), (.47, .38), (.5, .33)],
-    "Shorts": [(.5, .20), (.27, .20), (.17, .74), (.43, .78), (.48, .52), (.5, .48)],
-    "Dresses": [(.5, .16), (.43, .13), (.38, .04), (.34, .04), (.33, .20), (.36, .38), (.15, .93), (.5, .96)],
-    "Watches": [(.5, .04), (.41, .04), (.40, .30), (.28, .38), (.25, .50), (.28, .62), (.40, .70), (.41, .96), (.5, .96)],
-    "Handbags": [(.5, .42), (.18, .42), (.10, .84), (.16, .90), (.5, .90)],
-    "Sunglasses": [(.5, .44), (.40, .42), (.16, .42), (.06, .45), (.10, .60), (.22, .65), (.36, .62), (.43, .50), (.5, .49)],
-    "Caps": [(.30, .62), (.28, .40), (.42, .28), (.60, .28), (.72, .42), (.74, .56), (.95, .66), (.90, .71), (.66, .64)],
-    "Ties": [(.5, .06), (.44, .07), (.41, .13), (.46, .19), (.40, .80), (.5, .94)],
-    "Casual Shoes": [(.08, .44), (.26, .40), (.42, .52), (.78, .58), (.93, .66), (.94, .74), (.07, .74), (.06, .58)],
-    "Heels": [(.10, .30), (.22, .34), (.44, .56), (.70, .68), (.93, .70), (.94, .76), (.58, .76), (.24, .54), (.16, .78),
-              (.10, .78), (.13, .52)],
-    "Perfume and Body Mist": [(.5, .10), (.40, .10), (.40, .26), (.26, .32), (.26, .92), (.5, .92)],
-    "Umbrellas": [(.5, .10), (.30, .16), (.14, .34), (.08, .52), (.30, .48), (.47, .52), (.48, .90), (.5, .92)],
-}  # fmt: skip
+    "Tshirts": [
+        (0.5, 0.17),
+        (0.40, 0.16),
+        (0.33, 0.12),
+        (0.14, 0.20),
+        (0.04, 0.42),
+        (0.18, 0.47),
+        (0.25, 0.36),
+        (0.25, 0.90),
+        (0.5, 0.91),
+    ],
+    "Shirts": [
+        (0.5, 0.15),
+        (0.41, 0.09),
+        (0.30, 0.14),
+        (0.15, 0.22),
+        (0.06, 0.74),
+        (0.18, 0.77),
+        (0.27, 0.40),
+        (0.26, 0.92),
+        (0.5, 0.93),
+    ],
+    "Kurtas": [
+        (0.5, 0.09),
+        (0.42, 0.07),
+        (0.32, 0.10),
+        (0.19, 0.17),
+        (0.11, 0.58),
+        (0.22, 0.60),
+        (0.30, 0.32),
+        (0.23, 0.97),
+        (0.5, 0.97),
+    ],
+    "Jeans": [(0.5, 0.05), (0.29, 0.05), (0.24, 0.40), (0.20, 0.97), (0.40, 0.97), (0.47, 0.38), (0.5, 0.33)],
+    "Shorts": [(0.5, 0.20), (0.27, 0.20), (0.17, 0.74), (0.43, 0.78), (0.48, 0.52), (0.5, 0.48)],
+    "Dresses": [
+        (0.5, 0.16),
+        (0.43, 0.13),
+        (0.38, 0.04),
+        (0.34, 0.04),
+        (0.33, 0.20),
+        (0.36, 0.38),
+        (0.15, 0.93),
+        (0.5, 0.96),
+    ],
+    "Watches": [
+        (0.5, 0.04),
+        (0.41, 0.04),
+        (0.40, 0.30),
+        (0.28, 0.38),
+        (0.25, 0.50),
+        (0.28, 0.62),
+        (0.40, 0.70),
+        (0.41, 0.96),
+        (0.5, 0.96),
+    ],
+    "Handbags": [(0.5, 0.42), (0.18, 0.42), (0.10, 0.84), (0.16, 0.90), (0.5, 0.90)],
+    "Sunglasses": [
+        (0.5, 0.44),
+        (0.40, 0.42),
+        (0.16, 0.42),
+        (0.06, 0.45),
+        (0.10, 0.60),
+        (0.22, 0.65),
+        (0.36, 0.62),
+        (0.43, 0.50),
+        (0.5, 0.49),
+    ],
+    "Caps": [
+        (0.30, 0.62),
+        (0.28, 0.40),
+        (0.42, 0.28),
+        (0.60, 0.28),
+        (0.72, 0.42),
+        (0.74, 0.56),
+        (0.95, 0.66),
+        (0.90, 0.71),
+        (0.66, 0.64),
+    ],
+    "Ties": [(0.5, 0.06), (0.44, 0.07), (0.41, 0.13), (0.46, 0.19), (0.40, 0.80), (0.5, 0.94)],
+    "Casual Shoes": [
+        (0.08, 0.44),
+        (0.26, 0.40),
+        (0.42, 0.52),
+        (0.78, 0.58),
+        (0.93, 0.66),
+        (0.94, 0.74),
+        (0.07, 0.74),
+        (0.06, 0.58),
+    ],
+    "Heels": [
+        (0.10, 0.30),
+        (0.22, 0.34),
+        (0.44, 0.56),
+        (0.70, 0.68),
+        (0.93, 0.70),
+        (0.94, 0.76),
+        (0.58, 0.76),
+        (0.24, 0.54),
+        (0.16, 0.78),
+        (0.10, 0.78),
+        (0.13, 0.52),
+    ],
+    "Perfume and Body Mist": [(0.5, 0.10), (0.40, 0.10), (0.40, 0.26), (0.26, 0.32), (0.26, 0.92), (0.5, 0.92)],
+    "Umbrellas": [
+        (0.5, 0.10),
+        (0.30, 0.16),
+        (0.14, 0.34),
+        (0.08, 0.52),
+        (0.30, 0.48),
+        (0.47, 0.52),
+        (0.48, 0.90),
+        (0.5, 0.92),
+    ],
+}
 SIDEWAYS = {"Caps", "Casual Shoes", "Heels"}
 
 
@@ -87,7 +202,7 @@ def draw(seed: int = 0) -> bytes:
 
 
 def _products(seed: int):
-    """Every product's rows and pictures, and a user photo of each eighth product."""
+    """Every product's rows and images, and a user photo of each eighth product."""
     rows, pictures, photos = [], {}, []
     image_id, number = FIRST_ID, 0
     for article, (master, sub, genders, count, usage) in ARTICLES.items():
@@ -111,7 +226,7 @@ def _products(seed: int):
 
 
 def _picture(style: dict, rng: np.random.Generator) -> tuple[Image.Image, Image.Image]:
-    """One picture of a product on white, and its mask: a small turn, shift and change of light tell pictures apart."""
+    """One image of a product on white, and its mask: a small turn, shift and change of light tell images apart."""
     size = (WIDTH * SCALE, HEIGHT * SCALE)
     mask, colours = _product(style, size)
     turn, shift = float(rng.normal(0, 2)), tuple(int(v) for v in rng.integers(-2, 3, 2) * SCALE)
@@ -265,7 +380,7 @@ def _make_ugly(rows: list[list[str]], pictures: dict[int, bytes]) -> None:
     change(11, lambda image: image.resize((45, 80)))
     pictures[ids[20]] = pictures[ids[20]][: len(pictures[ids[20]]) // 2]  # cut short
     pictures[ids[31]] = pictures[ids[30]]  # equal bytes under two ids
-    del pictures[ids[40]]  # a row without a picture
+    del pictures[ids[40]]  # a row without an image
     rows[50][9] += ", pack of 2"  # an unquoted comma, as 22 of Kaggle's rows have
     rows[60][6] = rows[61][7] = ""  # blank season, blank year
     rows[62][5] = "NA"  # a colour named NA: a label, not a missing value

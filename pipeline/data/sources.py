@@ -1,4 +1,4 @@
-"""Where pictures and labels come from: the drawn sample, Kaggle, Kaggle's zip, or a folder.
+"""Where images and labels come from: the drawn sample, Kaggle, Kaggle's zip, or a folder.
 
 Every source is hostile until shown otherwise: no path may leave it, no member may grow past its bounds, and a
 member's own name is never used to write a file.
@@ -27,7 +27,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 TABLES = ["styles.csv", "gallery.csv", "train.csv"]  # label tables that are known; of several at one depth the first
 QUERIES = "queries.csv"
 EXPECTED = "Expected styles.csv and images/<id>.jpg, gallery.csv (seller_img_id, img_path), or Products-10k's train.csv"
-GALLERIES = {  # the columns of a picture's id, its place, its product and its kind
+GALLERIES = {  # the columns of an image's id, its place, its product and its kind
     "gallery.csv": ("seller_img_id", "img_path", "product_id", "product_id"),  # it has no kinds
     "train.csv": ("name", "name", "class", "group"),
 }
@@ -89,7 +89,7 @@ def _download(handle: str | None) -> Path:
 
 
 def _folder(place: Path) -> Source:
-    """A folder with a label table and pictures; links that lead out of it are refused."""
+    """A folder with a label table and images; links that lead out of it are refused."""
     tables = sorted(
         (path for name in TABLES for path in place.rglob(name)),
         key=lambda path: (len(path.parts), TABLES.index(path.name), path),
@@ -182,7 +182,7 @@ def _gallery(origin: str, name: str, table: bytes, file: Callable[[str], bytes],
     """A gallery in document 003's form, or Products-10k's, as a label table: the product stands for the display name.
 
     `gallery.csv`: `seller_img_id`, `img_path` and, where it is known, `product_id`, which has to stand for the articleType as
-    well. Products-10k's `train.csv`: `name`, `class` (the product) and `group` (the articleType), pictures in `train/`.
+    well. Products-10k's `train.csv`: `name`, `class` (the product) and `group` (the articleType), images in `train/`.
     """
     identity, place, product, kind = GALLERIES[name]
     reader = csv.DictReader(io.StringIO(table.decode("utf-8-sig", errors="replace"), newline=""))
@@ -224,8 +224,10 @@ def _check_member(member: zipfile.ZipInfo, origin: str) -> None:
     if stat.S_ISLNK(member.external_attr >> 16):
         raise SourceError(f"{origin} holds {name!r}, a symbolic link. It is refused whole")
     if member.file_size > 2**20 and member.file_size > MAX_RATIO * max(member.compress_size, 1):
-        raise SourceError(f"{origin} holds {name!r}, which unpacks {member.file_size // max(member.compress_size, 1):,} "
-                          f"times larger: a zip bomb. At most {MAX_RATIO} times is allowed. It is refused whole")  # fmt: skip
+        raise SourceError(
+            f"{origin} holds {name!r}, which unpacks {member.file_size // max(member.compress_size, 1):,} "
+            f"times larger: a zip bomb. At most {MAX_RATIO} times is allowed. It is refused whole"
+        )
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str, limit: int = MAX_MEMBER_BYTES) -> bytes:

@@ -61,7 +61,7 @@ def encoder(network: params.Network, classes: dict[str, int] | None = None) -> k
     Its layer `backbone` is the network of the table; its layer `head`, where there is one, the dense layers after
     pooling. `preprocessing: unit` feeds pixels / 255 in place of what the network was trained on: what the thesis
     did to its finetuned models (section 4.3 g). `caffe` feeds what ResNet50 was trained on, whatever the network.
-    With `mirrored` each part of the vector is the mean of the picture's and its mirror image's, at length 1.
+    With `mirrored` each part of the vector is the mean of the image's and its mirror image's, at length 1.
 
     Args:
         classes: by label, how many classes its classifier has: for an encoder with `posteriors`.

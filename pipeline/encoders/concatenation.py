@@ -19,7 +19,7 @@ def run(study: params.Study, name: str) -> None:
 
 
 def concatenate(data: str, name: str, spec: params.Concatenation) -> FeatureSet:
-    """Writes `features/<name>.sqlite` with both parts of every picture, and returns it.
+    """Writes `features/<name>.sqlite` with both parts of every image, and returns it.
 
     Each part has length 1, the first times √(1 − share), the second times √share: the cosine of two such vectors is the
     weighted sum of the parts' cosines, and the Euclidean distance ranks as the cosine does.
@@ -29,8 +29,10 @@ def concatenate(data: str, name: str, spec: params.Concatenation) -> FeatureSet:
     """
     first, second = (store.read(paths.features(data, part)) for part in (spec.first, spec.second))
     if not np.array_equal(first.ids, second.ids):
-        raise store.StoreError(f"{spec.first} and {spec.second} must have features of the same pictures in one order. "
-                               f"Received: {len(first.ids)} and {len(second.ids)}. Run their stages again")  # fmt: skip
+        raise store.StoreError(
+            f"{spec.first} and {spec.second} must have features of the same pictures in one order. "
+            f"Received: {len(first.ids)} and {len(second.ids)}. Run their stages again"
+        )
     facts = json.dumps([first.encoder_id, second.encoder_id, spec.share])
     identity = f"{name}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
     dimension = first.vectors.shape[1] + second.vectors.shape[1]

@@ -1,4 +1,4 @@
-"""Pictures through an encoder into the store: batched, decoding and network overlapped, resumable."""
+"""Images through an encoder into the store: batched, decoding and network overlapped, resumable."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ class ExtractError(RuntimeError):
 
 
 def encoder_id(data: str, name: str, spec: params.Encoder, weights_folder: Path) -> str:
-    """`name:fingerprint`, where the fingerprint covers the weights and everything that changes a picture's features."""
+    """`name:fingerprint`, where the fingerprint covers the weights and everything that changes an image's features."""
     counted = set(params.Encoder.model_fields) - {"weights", "batch_size", *(() if spec.mirrored else ("mirrored",))}
     chosen = spec.model_dump(include=counted)
     facts = {**chosen, "data": data, "name": name, "weights": weights.fingerprint(weights_folder)}
@@ -52,7 +52,7 @@ def load_encoder(spec: params.Encoder, weights_folder: Path) -> keras.Model:
 
 
 def extract_features(data: str, name: str, spec: params.Encoder, ids: list[str], target: Path) -> FeatureSet:
-    """Features of the catalogue's pictures `ids`, written to the SQLite file `target` and returned.
+    """Features of the catalogue's images `ids`, written to the SQLite file `target` and returned.
 
     A killed run goes on after its last committed batch; batches always begin at the same pictures, so the file ends
     with the same bytes.
@@ -95,7 +95,7 @@ def frozen(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], np.nda
 
 
 def load_pictures(archive: zipfile.ZipFile, ids: list[str], spec: params.Network) -> np.ndarray:
-    """Decoded and resized pictures, uint8 (len(ids), height, width, 3)."""
+    """Decoded and resized images, uint8 (len(ids), height, width, 3)."""
     batch = np.empty((len(ids), *spec.height_width, 3), np.uint8)
     for row, image_id in enumerate(ids):
         batch[row] = images.prepare(images.decode(archive.read(image_id)), spec)
@@ -105,7 +105,7 @@ def load_pictures(archive: zipfile.ZipFile, ids: list[str], spec: params.Network
 def _fill(
     connection: sqlite3.Connection, data: str, ids: list[str], done: int, spec: params.Encoder, run: Callable
 ) -> None:
-    """Every batch from the `done`-th picture on, committed every `COMMIT_ROWS` pictures."""
+    """Every batch from the `done`-th image on, committed every `COMMIT_ROWS` images."""
     waiting_ids: list[str] = []
     waiting: list[np.ndarray] = []
     with paths.open_images(data) as archive:
@@ -123,7 +123,7 @@ def _fill(
 def _decoded(
     archive: zipfile.ZipFile, ids: list[str], done: int, spec: params.Encoder
 ) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Full batches, decoded ahead by threads; the last is filled up with black pictures to keep one shape."""
+    """Full batches, decoded ahead by threads; the last is filled up with black images to keep one shape."""
 
     def decode(start):
         batch_ids = ids[start : start + spec.batch_size]
@@ -147,7 +147,7 @@ def _counted(batches: Iterator, total: int, done: int, batch_size: int) -> Itera
 
 
 def _resumed(partial: Path, meta: dict[str, str]) -> tuple[sqlite3.Connection, int]:
-    """The unfinished file of the same run and how many pictures it holds, or a new one."""
+    """The unfinished file of the same run and how many images it holds, or a new one."""
     if partial.exists():
         try:
             connection = sqlite3.connect(partial)

@@ -58,5 +58,3 @@ def _strided(numbers: np.ndarray, offset: int, size: tuple[int, ...], stride: tu
         raise WeightsError("a tensor reaches past its numbers: the file is cut or damaged")
     steps = [step * numbers.itemsize for step in stride]
     return np.lib.stride_tricks.as_strided(numbers[offset:], size, steps, writeable=False).copy()
-
-

@@ -64,8 +64,10 @@ def card(folder: Path) -> dict:
     try:
         return dict(json.loads((folder / "card.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise WeightsError(f"{folder.name} has no card.json. Make it with: dvc repro weights@{folder.name}, or "
-                           f"finetuning@{folder.name}") from None  # fmt: skip
+        raise WeightsError(
+            f"{folder.name} has no card.json. Make it with: dvc repro weights@{folder.name}, or "
+            f"finetuning@{folder.name}"
+        ) from None
     except ValueError as error:
         raise WeightsError(f"{folder.name}/card.json is damaged ({error}). Make the weights again") from None
 

@@ -56,14 +56,22 @@ def table(cards: dict[str, dict], values: dict[str, float]) -> pd.DataFrame:
     rows = []
     for encoder, card in cards.items():
         metrics, size = card["metrics"], card["image_size"]
-        rows.append({
-            "encoder": encoder, "start": card["init"], "trained": tier(card), "objective": objective(card),
-            "pixels": "×".join(map(str, size if isinstance(size, list) else [size, size])),
-            "batch": card["batches"]["size"], "changed pictures": "yes" if card["augment"] else "no",
-            "epochs": metrics["epochs"], "seed": card["seed"], "accuracy": metrics.get("test_accuracy", np.nan),
-            "macro F1": metrics.get("test_macro_f1", np.nan),
-            **_reached(encoder, values),
-        })  # fmt: skip
+        rows.append(
+            {
+                "encoder": encoder,
+                "start": card["init"],
+                "trained": tier(card),
+                "objective": objective(card),
+                "pixels": "×".join(map(str, size if isinstance(size, list) else [size, size])),
+                "batch": card["batches"]["size"],
+                "changed pictures": "yes" if card["augment"] else "no",
+                "epochs": metrics["epochs"],
+                "seed": card["seed"],
+                "accuracy": metrics.get("test_accuracy", np.nan),
+                "macro F1": metrics.get("test_macro_f1", np.nan),
+                **_reached(encoder, values),
+            }
+        )
     return pd.DataFrame(rows, columns=[*COLUMNS, *PLACES])  # also of a study that trains nothing
 
 
@@ -108,11 +116,14 @@ def seeds(cards: dict[str, dict], concatenations: dict[str, params.Concatenation
         if name in concatenations:
             spec = concatenations[name]
             return json.dumps([recipe(spec.first), recipe(spec.second), spec.share])
-        return json.dumps([cards[name][setting] for setting in SETTINGS if setting != "seed"]) if name in cards else name
+        return (
+            json.dumps([cards[name][setting] for setting in SETTINGS if setting != "seed"]) if name in cards else name
+        )
 
     same = np.array([recipe(name) for name in rows["encoder"]], object)
-    groups = [group.assign(encoder=group["encoder"].iloc[0]) for _, group in rows.groupby(same, sort=False)
-              if len(group) > 1]  # fmt: skip
+    groups = [
+        group.assign(encoder=group["encoder"].iloc[0]) for _, group in rows.groupby(same, sort=False) if len(group) > 1
+    ]
     if not groups:
         return pd.DataFrame(columns=["encoder", "measure", "seeds", "mean", "lowest", "highest"])
     long = pd.concat(groups).melt(["encoder"], reached, var_name="measure")
@@ -122,7 +133,7 @@ def seeds(cards: dict[str, dict], concatenations: dict[str, params.Concatenation
 
 
 def sequences(cards: dict[str, dict], weights: dict[str, str], measured: Measured) -> pd.DataFrame:
-    """Runs that start from one another, stage by stage, with mAP and AP@1000 by articleType against all pictures.
+    """Runs that start from one another, stage by stage, with mAP and AP@1000 by articleType against all images.
 
     The stage before the first is the encoder that finds most among those of the weights it starts from. Document 003
     trains so and reports its last stage alone.
@@ -213,10 +224,10 @@ def predictions(data: str, encoder: str, weights: str, shares: dict[str, float],
 
 
 def served(data: str, encoder: str, others: list[str], frame: pd.DataFrame, queries: int, seed: int) -> pd.DataFrame:
-    """What becomes of a search when the queries are encoded otherwise than the pictures that answer.
+    """What becomes of a search when the queries are encoded otherwise than the images that answer.
 
     mAP by articleType, strict, cosine, on seeded test queries. The thesis's finetuned model finds well in its tables
-    and "completely random" pictures on its site (chapters 4 and 5): two paths to a vector are the suspect.
+    and "completely random" images on its site (chapters 4 and 5): two paths to a vector are the suspect.
     """
     rows, table = catalog.draw(catalog.rows_of(frame, catalog.TEST), queries, seed), []
     for other in others:
@@ -238,5 +249,7 @@ def _card(data: str, weights: str) -> dict:
     try:
         return json.loads((paths.weights(data, weights) / "card.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TableError(f"{weights} has no card that can be read ({error}). "
-                               f"Make it with: dvc repro finetuning@{weights}, or weights@{weights}") from None  # fmt: skip
+        raise TableError(
+            f"{weights} has no card that can be read ({error}). "
+            f"Make it with: dvc repro finetuning@{weights}, or weights@{weights}"
+        ) from None

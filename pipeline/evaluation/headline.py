@@ -29,7 +29,8 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for retrieval in table[RETRIEVAL].unique():
         rows[retrieval] = {
-            f"{metric} {kind}".removesuffix(f" {VALUE}"): strict[kind].get((retrieval, metric)) for metric, kind in COLUMNS
+            f"{metric} {kind}".removesuffix(f" {VALUE}"): strict[kind].get((retrieval, metric))
+            for metric, kind in COLUMNS
         }
         rows[retrieval] |= {f"thesis {metric}": thesis[VALUE].get((retrieval, metric)) for metric in THESIS}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(RETRIEVAL)

@@ -16,8 +16,18 @@ from pipeline.evaluation.tables import VALUE, Measured, TableError, pick, read
 
 RETRIEVALS, FEATURES = Of(("retrievals",)), Of(("encoders", "concatenations"))
 COUNTS = ["as extracted", "90 percent", "all", NUMBER]  # of principal components
-CHOSEN = ["threshold", "train F1", "precision", "recall", "F1", "one picture, 5 %", "one picture, median",
-          "one picture, 95 %", "one picture, F1", "right before the first miss"]
+CHOSEN = [
+    "threshold",
+    "train F1",
+    "precision",
+    "recall",
+    "F1",
+    "one picture, 5 %",
+    "one picture, median",
+    "one picture, 95 %",
+    "one picture, F1",
+    "right before the first miss",
+]
 GIVEN = ["matches", "precision", "recall", "F1", "right per query"]
 KEYS = {
     "space": [("space", FEATURES, space.LABELS, separation.NAMES)],
@@ -37,9 +47,7 @@ def self_match(table: pd.DataFrame) -> pd.DataFrame:
 
     The share is (with − without) / with: what part of the printed number is the query finding itself.
     """
-    rows = pick(
-        table, protocol=[protocols.THESIS, protocols.QUERY_OUT], metric=["mAP", "hit@1", "hit@5", "hit@10"]
-    )
+    rows = pick(table, protocol=[protocols.THESIS, protocols.QUERY_OUT], metric=["mAP", "hit@1", "hit@5", "hit@10"])
     wide = rows.pivot(
         index=[study.RETRIEVAL, protocols.GALLERY, study.METRIC], columns=protocols.PROTOCOL, values=VALUE
     ).reset_index()
@@ -162,9 +170,9 @@ def component_family(data: str, encoders: list[str], products: np.ndarray, resam
 
 
 def class_table(data: str, retrievals: list[str], names: np.ndarray) -> pd.DataFrame:
-    """mAP by article type of several retrievals side by side, with how many queries and right pictures each type has.
+    """mAP by article type of several retrievals side by side, with how many queries and right images each type has.
 
-    Strict protocol, all pictures. `chance` is the mAP of a random ranking. `names`: each picture's type (G,).
+    Strict protocol, all images. `chance` is the mAP of a random ranking. `names`: each image's type (G,).
     """
     where = {protocols.PROTOCOL: protocols.STRICT, protocols.GALLERY: "all", protocols.RELEVANCE: "articleType"}
     columns = {}
@@ -206,12 +214,14 @@ def mistake_family(data: str, retrievals: list[str], frame: pd.DataFrame, first:
         neighbours = read(paths.neighbours(data, name), f"knn_retrieval@{name}")
         shares[name] = mistakes.shares(mistakes.kinds(neighbours, frame, first))
     table = pd.DataFrame(shares).T.rename_axis("retrieval").reset_index()
-    values = {key("mistakes", row["retrieval"], kind): row[kind] for _, row in table.iterrows() for kind in mistakes.KINDS}
+    values = {
+        key("mistakes", row["retrieval"], kind): row[kind] for _, row in table.iterrows() for kind in mistakes.KINDS
+    }
     return Measured(table, values)
 
 
 def _single(data: str, retrieval: str, relevance: str) -> pd.DataFrame:
-    """The strict queries' first misses among all pictures; a query that nothing wrong can be found for is left out."""
+    """The strict queries' first misses among all images; a query that nothing wrong can be found for is left out."""
     where = {protocols.PROTOCOL: protocols.STRICT, protocols.GALLERY: "all", protocols.RELEVANCE: relevance}
     rows = study.scores(data, retrieval, **where)
     return rows[np.isfinite(rows[protocols.FIRST_MISS])]
@@ -236,5 +246,7 @@ def _measures(data: str, encoder: str) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TableError(f"{encoder}/measures.json is missing or damaged ({error}). "
-                               f"Make it with: dvc repro -f -s embedding_space@{encoder}") from None  # fmt: skip
+        raise TableError(
+            f"{encoder}/measures.json is missing or damaged ({error}). "
+            f"Make it with: dvc repro -f -s embedding_space@{encoder}"
+        ) from None

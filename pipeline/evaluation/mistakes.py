@@ -1,4 +1,4 @@
-"""What went wrong: the nearest pictures of each query by what they share with it, and the queries found worst."""
+"""What went wrong: the nearest images of each query by what they share with it, and the queries found worst."""
 
 import numpy as np
 import pandas as pd
@@ -44,12 +44,16 @@ def worst(scores: pd.DataFrame, neighbours: pd.DataFrame, frame: pd.DataFrame, c
     described = labels.set_index(catalog.ID).fillna("").agg(" · ".join, axis=1)
     fault = kinds(neighbours, frame, 1)
     fault.index = neighbours.loc[fault.index, QUERY]
-    return pd.DataFrame({
-        "query": rows[catalog.ID].to_numpy(), "is": described.loc[rows[catalog.ID]].to_numpy(),
-        "found first": described.loc[first.loc[rows[catalog.ID]]].to_numpy(),
-        "what went wrong": fault.loc[rows[catalog.ID]].to_numpy(),
-        "relevant": rows["relevant"].to_numpy(), "AP": rows[AP].to_numpy(),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "query": rows[catalog.ID].to_numpy(),
+            "is": described.loc[rows[catalog.ID]].to_numpy(),
+            "found first": described.loc[first.loc[rows[catalog.ID]]].to_numpy(),
+            "what went wrong": fault.loc[rows[catalog.ID]].to_numpy(),
+            "relevant": rows["relevant"].to_numpy(),
+            "AP": rows[AP].to_numpy(),
+        }
+    )
 
 
 def neighbours_of(neighbours: pd.DataFrame, queries: list[str]) -> Neighbours:

@@ -20,7 +20,7 @@ def separation(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, 
 
     `intra` and `inter`: mean cosine distance of pairs with one label and of pairs with two; `ratio`: inter / intra,
     as in the thesis's table 5.2.2. `silhouette`: Rousseeuw (1987), cosine; a label with one picture counts 0.
-    `purity`: the share of pictures whose label is the commonest of their k-means cluster, with as many clusters as
+    `purity`: the share of images whose label is the commonest of their k-means cluster, with as many clusters as
     labels, on vectors of length 1; `NMI`: mutual information of clusters and labels over their mean entropy.
 
     Args:
@@ -49,8 +49,10 @@ def intra_inter(distances: np.ndarray, labels: np.ndarray) -> tuple[float, float
     upper = np.triu_indices(len(labels), 1)
     same = labels[upper[0]] == labels[upper[1]]
     values = distances[upper].astype(float)
-    return (float(values[same].mean()) if same.any() else np.nan,
-            float(values[~same].mean()) if (~same).any() else np.nan)  # fmt: skip
+    return (
+        float(values[same].mean()) if same.any() else np.nan,
+        float(values[~same].mean()) if (~same).any() else np.nan,
+    )
 
 
 def _measure(distances: np.ndarray, labels: np.ndarray, clusters: np.ndarray) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Pictures of an embedding, and what it loses with fewer dimensions: document 002's experiments 1 to 3, seeded.
+"""Images of an embedding, and what it loses with fewer dimensions: document 002's experiments 1 to 3, seeded.
 
 A map in two dimensions keeps some neighbourhoods and no distances: how large a cluster is, how far two lie apart and
 whether they touch mean nothing in t-SNE or UMAP. Numbers come from the embedding itself (`separation`).
@@ -36,7 +36,7 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
     """Writes what is measured (`measures.json`, `pca.parquet`) and drawn (`map.parquet`, `edges.parquet`).
 
     Raises:
-        ValueError: features of other pictures, or no test part. Before any work.
+        ValueError: features of other images, or no test part. Before any work.
     """
     protocols.check_same_images(features, frame)
     rows = catalog.draw(catalog.rows_of(frame, catalog.TEST), run.pictures, run.seed)
@@ -82,7 +82,7 @@ def components(
 def maps(vectors: np.ndarray, run: params.EmbeddingSpace, with_umap: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """t-SNE and UMAP of vectors (N, D): coordinates, a row per vector, and the edges of UMAP's connectivity graph.
 
-    An edge joins two of a picture's nearest neighbours, weighted from 0 to 1. Both maps see cosine distances only.
+    An edge joins two of an image's nearest neighbours, weighted from 0 to 1. Both maps see cosine distances only.
     """
     distances = cosine(vectors, vectors)
     np.fill_diagonal(distances, 0)

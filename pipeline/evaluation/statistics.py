@@ -1,6 +1,6 @@
 """How sure a mean over queries is: bootstrap intervals, paired differences, and several differences at once.
 
-Queries are drawn by product: the pictures under one display name are near-alike, their errors are not independent, and
+Queries are drawn by product: the images under one display name are near-alike, their errors are not independent, and
 drawing them one by one makes intervals half as wide as they are. One table of draws serves every retrieval, so that a
 difference of two is paired by query and all are on one footing.
 Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8 (clusters); Efron and
@@ -21,7 +21,7 @@ def draws(queries: int, resamples: int, seed: int, groups: np.ndarray | None = N
 
     Args:
         groups: a number per query (Q,): whole groups are drawn in place of single queries, for queries that are not
-            independent, such as the pictures of one product.
+            independent, such as the images of one product.
     """
     # the number of queries is part of the seed: two sets of queries are drawn independently
     chosen = np.random.default_rng([seed, queries])

@@ -25,7 +25,8 @@ PLACE = [PROTOCOL, GALLERY, RELEVANCE]
 RELEVANCES = [*get_args(Relevance), protocols.GRADED]
 GALLERIES = [protocols.ALL, "test", protocols.EVEN_YEARS, NUMBER]
 KEYS = [(Of(("retrievals",)), protocols.PROTOCOLS, GALLERIES, RELEVANCES, metrics.scored_as)]
-MAIN = key(protocols.STRICT, protocols.ALL, "articleType", metrics.mean_name(AP))  
+MAIN = key(protocols.STRICT, protocols.ALL, "articleType", metrics.mean_name(AP))
+
 
 def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Evaluation) -> Measured:
     """Summarises the scores of all retrievals, one place (protocol, gallery, relevance) at a time.
@@ -98,7 +99,7 @@ def own_metrics(table: pd.DataFrame, relevance: str) -> pd.DataFrame:
 
 
 def labels_of(frame: pd.DataFrame, relevance: str) -> np.ndarray:
-    """The labels that a relevance's macro mean is over, one number per picture; (G,)."""
+    """The labels that a relevance's macro mean is over, one number per image; (G,)."""
     return catalog.label_codes(frame, "articleType" if relevance == protocols.GRADED else relevance)
 
 
@@ -156,14 +157,24 @@ def differences(measured: Measured, pairs: pd.DataFrame) -> pd.DataFrame:
         return pairs.assign(**{column: [] for column in ("difference", LOW, HIGH, "low of all", "high of all")})
     values = measured.values
     estimates = np.array([values[a] - values[b] for a, b in zip(pairs["first"], pairs["second"], strict=True)])
-    samples = np.stack([
-        measured.resampled[a].astype(float) - measured.resampled[b] for a, b in zip(pairs["first"], pairs["second"], strict=True)
-    ], axis=1)  # fmt: skip
+    samples = np.stack(
+        [
+            measured.resampled[a].astype(float) - measured.resampled[b]
+            for a, b in zip(pairs["first"], pairs["second"], strict=True)
+        ],
+        axis=1,
+    )
     low, high = statistics.interval(samples)
     all_low, all_high = statistics.simultaneous(estimates, samples)
-    return pairs.assign(**{
-        "difference": estimates, LOW: low, HIGH: high, "low of all": all_low, "high of all": all_high,
-    })  # fmt: skip
+    return pairs.assign(
+        **{
+            "difference": estimates,
+            LOW: low,
+            HIGH: high,
+            "low of all": all_low,
+            "high of all": all_high,
+        }
+    )
 
 
 def pairs_of(measured: Measured, weights: dict[str, str], place: str = MAIN) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """A threshold as the thesis uses one (section 4.3: similarity above .78), turned into a method and measured.
 
-A pair of pictures matches when its distance is below the threshold; it is right when both have one label. Counts are
+A pair of images matches when its distance is below the threshold; it is right when both have one label. Counts are
 over pairs: precision = right matches / matches, recall = right matches / right pairs. The threshold of best F1 is
-chosen on pairs of train pictures and judged on test queries against the whole gallery.
+chosen on pairs of train images and judged on test queries against the whole gallery.
 """
 
 import numpy as np
@@ -41,9 +41,15 @@ def curve(counts: pd.DataFrame, part: str) -> pd.DataFrame:
     precision = right / matches.where(matches > 0)
     recall = right / max(int(counts[f"{part}_right"].sum()), 1)
     f1 = (2 * precision * recall / (precision + recall).where(precision + recall > 0)).fillna(0.0)
-    return pd.DataFrame({
-        "threshold": counts[DISTANCE], "matches": matches, "precision": precision, "recall": recall, "F1": f1,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "threshold": counts[DISTANCE],
+            "matches": matches,
+            "precision": precision,
+            "recall": recall,
+            "F1": f1,
+        }
+    )
 
 
 def best(counts: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from pipeline.retrieval.ranking import Neighbours
 
 
 def panel(data: str, frame: pd.DataFrame, neighbours: Neighbours, rows: np.ndarray, count: int) -> list[dict]:
-    """What `plots.neighbour_panel` draws: pictures, titles and whether each neighbour has its query's articleType."""
+    """What `plots.neighbour_panel` draws: images, titles and whether each neighbour has its query's articleType."""
     types = frame.set_index(catalog.ID)[catalog.ARTICLE]
     shown = []
     for row in rows:

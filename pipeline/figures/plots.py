@@ -51,7 +51,7 @@ def long_tail(counts: pd.Series, title: str) -> Figure:
 
 
 def picture_grid(pictures: Sequence[np.ndarray], titles: Sequence[str], across: int = 10) -> Figure:
-    """Pictures (height, width, 3) in rows, each under its title."""
+    """Images (height, width, 3) in rows, each under its title."""
     rows = -(-len(pictures) // across)
     figure, axes = plt.subplots(rows, across, figsize=(0.95 * across, 1.55 * rows), squeeze=False, layout="constrained")
     for axis in axes.flat:
@@ -66,7 +66,7 @@ def neighbour_panel(panel: list[dict], title: str) -> Figure:
     """A row per query: the query, then its neighbours, nearest first, framed green where right and red where wrong.
 
     Args:
-        panel: per query a dictionary with `query` and `neighbours` (pictures), `titles` (one per picture, the
+        panel: per query a dictionary with `query` and `neighbours` (images), `titles` (one per image, the
             query's first) and `right` (one bool per neighbour).
     """
     across = max(len(row["neighbours"]) for row in panel) + 1

@@ -102,7 +102,7 @@ def heatmap(table: pd.DataFrame, title: str) -> Figure:
 
 
 def by_class(table: pd.DataFrame, retrievals: list[str], title: str) -> Figure:
-    """A point per label and retrieval: mAP against the number of right pictures, with a line of chance."""
+    """A point per label and retrieval: mAP against the number of right images, with a line of chance."""
     figure, axis = plt.subplots(figsize=(8, 3.8), layout="constrained")
     for name, colour in zip(retrievals, [GREY, PLAIN], strict=False):
         axis.scatter(table["relevant"], table[name], s=14, color=colour, alpha=0.8, label=name)
@@ -144,7 +144,7 @@ def maps(drawn: dict[str, pd.DataFrame], across: int, title: str) -> Figure:
 
 
 def connectivity(frame: pd.DataFrame, edges: pd.DataFrame, title: str) -> Figure:
-    """UMAP's graph: the pictures (`x`, `y`, `label`) and a line per edge, the darker the heavier."""
+    """UMAP's graph: the images (`x`, `y`, `label`) and a line per edge, the darker the heavier."""
     figure, axis = plt.subplots(figsize=(7.5, 6), layout="constrained")
     points = frame[["x", "y"]].to_numpy()
     segments = points[edges[["from", "to"]].to_numpy(int)]
@@ -207,7 +207,7 @@ def precision_recall(table: pd.DataFrame, title: str) -> Figure:
 
 
 def transferred(table: pd.DataFrame, title: str) -> Figure:
-    """Per retrieval: the F1 of the threshold chosen on the train part, and that of one read off a single picture."""
+    """Per retrieval: the F1 of the threshold chosen on the train part, and that of one read off a single image."""
     figure, axis = plt.subplots(figsize=(8, 0.9 + 0.26 * len(table)), layout="constrained")
     axis.hlines(table["retrieval"], table["one picture, F1"], table["F1"], color=GREY, linewidth=1.5)
     axis.plot(table["F1"], table["retrieval"], "o", color=RIGHT, label="chosen on train")

@@ -63,7 +63,7 @@ class SupCon(Section):
 
 
 class NTXentOneWay(Section):
-    """The thesis's words: each picture's first view against all second views."""
+    """The thesis's words: each image's first view against all second views."""
 
     kind: Literal["nt_xent_one_way"]
     weight: Weight
@@ -95,11 +95,11 @@ Term = Annotated[CrossEntropy | ArcFace | SupCon | NTXentOneWay | Triplet | Cont
 
 
 class Batches(Section):
-    """Which pictures an epoch shows, and which of them side by side.
+    """Which images an epoch shows, and which of them side by side.
 
-    `class_power: 1` shows each picture once. Below 1 pictures are drawn with the chance n^(power − 1) for one of n
-    pictures of an articleType: at 0 every type comes equally often. `together: product` puts up to `per_group`
-    pictures of one product side by side, so that an anchor has a positive where its product has two (a batch's edge parts
+    `class_power: 1` shows each image once. Below 1 images are drawn with the chance n^(power − 1) for one of n
+    images of an articleType: at 0 every type comes equally often. `together: product` puts up to `per_group`
+    images of one product side by side, so that an anchor has a positive where its product has two (a batch's edge parts
     a few).
     """
 
@@ -110,7 +110,7 @@ class Batches(Section):
 
 
 class Augment(Section):
-    """Random changes of a picture, each within ± its bound; 0 changes nothing."""
+    """Random changes of an image, each within ± its bound; 0 changes nothing."""
 
     flip: bool
     crop: Share  # the largest share of a side that is cut off
@@ -156,7 +156,7 @@ class Finetune(Network):
 
     @property
     def views(self) -> int:
-        """How many changed copies of each picture a batch holds."""
+        """How many changed copies of each image a batch holds."""
         return 2 if any(term.by == "view" for term in self.objective) else 1
 
     @property
@@ -174,19 +174,27 @@ class Finetune(Network):
     @pydantic.model_validator(mode="after")
     def _possible(self):
         if self.frozen == BACKBONE and not self.head:
-            raise ValueError("frozen: backbone leaves nothing to train without a head. Give one, such as "
-                             "[{units: 512, activation: linear}]")  # fmt: skip
+            raise ValueError(
+                "frozen: backbone leaves nothing to train without a head. Give one, such as "
+                "[{units: 512, activation: linear}]"
+            )
         if self.frozen == BACKBONE and self.augment is not None:
-            raise ValueError("frozen: backbone trains on features that are taken once, so pictures cannot be changed: "
-                             "augment must be null")  # fmt: skip
+            raise ValueError(
+                "frozen: backbone trains on features that are taken once, so pictures cannot be changed: "
+                "augment must be null"
+            )
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"each kind of term is allowed once by each label. Received: {self.names}")
         if any(term.by == "view" and getattr(term, "memory", None) for term in self.objective):
-            raise ValueError("a memory holds earlier batches, and the other view of a picture is in its own: by: view "
-                             "needs memory: null")  # fmt: skip
+            raise ValueError(
+                "a memory holds earlier batches, and the other view of a picture is in its own: by: view "
+                "needs memory: null"
+            )
         if self.views == 2 and self.devices == "all":
-            raise ValueError("devices: all deals a batch out among devices, the two views of a picture to different ones: "
-                             "by: view needs devices: one")  # fmt: skip
+            raise ValueError(
+                "devices: all deals a batch out among devices, the two views of a picture to different ones: "
+                "by: view needs devices: one"
+            )
         if self.views == 2 and self.augment is None:
             raise ValueError("two views of a picture differ by augment alone: it must not be null with by: view")
         return self

@@ -65,8 +65,10 @@ def _explain(model: type[Section], fault: dict, where: str) -> str:
     if kind in ("extra_forbidden", "missing"):
         allowed = list(_place(model, location[:-1])[0].model_fields)
     if kind == "extra_forbidden":
-        return (f"{where}: unknown key {key!r}. Allowed: {sorted(allowed)}. Received: {location[-1]!r}."
-                f"{nearest(location[-1], allowed)}")  # fmt: skip
+        return (
+            f"{where}: unknown key {key!r}. Allowed: {sorted(allowed)}. Received: {location[-1]!r}."
+            f"{nearest(location[-1], allowed)}"
+        )
     if kind == "missing":
         return f"{where}: key {key!r} is missing. Allowed: {sorted(allowed)}."
     text = f"{where}: {key}: {fault['msg'].removeprefix('Value error, ')}. Received: {received!r}."

@@ -27,7 +27,7 @@ class IndexStudy(Section):
 
 
 class HybridText(Section):
-    """What a picture's description is made of, and the labels whose words are taken out of it."""
+    """What an image's description is made of, and the labels whose words are taken out of it."""
 
     columns: Annotated[list[Column], Field(min_length=1)]
     without: list[Column]
@@ -73,7 +73,7 @@ class UserPhotos(Section):
     encoders: Annotated[list[EncoderName], Field(min_length=1)]
     source: Literal["simulated", "given"]
     kinds: Annotated[list[Name], Field(min_length=1)]  # of simulated photos
-    queries: Count  # simulated: test pictures, each in a photo of every kind; given: at most so many
+    queries: Count  # simulated: test images, each in a photo of every kind; given: at most so many
     crops: Annotated[list[Literal["whole", "box", "cropper"]], Field(min_length=1)]
     margin: Annotated[float, Field(ge=0, le=1)]  # around the box, in parts of its longer side
     top: Count
@@ -84,13 +84,13 @@ class UserPhotos(Section):
 
 
 class Recommendation(Section):
-    """Classify a picture, then recommend what is most like it."""
+    """Classify an image, then recommend what is most like it."""
 
     encoder: EncoderName
     label: Label
-    asked: Count  # pictures, drawn by the seed, that something is recommended for
+    asked: Count  # images, drawn by the seed, that something is recommended for
     shown: Count
-    predicted: Count  # pictures whose prediction is shown
+    predicted: Count  # images whose prediction is shown
     classes: Count  # of the confusion matrix, the commonest; all others stand as one
     seed: Seed
 

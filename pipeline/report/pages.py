@@ -19,6 +19,8 @@ from pipeline.evaluation.headline import headline
 TEMPLATES = Path(__file__).with_name("templates")
 NAMES = {"mAP low": "95 % interval", "mAP high": "", "mAP chance": "chance", "thesis hit@1": "thesis “Recall@1”"}
 LIBRARIES = ["tensorflow", "keras", "scikit-learn", "numpy", "pandas", "pillow", "papermill", "dvc"]
+
+
 class PagesError(RuntimeError):
     """A report or publication that lacks what it is made from."""
 

@@ -17,7 +17,7 @@ from pipeline.vectors import unit
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 CHUNK = 256  # queries
-BLOCK = 4096  # pictures: 4 MB of products, which a core's cache holds until they are looked through
+BLOCK = 4096  # images: 4 MB of products, which a core's cache holds until they are looked through
 LINKS, BUILD_DEPTH, SEARCH_DEPTH = 32, 200, 128  # HNSW's M, efConstruction and efSearch
 TREES = 50  # Annoy's
 NOWHERE = -1  # the position where an index found fewer than were asked for
@@ -50,8 +50,10 @@ def build(kind: Index, gallery: np.ndarray, seed: int = 0) -> Search:
         positions, distances = find(np.ascontiguousarray(unit(queries), np.float32), asked)
         missing = ((0, 0), (0, count - asked))
         distances = np.where(positions == NOWHERE, np.inf, np.clip(distances, 0, 2))
-        return (np.pad(positions.astype(np.int64), missing, constant_values=NOWHERE),
-                np.pad(distances.astype(np.float32), missing, constant_values=np.inf))  # fmt: skip
+        return (
+            np.pad(positions.astype(np.int64), missing, constant_values=NOWHERE),
+            np.pad(distances.astype(np.float32), missing, constant_values=np.inf),
+        )
 
     return search
 

@@ -35,20 +35,24 @@ class Neighbours:
 
     def __post_init__(self):
         if self.gallery_ids.shape != self.distances.shape or len(self.query_ids) != len(self.gallery_ids):
-            raise ValueError(f"shapes must be (Q,), (Q, K), (Q, K). Received: {self.query_ids.shape}, "
-                             f"{self.gallery_ids.shape}, {self.distances.shape}")  # fmt: skip
+            raise ValueError(
+                f"shapes must be (Q,), (Q, K), (Q, K). Received: {self.query_ids.shape}, "
+                f"{self.gallery_ids.shape}, {self.distances.shape}"
+            )
         if (np.diff(self.distances, axis=1) < 0).any():
             raise ValueError("distances must not fall along a row")
 
     def frame(self) -> pd.DataFrame:
         """One row per query and rank, the first rank being 1."""
         queries, count = self.gallery_ids.shape
-        return pd.DataFrame({
-            QUERY: np.repeat(self.query_ids, count),
-            RANK: np.tile(np.arange(1, count + 1, dtype=np.int32), queries),
-            NEIGHBOUR: self.gallery_ids.ravel(),
-            DISTANCE: self.distances.ravel(),
-        })  # fmt: skip
+        return pd.DataFrame(
+            {
+                QUERY: np.repeat(self.query_ids, count),
+                RANK: np.tile(np.arange(1, count + 1, dtype=np.int32), queries),
+                NEIGHBOUR: self.gallery_ids.ravel(),
+                DISTANCE: self.distances.ravel(),
+            }
+        )
 
 
 def check_same_encoder(queries: FeatureSet, gallery: FeatureSet) -> None:

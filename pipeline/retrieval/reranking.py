@@ -49,7 +49,7 @@ def k_reciprocal(
 ) -> np.ndarray:
     """New distances of each query to its candidates: (1 − share) · Jaccard distance + share · cosine distance; (Q, K).
 
-    Two pictures are near when they are neighbours of each other and share such neighbours.
+    Two images are near when they are neighbours of each other and share such neighbours.
     Source: Zhong, Zheng, Cao and Li (2017), "Re-ranking person re-identification with k-reciprocal encoding", equations
     2 to 12. Differs: cosine in place of Mahalanobis distance; neighbours are sought in the gallery and among the query
     itself, not among other queries, so that an answer does not depend on who else asks.
@@ -105,7 +105,10 @@ def _reciprocal(asked, asked_distances, vectors, gallery, near, near_distances, 
             size = shared = 0
             for rank in range(min(half + 1, near.shape[1])):
                 other = near[place, rank]
-                if other < 0 or near_distances[place, rank] > near_distances[other, min(half, near_distances.shape[1] - 1)]:
+                if (
+                    other < 0
+                    or near_distances[place, rank] > near_distances[other, min(half, near_distances.shape[1] - 1)]
+                ):
                     continue
                 mutual[size] = other
                 size += 1

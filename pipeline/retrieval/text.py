@@ -21,7 +21,7 @@ class TextError(ValueError):
 
 
 def descriptions(frame: pd.DataFrame, columns: list[str], without: list[str] | None = None) -> list[str]:
-    """One text per picture: the columns' words in small letters; a blank says nothing.
+    """One text per image: the columns' words in small letters; a blank says nothing.
 
     Args:
         without: labels whose words are taken out of every text, whoever they belong to: what is left cannot spell the
@@ -78,7 +78,7 @@ def stems(text: str) -> list[str]:
 
 
 def pseudo(gallery: sparse.csr_matrix, neighbours: np.ndarray) -> sparse.csr_matrix:
-    """A text for queries that have none: the mean of what their nearest pictures say, at length 1.
+    """A text for queries that have none: the mean of what their nearest images say, at length 1.
 
     Args:
         gallery: TF-IDF rows of length 1, (G, V).

@@ -103,10 +103,10 @@ def network(study: params.Study, name: str) -> Encode:
 
 
 def mapped(data: str, name: str, ids: list[str]) -> np.ndarray:
-    """The features (G, D) of the catalogue's pictures `ids`, mapped from a file that is written when it is first needed.
+    """The features (G, D) of the catalogue's images `ids`, mapped from a file that is written when it is first needed.
 
     Raises:
-        StoreError: features of other pictures.
+        StoreError: features of other images.
     """
     identity = store.meta(paths.features(data, name)).get("encoder_id", "")
     key = hashlib.sha256("\n".join([identity, *ids]).encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
 """Products that people added to the site or took off it: one SQLite file, which the study's own results never see.
 
-Every change is one transaction: after a kill it is there, or it is not. A picture from outside is stored as this program
+Every change is one transaction: after a kill it is there, or it is not. An image from outside is stored as this program
 drew it anew, never as the bytes that came.
 """
 
@@ -17,7 +17,7 @@ from PIL import Image
 from pipeline.data import catalog
 
 MOST = 10_000  # added products: they are searched beside the catalogue, in memory
-LARGEST = 512  # pixels of a stored picture's longer side
+LARGEST = 512  # pixels of a stored image's longer side
 LONGEST = 200  # letters of a name or an attribute
 TABLES = """
 CREATE TABLE IF NOT EXISTS added (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, facts TEXT NOT NULL,
@@ -37,7 +37,7 @@ def add(path: Path, identity: str, facts: dict[str, str], picture: bytes, vector
 
     Args:
         facts: by the catalogue's columns; what is not said is blank.
-        picture: what `stored` made.
+        image: what `stored` made.
         vectors: by encoder id, (D,) each.
 
     Raises:
@@ -69,7 +69,7 @@ def check(identity: str, facts: dict[str, str]) -> None:
 
 
 def remove(path: Path, identity: str) -> None:
-    """Takes a product away: one that was added is deleted with its picture, one of the catalogue is hidden."""
+    """Takes a product away: one that was added is deleted with its image, one of the catalogue is hidden."""
     with _open(path) as connection:
         gone = connection.execute("DELETE FROM added WHERE id = ?", (identity,)).rowcount
         connection.execute("DELETE FROM features WHERE id = ?", (identity,))
@@ -104,7 +104,7 @@ def removed(path: Path) -> set[str]:
 
 
 def picture(path: Path, identity: str) -> bytes | None:
-    """An added product's picture, PNG; None where there is no such product."""
+    """An added product's image, PNG; None where there is no such product."""
     with _open(path) as connection:
         row = connection.execute("SELECT picture FROM added WHERE id = ?", (identity,)).fetchone()
         return row and row[0]
@@ -124,7 +124,7 @@ def keep(path: Path, encoder_id: str, vectors: dict[str, np.ndarray]) -> None:
 
 
 def stored(photo: Image.Image) -> bytes:
-    """A picture as it is kept and encoded: RGB, at most `LARGEST` pixels a side, PNG without anything beside the pixels."""
+    """An image as it is kept and encoded: RGB, at most `LARGEST` pixels a side, PNG without anything beside the pixels."""
     small = photo.copy()
     small.thumbnail((LARGEST, LARGEST))
     buffer = io.BytesIO()

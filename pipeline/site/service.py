@@ -31,8 +31,12 @@ from pipeline.site.site import MOST_BYTES, NotReady, Site
 from pipeline.site.snapshot import Question, SearchError
 
 SECONDS_TO_SEND = 30  # a photo has to have come
-PAGE = {"": ("index.html", "text/html"), "page.js": ("page.js", "text/javascript"), "style.css": ("style.css", "text/css"),
-        "icon.svg": ("icon.svg", "image/svg+xml")}  # fmt: skip
+PAGE = {
+    "": ("index.html", "text/html"),
+    "page.js": ("page.js", "text/javascript"),
+    "style.css": ("style.css", "text/css"),
+    "icon.svg": ("icon.svg", "image/svg+xml"),
+}
 HEADERS = {
     b"content-security-policy": b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     b"connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
@@ -40,13 +44,26 @@ HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"cross-origin-resource-policy": b"same-origin",
 }
-STATUS = {SearchError: 422, BoxError: 422, TextError: 422, UnreadableImage: 415, ProductError: 409, NotReady: 503,
-          StoreError: 500, WeightsError: 500}  # fmt: skip
+STATUS = {
+    SearchError: 422,
+    BoxError: 422,
+    TextError: 422,
+    UnreadableImage: 415,
+    ProductError: 409,
+    NotReady: 503,
+    StoreError: 500,
+    WeightsError: 500,
+}
 Fact = Annotated[str | None, Field(max_length=LONGEST)]
-PHOTO = {"requestBody": {"required": True, "content": {
-    kind: {"schema": {"type": "string", "format": "binary", "maxLength": MOST_BYTES}}
-    for kind in ("image/jpeg", "image/png", "image/webp")
-}}}  # fmt: skip
+PHOTO = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary", "maxLength": MOST_BYTES}}
+            for kind in ("image/jpeg", "image/png", "image/webp")
+        },
+    }
+}
 
 
 class _Facts(pydantic.BaseModel):
@@ -143,14 +160,14 @@ def service(site: Site, hosts: list[str]) -> FastAPI:
 
     @app.get("/api/products/{identity}/picture", response_class=Response)
     def picture(identity: str) -> Response:
-        """A product's picture."""
+        """A product's image."""
         data = site.picture(identity)
         kind = Image.open(io.BytesIO(data)).get_format_mimetype()
         return Response(data, media_type=kind, headers={"cache-control": "private, max-age=60"})
 
     @app.put("/api/products/{identity}", openapi_extra=PHOTO, status_code=201)
     async def add(request: Request, identity: str, facts: Annotated[Facts, Query()]) -> dict[str, Any]:
-        """Adds a product with the picture in the body; the next search finds it."""
+        """Adds a product with the image in the body; the next search finds it."""
         data = await _body(request)
         said = {name: value for name, value in facts.model_dump().items() if value}
         await run_in_threadpool(lambda: site.add(identity, said, site.photo(data)))

@@ -31,7 +31,7 @@ from pipeline.site.snapshot import (
     with_added,
 )
 
-MOST_BYTES = 10_000_000  # of an uploaded picture
+MOST_BYTES = 10_000_000  # of an uploaded image
 MOST_READY = 3  # encoders held at once: each holds the catalogue's features up to five times
 
 
@@ -135,7 +135,7 @@ class Site:
         return box and list(box)
 
     def photo(self, data: bytes) -> Image.Image:
-        """An uploaded picture. Raises UnreadableImage: too large, or no picture."""
+        """An uploaded image. Raises UnreadableImage: too large, or no image."""
         if len(data) > MOST_BYTES:
             raise images.UnreadableImage(f"{len(data):,} bytes; at most {MOST_BYTES:,} are allowed")
         with self._work:
@@ -205,7 +205,7 @@ class Site:
             self._renew()
 
     def picture(self, identity: str) -> bytes:
-        """A product's picture. Raises SearchError: there is none."""
+        """A product's image. Raises SearchError: there is none."""
         now = self.snapshot()
         if now.row(identity) >= now.catalogued:
             return products.picture(self.shelf, identity)

@@ -105,7 +105,7 @@ def nearest(
 
     Args:
         distances: the distance of every product, (G,); equal ones stand in the catalogue's order.
-        row: the product that asks, which is not found, nor is a copy of its picture; None for a photo or words.
+        row: the product that asks, which is not found, nor is a copy of its image; None for a photo or words.
     """
     distances = distances.astype(np.float32)
     distances[snapshot.hidden] = NOWHERE
@@ -118,5 +118,7 @@ def nearest(
         if chosen := getattr(question, name):
             wanted &= snapshot.frame[name].isin(chosen).to_numpy()
     if question.farthest is not None:
-        wanted &= distances.round(DIGITS) <= question.farthest  # as it is shown, so that a shown distance finds its product
+        wanted &= (
+            distances.round(DIGITS) <= question.farthest
+        )  # as it is shown, so that a shown distance finds its product
     return order[wanted[order]][: question.count], order[:VOTERS], distances

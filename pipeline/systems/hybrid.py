@@ -35,12 +35,12 @@ KEYS = [("hybrid", Of(("hybrids",)), ANY, [OWN, TYPED, PSEUDO], NUMBER, list(get
 def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFrame:
     """AP of each query by `text`, `mode`, `relevance` and `weight` (the image's part; the text has the rest), strict.
 
-    Modes: `own`, the query is a picture of the catalogue with its description; `typed`, the labels `run.typed` as a
-    shopper would type them; `pseudo`, what the nearest pictures say, for a photo that comes alone. `part`: train queries,
+    Modes: `own`, the query is an image of the catalogue with its description; `typed`, the labels `run.typed` as a
+    shopper would type them; `pseudo`, what the nearest images say, for a photo that comes alone. `part`: train queries,
     which choose a weight, and test queries, which judge it.
 
     Raises:
-        ValueError: features of other pictures.
+        ValueError: features of other images.
         TextError: a text of columns that are not there, or without words.
     """
     protocols.check_same_images(features, frame)
@@ -80,20 +80,34 @@ def summarise(precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid) -> Mea
         low, high = statistics.interval(samples)
         gain_low, gain_high = statistics.interval(samples - samples[:, -1:])
         best_low, best_high = np.quantile(judged.columns.to_numpy()[samples.argmax(axis=1)], [0.025, 0.975])
-        rows.append(pd.DataFrame({
-            TEXT: name, MODE: mode, RELEVANCE: relevance, "circular": circular(run, name, mode, relevance),
-            WEIGHT: judged.columns, "mAP": judged.mean().to_numpy(), "low": low, "high": high,
-            "gain": (judged.mean() - judged.mean().iloc[-1]).to_numpy(), "gain low": gain_low, "gain high": gain_high,
-            "best": wide[catalog.TRAIN].mean().idxmax(), "best low": best_low, "best high": best_high,
-        }))  # fmt: skip
+        rows.append(
+            pd.DataFrame(
+                {
+                    TEXT: name,
+                    MODE: mode,
+                    RELEVANCE: relevance,
+                    "circular": circular(run, name, mode, relevance),
+                    WEIGHT: judged.columns,
+                    "mAP": judged.mean().to_numpy(),
+                    "low": low,
+                    "high": high,
+                    "gain": (judged.mean() - judged.mean().iloc[-1]).to_numpy(),
+                    "gain low": gain_low,
+                    "gain high": gain_high,
+                    "best": wide[catalog.TRAIN].mean().idxmax(),
+                    "best low": best_low,
+                    "best high": best_high,
+                }
+            )
+        )
     return Measured(pd.concat(rows, ignore_index=True), values, resampled)
 
 
 def circular(run: Hybrid, text: str, mode: str, relevance: str) -> bool:
-    """Whether the query's text can spell out what makes two pictures relevant to each other.
+    """Whether the query's text can spell out what makes two images relevant to each other.
 
     Its own description can, by the name or a label that it is made of; a shopper can, by typing the label. What the nearest
-    pictures say is no leak: it is known of the gallery, whoever asks.
+    images say is no leak: it is known of the gallery, whoever asks.
     """
     columns, without = run.texts[text].columns, run.texts[text].without
     if mode == PSEUDO:
@@ -123,7 +137,13 @@ def _precisions(gallery, asked, rows, frame, run, words) -> pd.DataFrame:
     return pd.concat(
         [
             pd.DataFrame(
-                {QUERY: rows[part].astype(np.int32), PART: asking[part], RELEVANCE: relevance, WEIGHT: weight, AP: values}
+                {
+                    QUERY: rows[part].astype(np.int32),
+                    PART: asking[part],
+                    RELEVANCE: relevance,
+                    WEIGHT: weight,
+                    AP: values,
+                }
             )
             for part, weight, order in _ranked(gallery, asked, run.weights, words)
             for relevance, values in protocols.strict_precisions(order, rows[part], duplicates, codes).items()

@@ -71,7 +71,7 @@ def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: Inde
 
 
 def _by_key(table: pd.DataFrame, shape: tuple[int, int]) -> Measured:
-    """The table by key, `index/dimensions/pictures/what`; `all` also names the gallery's own numbers of both, `shape`."""
+    """The table by key, `index/dimensions/images/what`; `all` also names the gallery's own numbers of both, `shape`."""
     values = {}
     for row in table.to_dict("records"):
         kind, dimensions, images = (row.pop(name) for name in (INDEX, COMPONENTS, IMAGES))

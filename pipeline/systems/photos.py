@@ -35,7 +35,7 @@ class Photo(NamedTuple):
 def given(data: str, frame: pd.DataFrame, most: int | None = None) -> Iterator[Photo]:
     """The photos that came with the data, in their table's order.
 
-    A photo's `product_id` is the display name of its product or the id of one of its pictures.
+    A photo's `product_id` is the display name of its product or the id of one of its images.
     """
     by_name = {name: row for row, name in reversed(list(enumerate(frame[catalog.PRODUCT]))) if isinstance(name, str)}
     by_id = {identity: row for row, identity in enumerate(frame[catalog.ID])}

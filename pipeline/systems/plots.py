@@ -10,7 +10,7 @@ from pipeline.figures.plots import GREY, RIGHT, done
 
 
 def growth(table: pd.DataFrame, time: str, title: str) -> Figure:
-    """Time against the number of pictures, a line per `index`, a panel per number of `components`; both axes in powers."""
+    """Time against the number of images, a line per `index`, a panel per number of `components`; both axes in powers."""
     counts = sorted(table["components"].unique())
     figure, axes = plt.subplots(
         1, len(counts), figsize=(3.1 * len(counts) + 1.4, 3.2), sharey=True, squeeze=False, layout="constrained"
@@ -65,9 +65,14 @@ def disturbances(table: pd.DataFrame, title: str) -> Figure:
     """AP@n with its interval per `kind` of photo, a colour per `crop`, a panel per `encoder`."""
     encoders, kinds, crops = (list(table[name].unique()) for name in ("encoder", "kind", "crop"))
     figure, axes = plt.subplots(
-        1, len(encoders), figsize=(3.4 * len(encoders) + 1.6, 0.9 + 0.42 * len(kinds)), sharex=True, sharey=True,
-        squeeze=False, layout="constrained",
-    )  # fmt: skip
+        1,
+        len(encoders),
+        figsize=(3.4 * len(encoders) + 1.6, 0.9 + 0.42 * len(kinds)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
     for axis, encoder in zip(axes[0], encoders, strict=True):
         for shift, (crop, colour) in enumerate(zip(crops, sns.color_palette("deep", len(crops)), strict=True)):
             rows = table[(table["encoder"] == encoder) & (table["crop"] == crop)]
@@ -86,8 +91,17 @@ def confusion(matrix: pd.DataFrame, title: str) -> Figure:
     side = 2.2 + 0.17 * len(matrix)
     figure, axis = plt.subplots(figsize=(side + 0.6, side), layout="constrained")
     shares = matrix.div(matrix.sum(axis=1).replace(0, 1), axis=0)
-    sns.heatmap(shares, cmap="Blues", vmin=0, vmax=1, square=True, ax=axis, xticklabels=True, yticklabels=True,
-                cbar_kws={"shrink": 0.5, "label": "share of the row"})  # fmt: skip
+    sns.heatmap(
+        shares,
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        square=True,
+        ax=axis,
+        xticklabels=True,
+        yticklabels=True,
+        cbar_kws={"shrink": 0.5, "label": "share of the row"},
+    )
     axis.set(title=title, xlabel="said", ylabel="is")
     axis.tick_params(labelsize=6)
     return done(figure)

@@ -27,7 +27,7 @@ KEYS = [("recommendation", Of(("recommendations",)), [*ACCURACY, *TWICE])]
 
 
 def probabilities(features: FeatureSet, folder: Path, label: str) -> pd.DataFrame:
-    """What the classifier of a finetune thinks of each picture: a row per picture, a column per class.
+    """What the classifier of a finetune thinks of each image: a row per image, a column per class.
 
     Args:
         features: of an encoder that ends where the finetune's classifier begins: the layer before it.
@@ -92,7 +92,7 @@ def confusions(true: np.ndarray, predicted: np.ndarray, commonest: int) -> pd.Da
 
 
 def recommend(features: FeatureSet, frame: pd.DataFrame, products: list[str], count: int) -> pd.DataFrame:
-    """The `count` pictures most like each of some products, by cosine similarity, itself left out and copies not.
+    """The `count` images most like each of some products, by cosine similarity, itself left out and copies not.
 
     Returns:
         `product`, `rank`, `recommended`, `similarity`, and `same picture`: whether the two files hold the same bytes.
@@ -103,8 +103,10 @@ def recommend(features: FeatureSet, frame: pd.DataFrame, products: list[str], co
     protocols.check_same_images(features, frame)
     place = {identity: row for row, identity in enumerate(frame[catalog.ID])}
     if unknown := [product for product in products if product not in place]:
-        raise ValueError(f"no picture of the catalogue has the id {unknown[0]!r}. Its ids go from "
-                         f"{frame[catalog.ID].iloc[0]} to {frame[catalog.ID].iloc[-1]}")  # fmt: skip
+        raise ValueError(
+            f"no picture of the catalogue has the id {unknown[0]!r}. Its ids go from "
+            f"{frame[catalog.ID].iloc[0]} to {frame[catalog.ID].iloc[-1]}"
+        )
     rows = np.array([place[product] for product in products], np.int64)
     near, distances = indexes.build("exact", features.vectors)(features.vectors[rows], count + 1)
     same, tables = catalog.duplicates(frame), []
@@ -122,10 +124,10 @@ def recommend(features: FeatureSet, frame: pd.DataFrame, products: list[str], co
 
 
 def found_twice(features: FeatureSet, frame: pd.DataFrame) -> dict[str, float]:
-    """How often the most similar other picture is the same picture again, and what rounding makes of its similarity.
+    """How often the most similar other image is the same picture again, and what rounding makes of its similarity.
 
-    `first is the same picture`: pictures whose nearest other holds the same bytes. `equal vectors`: whose nearest other has
-    the same vector to within 1e-6. `above 1`: pairs (each picture with its nearest other) whose similarity, summed in
+    `first is the same picture`: images whose nearest other holds the same bytes. `equal vectors`: whose nearest other has
+    the same vector to within 1e-6. `above 1`: pairs (each image with its nearest other) whose similarity, summed in
     float32 and not clipped, comes out above 1, with the largest in `largest`.
     """
     vectors, rows = unit(features.vectors).astype(np.float32), np.arange(len(frame))

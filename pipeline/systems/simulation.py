@@ -1,7 +1,7 @@
 """Simulated user photos: a catalogue's product cut out, placed elsewhere and disturbed, with the box around it.
 
-Document 003 searches photos that users took among sellers' pictures; its development set cannot be had. These photos are
-drawn by rule from catalogue pictures. They tell which disturbance costs an encoder how much; they are not what users take.
+Document 003 searches photos that users took among sellers' images; its development set cannot be had. These photos are
+drawn by rule from catalogue images. They tell which disturbance costs an encoder how much; they are not what users take.
 """
 
 import io
@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from pipeline.data.boxes import Box
 
-SIDE = 160  # pixels of a photo's sides; a catalogue picture has 60×80
+SIDE = 160  # pixels of a photo's sides; a catalogue image has 60×80
 WHITE = 232  # a pixel whose darkest channel is brighter belongs to the ground, where it hangs together with the border
 # what is done to a photo of each kind; each but the last does one thing
 KINDS: dict[str, dict[str, Any]] = {
@@ -28,10 +28,10 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def simulate(picture: Image.Image, kind: str, rng: np.random.Generator) -> tuple[bytes, Box]:
-    """A photo of the product on a catalogue picture, as JPEG, and the box around it.
+    """A photo of the product on a catalogue image, as JPEG, and the box around it.
 
     Args:
-        picture: RGB, a product on a light ground.
+        image: RGB, a product on a light ground.
         kind: a name in `KINDS`; `placed` is the product alone, elsewhere on white: what the others are compared with.
     """
     how = KINDS[kind]
@@ -56,7 +56,7 @@ def simulate(picture: Image.Image, kind: str, rng: np.random.Generator) -> tuple
 def cut_out(picture: Image.Image) -> np.ndarray:
     """Which pixels show the product: 255 or 0, uint8 (height, width).
 
-    The ground is what is light and hangs together with the border, so a white shirt keeps its inside. A picture that is
+    The ground is what is light and hangs together with the border, so a white shirt keeps its inside. An image that is
     all ground, or has none, is taken whole.
     """
     light = np.asarray(picture).min(axis=2) > WHITE

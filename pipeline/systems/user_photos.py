@@ -1,7 +1,7 @@
 """User photos searched in the catalogue (document 003): AP@n by what was done to the photo and how it is cropped.
 
 A photo is encoded by an encoder of the study as it is (`whole`), within its box (`box`), or within the box that a cropper
-finds (`cropper`). Strict: the picture that a photo was made from, and its copies, cannot be found, but for the relevance
+finds (`cropper`). Strict: the image that a photo was made from, and its copies, cannot be found, but for the relevance
 `own picture`, where they are all there is to find.
 """
 
@@ -93,7 +93,7 @@ def precisions(
     """AP@depth of each photo by relevance, (Q,) each; nan for a photo that has nothing to find.
 
     Args:
-        order: the rankings, (Q, K), with room for the pictures that cannot be found.
+        order: the rankings, (Q, K), with room for the images that cannot be found.
     """
     rows, duplicates = np.array([photo.row for photo in photos]), catalog.duplicates(frame)
     own = (duplicates[order] == duplicates[rows][:, None]) & (order >= 0) & (rows >= 0)[:, None]
@@ -235,5 +235,8 @@ def _reciprocal(queries, gallery, count, better):
 
 
 RERANKINGS: dict[str | None, Callable] = {
-    None: _plain, "query_expansion": _expanded, "database_augmentation": _augmented, "k_reciprocal": _reciprocal,
-}  # fmt: skip
+    None: _plain,
+    "query_expansion": _expanded,
+    "database_augmentation": _augmented,
+    "k_reciprocal": _reciprocal,
+}

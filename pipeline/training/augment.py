@@ -1,4 +1,4 @@
-"""Every random change of a picture, in one pass: the same numbers give the same picture."""
+"""Every random change of an image, in one pass: the same numbers give the same picture."""
 
 import math
 
@@ -9,19 +9,23 @@ from pipeline.params.finetuning import Augment
 
 
 def changed(picture: np.ndarray, augment: Augment, fill: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
-    """A picture turned, cropped or padded, mirrored, and lit differently; uint8 (height, width, 3) in and out.
+    """An image turned, cropped or padded, mirrored, and lit differently; uint8 (height, width, 3) in and out.
 
     Eight numbers are drawn whatever is switched on, so that switching one change off leaves the others as they were.
 
     Args:
-        fill: the colour around the picture where it does not reach.
+        fill: the colour around the image where it does not reach.
     """
     flip, angle, scale, x, y, brightness, contrast, colour = rng.uniform(-1, 1, 8)
     height, width = picture.shape[:2]
     matrix = _affine(
-        height, width, math.radians(angle * augment.rotation), 1 + scale * (augment.pad if scale > 0 else augment.crop),
-        (x, y), mirrored=augment.flip and flip > 0,
-    )  # fmt: skip
+        height,
+        width,
+        math.radians(angle * augment.rotation),
+        1 + scale * (augment.pad if scale > 0 else augment.crop),
+        (x, y),
+        mirrored=augment.flip and flip > 0,
+    )
     image = Image.fromarray(picture).transform(
         (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=tuple(fill)
     )
@@ -38,7 +42,7 @@ def changed(picture: np.ndarray, augment: Augment, fill: tuple[int, int, int], r
 def _affine(height: int, width: int, angle: float, scale: float, place: tuple[float, float], mirrored: bool):
     """Pillow's six numbers: where each pixel of the result comes from.
 
-    The visible window is `scale` times the picture's size; it lies as far to a side as `place` says, within [−1, 1].
+    The visible window is `scale` times the image's size; it lies as far to a side as `place` says, within [−1, 1].
     """
     middle = width / 2, height / 2
     slack = abs(1 - scale) / 2

@@ -1,4 +1,4 @@
-"""What a training batch is: which pictures, in which order, changed how, with which labels."""
+"""What a training batch is: which images, in which order, changed how, with which labels."""
 
 import math
 import os
@@ -25,9 +25,9 @@ class LabelBatches(keras.utils.PyDataset):
 
     Args:
         load: positions and the number of the view → what the network sees of them.
-        labels: numbers (N,) by name, −1 where a picture has none.
+        labels: numbers (N,) by name, −1 where an image has none.
         order: positions, as they are to be shown.
-        views: how many times each picture of a batch is shown, first all of them once, then all again.
+        views: how many times each image of a batch is shown, first all of them once, then all again.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class LabelBatches(keras.utils.PyDataset):
 def pictures(
     archive: zipfile.ZipFile, ids: list[str], spec: Finetune, epoch: int | None = None
 ) -> Callable[[np.ndarray, int], np.ndarray]:
-    """A function from positions in `ids` and a view to pictures, uint8 (B, height, width, 3).
+    """A function from positions in `ids` and a view to images, uint8 (B, height, width, 3).
 
     Args:
-        epoch: pictures are changed as the seed, the epoch, the position and the view say; None leaves them unchanged.
+        epoch: images are changed as the seed, the epoch, the position and the view say; None leaves them unchanged.
     """
 
     def load(rows: np.ndarray, view: int) -> np.ndarray:
@@ -64,10 +64,12 @@ def pictures(
         if epoch is None or spec.augment is None:
             return batch
         seeds = ([spec.seed, epoch, view, int(row)] for row in rows)
-        return np.stack([
-            augment.changed(picture, spec.augment, tuple(spec.pad_color), np.random.default_rng(seed))
-            for picture, seed in zip(batch, seeds, strict=True)
-        ])  # fmt: skip
+        return np.stack(
+            [
+                augment.changed(picture, spec.augment, tuple(spec.pad_color), np.random.default_rng(seed))
+                for picture, seed in zip(batch, seeds, strict=True)
+            ]
+        )
 
     return load
 
@@ -75,12 +77,12 @@ def pictures(
 def epoch_order(types: np.ndarray, groups: np.ndarray | None, spec: Batches, seed: int, epoch: int) -> np.ndarray:
     """The positions that an epoch shows, as they are shown; depends on the seed and the epoch alone.
 
-    What is too little for a last whole batch is left out, another part each epoch: a batch of a few pictures would
-    upset batch normalisation. Fewer pictures than one batch are all shown.
+    What is too little for a last whole batch is left out, another part each epoch: a batch of a few images would
+    upset batch normalisation. Fewer images than one batch are all shown.
 
     Args:
-        types: a number per picture (N,), by which `class_power` evens out the classes.
-        groups: a number per picture (N,), −1 for none, whose members come side by side; None: nobody's.
+        types: a number per image (N,), by which `class_power` evens out the classes.
+        groups: a number per image (N,), −1 for none, whose members come side by side; None: nobody's.
     """
     rng, count = np.random.default_rng([seed, epoch]), len(types)
     if spec.class_power < 1:
@@ -101,8 +103,11 @@ def parts(frame: pd.DataFrame, spec: Finetune) -> dict[str, pd.DataFrame]:
     products = catalog.product_names(train)
     learn, validate = _cut(products, VALIDATION_SHARE, spec.seed)
     learn = learn[_cut(products.iloc[learn], spec.share, spec.seed)[1]]
-    return {"learn": train.iloc[learn], "validate": train.iloc[validate],
-            "test": frame[(column == catalog.TEST).fillna(False)]}  # fmt: skip
+    return {
+        "learn": train.iloc[learn],
+        "validate": train.iloc[validate],
+        "test": frame[(column == catalog.TEST).fillna(False)],
+    }
 
 
 def class_names(learn: pd.DataFrame, label: str) -> list[str]:
@@ -116,13 +121,13 @@ def column_of(label: str) -> str:
 
 
 def numbers(part: pd.DataFrame, names: dict[str, list[str]]) -> dict[str, np.ndarray]:
-    """Class numbers int32 (N,) by label, −1 for a blank one and for a class that was not learnt; and a number per picture."""
+    """Class numbers int32 (N,) by label, −1 for a blank one and for a class that was not learnt; and a number per image."""
     codes = {label: pd.Index(names[label]).get_indexer(part[column_of(label)]).astype(np.int32) for label in names}
-    return {**codes, PICTURE: np.arange(len(part), dtype=np.int32)}  # fmt: skip
+    return {**codes, PICTURE: np.arange(len(part), dtype=np.int32)}
 
 
 def _cut(products: pd.Series, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the other products' pictures, and of about `share` of the products'; a single product is not cut."""
+    """Positions of the other products' images, and of about `share` of the products'; a single product is not cut."""
     count = products.nunique()
     if math.ceil(share * count) >= count:
         everything, nothing = np.arange(len(products)), np.arange(0)

@@ -65,5 +65,7 @@ class Checkpoint:
             raise self._damaged(error) from None
 
     def _damaged(self, error: Exception) -> CheckpointError:
-        return CheckpointError(f"the interrupted run kept in {self.folder} is damaged ({str(error).splitlines()[0]}); "
-                               "delete that folder to train from the start")  # fmt: skip
+        return CheckpointError(
+            f"the interrupted run kept in {self.folder} is damaged ({str(error).splitlines()[0]}); "
+            "delete that folder to train from the start"
+        )

@@ -36,7 +36,7 @@ def finetune_encoder(
 ) -> tuple[pd.DataFrame, dict]:
     """Trains, writes the weights under `name`, and returns the history, a row per epoch, and the final metrics.
 
-    After every epoch the whole state is kept; each epoch's order, picture changes and dropout follow from the seed and
+    After every epoch the whole state is kept; each epoch's order, image changes and dropout follow from the seed and
     its number, so that a resumed run ends like one that never stopped. With `patience` the best epoch's weights are
     the result, by mAP on the validated part of train; without, the last epoch's. The test part is read once, at the end.
 
@@ -72,7 +72,14 @@ class _Run:
     """One training run: its network, its data, and where it has got to."""
 
     def __init__(self, data, name, spec, parts, names, validate):
-        self.data, self.name, self.spec, self.parts, self.names, self.validate = data, name, spec, parts, names, validate
+        self.data, self.name, self.spec, self.parts, self.names, self.validate = (
+            data,
+            name,
+            spec,
+            parts,
+            names,
+            validate,
+        )
         self.encoder = backbones.encoder(spec)
         weights.load_start(self.encoder, paths.weights(data, spec.init))
         freeze(self.encoder.get_layer("backbone"), spec.frozen)
@@ -103,9 +110,11 @@ class _Run:
         metrics = {
             **{f"test_{key}": value for key, value in test.items()},
             **{key: value for key, value in history[_best(history, self.spec)].items() if key != EPOCH},
-            "best_epoch": history[_best(history, self.spec)][EPOCH], "epochs": len(history),
-            "pictures": len(self.parts["learn"]), **{f"classes_{label}": len(names) for label, names in self.names.items()},
-        }  # fmt: skip
+            "best_epoch": history[_best(history, self.spec)][EPOCH],
+            "epochs": len(history),
+            "pictures": len(self.parts["learn"]),
+            **{f"classes_{label}": len(names) for label, names in self.names.items()},
+        }
         self._save(metrics)
         state.forget()
         return pd.DataFrame(history), metrics
@@ -121,8 +130,10 @@ class _Run:
         shown = batches.LabelBatches(source("learn", epoch), labels, order, spec.batches.size, spec.views)
         self.learner.fit(shown, verbose=0, shuffle=False, callbacks=[bar, keras.callbacks.TerminateOnNaN()])
         if not np.isfinite(bar.logs["loss"]):
-            raise FitError(f"the loss of epoch {epoch + 1} is {bar.logs['loss']}; lower optimiser.learning_rate. "
-                           f"Received: {spec.optimiser.learning_rate}")  # fmt: skip
+            raise FitError(
+                f"the loss of epoch {epoch + 1} is {bar.logs['loss']}; lower optimiser.learning_rate. "
+                f"Received: {spec.optimiser.learning_rate}"
+            )
         embeddings = self._embed(source, "validate")
         reached = self.validate(self.parts["validate"], embeddings, spec.monitor)
         row = {EPOCH: epoch + 1, **bar.logs, MONITOR: float(np.mean(list(reached.values())))}
@@ -131,7 +142,7 @@ class _Run:
         return {key: value if key == EPOCH else round(float(value), 6) for key, value in row.items()}
 
     def _source(self, archive):
-        """A function from a part and an epoch to a loader of its rows: pictures, or features that are taken once."""
+        """A function from a part and an epoch to a loader of its rows: images, or features that are taken once."""
         if self.spec.frozen == BACKBONE:
             features = frozen_features(self.data, self.spec, pd.concat(self.parts.values()).sort_values(catalog.ID))
             place = pd.Series(np.arange(len(features.ids)), index=features.ids)
@@ -141,7 +152,7 @@ class _Run:
         return lambda part, epoch=None: batches.pictures(archive, ids[part], self.spec, epoch)
 
     def _embed(self, source, part: str) -> np.ndarray:
-        """Embeddings of a part in its own order, unchanged pictures; float32 (N, D)."""
+        """Embeddings of a part in its own order, unchanged images; float32 (N, D)."""
         rows = batches.LabelBatches(source(part), {}, np.arange(len(self.parts[part])), max(self.spec.batches.size, 64))
         embeddings = [self.forward(rows[number][0]).numpy() for number in range(len(rows))]
         return np.concatenate([np.empty((0, self.learner.body.output_shape[-1]), np.float32), *embeddings])
@@ -167,8 +178,14 @@ class _Run:
         heads = [layer for layer in self.encoder.layers if layer.name == "head"]
         parts = [self.encoder.get_layer(BACKBONE), *heads]
         learnt_from = "the train part of the split by product" if self.spec.split == "product" else "even years"
-        card = {"source": "finetune", "data": self.data, **self.spec.model_dump(), "learnt_from": learnt_from,
-                "metrics": metrics, "licence": weights.card(paths.weights(self.data, self.spec.init))["licence"]}  # fmt: skip
+        card = {
+            "source": "finetune",
+            "data": self.data,
+            **self.spec.model_dump(),
+            "learnt_from": learnt_from,
+            "metrics": metrics,
+            "licence": weights.card(paths.weights(self.data, self.spec.init))["licence"],
+        }
         parts += [self.learner.classifier(label) for label in self.spec.classified]
         card["classes"] = {label: self.names[label] for label in self.spec.classified}
         weights.save(parts, paths.weights(self.data, self.name), card)
@@ -197,14 +214,16 @@ def freeze(backbone: keras.Model, last: str | None) -> None:
         backbone.trainable = False
     elif last is not None:
         if last not in names:
-            raise FitError(f"frozen names no layer. Allowed: null, {BACKBONE!r} or one of {names}. "
-                           f"Received: {last!r}.{nearest(last, names)}")  # fmt: skip
+            raise FitError(
+                f"frozen names no layer. Allowed: null, {BACKBONE!r} or one of {names}. "
+                f"Received: {last!r}.{nearest(last, names)}"
+            )
         for layer in backbone.layers[: names.index(last) + 1]:
             layer.trainable = False
 
 
 def frozen_features(data: str, spec: Finetune, frame: pd.DataFrame) -> store.FeatureSet:
-    """What the untrained backbone makes of each picture, taken once and kept under `build/` for the runs that follow."""
+    """What the untrained backbone makes of each image, taken once and kept under `build/` for the runs that follow."""
     network = {name: getattr(spec, name) for name in params.Network.model_fields}
     encoder = params.Encoder(**{**network, "head": []}, weights=spec.init, batch_size=64)
     identity = extract.encoder_id(data, "frozen", encoder, paths.weights(data, spec.init))

@@ -30,10 +30,10 @@ class Centres(keras.layers.Layer):
 
 
 class Memory(keras.layers.Layer):
-    """The embeddings of the latest pictures, each with its numbers: a ring of `size` slots, empty ones numbered −1.
+    """The embeddings of the latest images, each with its numbers: a ring of `size` slots, empty ones numbered −1.
 
     Source: Wang et al. (2020), "Cross-Batch Memory for Embedding Learning", algorithm 1: a batch is written before it
-    asks, so its other pictures are among the keys; the oldest slots are overwritten; no gradient flows into it.
+    asks, so its other images are among the keys; the oldest slots are overwritten; no gradient flows into it.
     """
 
     def __init__(self, dimension: int, size: int, columns: int):

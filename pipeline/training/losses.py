@@ -18,7 +18,7 @@ def unit(embeddings):
 
 
 def nt_xent(first, second, temperature: float):
-    """Normalised temperature-scaled cross-entropy of two views of each picture; scalar.
+    """Normalised temperature-scaled cross-entropy of two views of each image; scalar.
 
     Each of the 2B views is an anchor, its other view the positive, and the other 2B − 2 views are negatives.
     Source: Chen et al. (2020), "A Simple Framework for Contrastive Learning of Visual Representations", equation 1.
@@ -39,7 +39,7 @@ def nt_xent(first, second, temperature: float):
 
 def nt_xent_one_way(first, second, temperature: float):
     """The thesis's words in section 4.3 h: "minimise the distance between positive pairs while maximising the distance
-    between negatives", every picture's first view against all B second views; scalar.
+    between negatives", every image's first view against all B second views; scalar.
 
     Differs from `nt_xent`: one view asks, B − 1 negatives. This is InfoNCE, van den Oord et al. (2018), equation 4.
     """

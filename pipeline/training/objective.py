@@ -46,9 +46,7 @@ class Learner(keras.Model):
     def classifier(self, label: str):
         """What names a label, embeddings (B, D) → scores (B, C): the first term's that was trained to; None without one."""
         classifiers = [
-            own
-            for term, own in zip(self.terms, self.own, strict=True)
-            if term.kind in layers.OWN and term.by == label
+            own for term, own in zip(self.terms, self.own, strict=True) if term.kind in layers.OWN and term.by == label
         ]
         return classifiers[0] if classifiers else None
 

@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.evaluation import claims
-from pipeline.sections import ParamsError
+from pipeline.params.sections import ParamsError
 
 AT = "strict/all/articleType/mAP"
 
@@ -251,9 +251,11 @@ def test_what_lacks_something_is_not_testable(verdict):
 
 
 MEASURED = {
-    "value": value(0.7), "bound": bound(at_least=0.5), "order": order("x/mAP", "x/q"),
+    "value": value(0.7),
+    "bound": bound(at_least=0.5),
+    "order": order("x/mAP", "x/q"),
     "difference": difference("above"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", MEASURED)
@@ -273,10 +275,13 @@ def test_what_has_no_value_was_not_run(verdict, kind):
     assert verdict(MEASURED[kind], values)["verdict"] == "not run"
 
 
-@pytest.mark.parametrize("others", [
-    {"other/mAP": [0.1, 0.2, 0.3]},
-    {},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"other/mAP": [0.1, 0.2, 0.3]},
+        {},
+    ],
+)
 def test_differences_of_values_without_bootstrap_means_are_judged_by_the_values(verdict, others):
     values = {f"a/{AT}": 0.9, f"b/{AT}": 0.8, f"c/{AT}": 0.7, **others}
     assert verdict(difference("above"), values)["verdict"] == "reproduced"

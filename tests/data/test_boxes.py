@@ -23,8 +23,9 @@ def test_a_good_table_is_read_as_it_stands():
     rows, faults = boxes.read_queries(HEADER + "7,user_photos/7.jpg,3,4,50,60\n8,user_photos/8.jpg,,,,\n")
     assert faults == []
     assert [(row["user_img_id"], row["img_path"], row["box"]) for row in rows] == [
-        ("7", "user_photos/7.jpg", (3, 4, 50, 60)), ("8", "user_photos/8.jpg", None),
-    ]  # fmt: skip
+        ("7", "user_photos/7.jpg", (3, 4, 50, 60)),
+        ("8", "user_photos/8.jpg", None),
+    ]
 
 
 def test_more_columns_in_any_order_are_kept():
@@ -68,19 +69,28 @@ def test_a_table_without_its_columns_is_refused(text):
         ((40, 60, -30, -40), Box(10, 20, 30, 40), "corners swapped"),
         ((40, 20, -30, 40), Box(10, 20, 30, 40), "corners swapped"),
         ((10.4, 20.6, 30, 40), Box(10, 20, 31, 41), "fractions taken to whole pixels"),
-        ((150.5, 20, -300, 400), Box(0, 20, 151, 100), "corners swapped, fractions taken to whole pixels, clipped to the picture"),
+        (
+            (150.5, 20, -300, 400),
+            Box(0, 20, 151, 100),
+            "corners swapped, fractions taken to whole pixels, clipped to the picture",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_box_is_brought_to_the_pixels_it_touches(numbers, box, change):
     assert boxes.clip(numbers, SIZE) == (box, change)
 
 
 @pytest.mark.parametrize(
     ("numbers", "words"),
-    [((10, 20, 0, 40), r"\(10, 20, 0, 40\) has no extent"), ((10, 20, 5, 0), "has no extent"),
-     ((160, 0, 10, 10), "lies outside its picture of 160×120"), ((-20, 0, 20, 10), "lies outside"),
-     ((0, 500, 10, 10), "lies outside"), ((5, -1, 10, -10), "lies outside")],
-)  # fmt: skip
+    [
+        ((10, 20, 0, 40), r"\(10, 20, 0, 40\) has no extent"),
+        ((10, 20, 5, 0), "has no extent"),
+        ((160, 0, 10, 10), "lies outside its picture of 160×120"),
+        ((-20, 0, 20, 10), "lies outside"),
+        ((0, 500, 10, 10), "lies outside"),
+        ((5, -1, 10, -10), "lies outside"),
+    ],
+)
 def test_a_box_without_a_pixel_is_refused(numbers, words):
     with pytest.raises(BoxError, match=words):
         boxes.clip(numbers, SIZE)
@@ -136,23 +146,37 @@ def jpeg(size=SIZE, orientation=None):
 
 def test_photos_are_collected_and_every_bad_one_is_told_by_its_id(tmp_path):
     rows = [
-        "1,a.jpg,3,4,50,60", "2,a.jpg,,,,", "3,a.jpg,150,100,50,60", "4,a.jpg,500,4,50,60", "5,a.jpg,3,4,0,60",
-        "6,a.jpg,53,64,-50,-60", "7,a.jpg,3.5,4.2,50,60", "8,gone.jpg,3,4,50,60", "9,cut.jpg,3,4,50,60",
-        "1,b.jpg,1,1,5,5", "10,../a.jpg,1,1,5,5",
-    ]  # fmt: skip
+        "1,a.jpg,3,4,50,60",
+        "2,a.jpg,,,,",
+        "3,a.jpg,150,100,50,60",
+        "4,a.jpg,500,4,50,60",
+        "5,a.jpg,3,4,0,60",
+        "6,a.jpg,53,64,-50,-60",
+        "7,a.jpg,3.5,4.2,50,60",
+        "8,gone.jpg,3,4,50,60",
+        "9,cut.jpg,3,4,50,60",
+        "1,b.jpg,1,1,5,5",
+        "10,../a.jpg,1,1,5,5",
+    ]
     files = {"a.jpg": jpeg(), "cut.jpg": jpeg()[:200]}
     report = boxes.collect(source_of(HEADER + "\n".join(rows), files), tmp_path / "photos.zip")
     assert report["user_photos"] == 5
     assert report["boxes_changed"] == {
-        "3": "clipped to the picture", "6": "corners swapped", "7": "fractions taken to whole pixels",
-    }  # fmt: skip
+        "3": "clipped to the picture",
+        "6": "corners swapped",
+        "7": "fractions taken to whole pixels",
+    }
     told = {line.split(" ")[0].rstrip(":") for line in report["user_photos_left_out"]}
     assert told == {"4", "5", "8", "9", "1", "10"}
     with zipfile.ZipFile(tmp_path / "photos.zip") as archive:
         table = json.loads(archive.read(boxes.TABLE))
         assert [(row["id"], row["box"]) for row in table] == [
-            ("1", [3, 4, 50, 60]), ("2", None), ("3", [150, 100, 10, 20]), ("6", [3, 4, 50, 60]), ("7", [3, 4, 51, 61]),
-        ]  # fmt: skip
+            ("1", [3, 4, 50, 60]),
+            ("2", None),
+            ("3", [150, 100, 10, 20]),
+            ("6", [3, 4, 50, 60]),
+            ("7", [3, 4, 51, 61]),
+        ]
         assert archive.read("0") == files["a.jpg"]
         assert archive.namelist() == [boxes.TABLE, "0", "1", "2", "3", "4"]
 

@@ -14,11 +14,11 @@ from PIL import Image
 from test_sources import HEADER, jpeg, place, row, spec, styles, unpacked, zipped  # noqa: F401
 
 from pipeline import paths
-from pipeline.data import catalog
+from pipeline.data import catalog, ingest
 
 
 def test_a_table_is_read_as_it_stands():
-    frame, report = catalog.read_styles(styles())
+    frame, report = ingest.read_styles(styles())
     assert frame[catalog.ID].tolist() == ["1", "2"]
     assert frame[catalog.YEAR].tolist() == [2012, 2012]
     assert report == {"encoding": "utf-8", "columns": 10, "rows": 2, "rows_repaired": [], "rows_left_out": []}
@@ -33,14 +33,14 @@ def test_a_table_is_read_as_it_stands():
     ],
 )
 def test_unicode_tables_are_the_same(data, encoding):
-    frame, report = catalog.read_styles(data)
+    frame, report = ingest.read_styles(data)
     assert frame[catalog.PRODUCT].tolist() == ["Café shirt"]
     assert report["encoding"] == encoding
 
 
 def test_a_latin_1_table_is_read_and_said_to_be_one():
     text = "\n".join([HEADER, *(row(number, f"Chemise d'été n° {number} à carreaux, façon") for number in range(30))])
-    frame, report = catalog.read_styles(text.encode("latin-1"))
+    frame, report = ingest.read_styles(text.encode("latin-1"))
     assert report["encoding"] not in ("utf-8", "utf-8 with byte-order mark")
     assert frame[catalog.PRODUCT].iloc[7] == "Chemise d'été n° 7 à carreaux, façon"
 
@@ -49,21 +49,21 @@ def test_a_latin_1_table_is_read_and_said_to_be_one():
 def test_what_spreadsheets_save_is_read(encoding):
     name = "Cœur – 20 €, été"
     lines = [HEADER, *(row(number, f"{name} {number}") for number in range(30))]
-    frame, report = catalog.read_styles(("\r\n".join(lines) + "\r\n").encode(encoding))
+    frame, report = ingest.read_styles(("\r\n".join(lines) + "\r\n").encode(encoding))
     assert frame[catalog.PRODUCT].tolist() == [f"{name} {number}" for number in range(30)]
     assert report["rows_left_out"] == []
 
 
 def test_what_is_no_text_is_refused(rng):
     with pytest.raises(catalog.CatalogError, match="no known text encoding"):
-        catalog.read_styles(jpeg() + rng.bytes(3000))
+        ingest.read_styles(jpeg() + rng.bytes(3000))
 
 
 def test_columns_may_stand_in_any_order_with_others_between():
     columns = ["extra", *reversed(catalog.COLUMNS)]
     values = dict(zip(catalog.COLUMNS, row(7).split(","), strict=True)) | {"extra": "?"}
     text = ",".join(columns) + "\n" + ",".join(values[name] for name in columns)
-    frame, _ = catalog.read_styles(text.encode())
+    frame, _ = ingest.read_styles(text.encode())
     assert frame.columns.tolist() == catalog.COLUMNS
     assert frame.iloc[0].tolist() == [*row(7).split(",")[:7], 2012, "Casual", "A shirt"]
 
@@ -72,17 +72,17 @@ def test_columns_may_stand_in_any_order_with_others_between():
 def test_a_missing_column_is_named(column):
     columns = [name for name in catalog.COLUMNS if name != column]
     with pytest.raises(catalog.CatalogError, match=rf"lacks the column \['{column}'\]"):
-        catalog.read_styles(",".join(columns).encode() + b"\n" + b"x," * 8 + b"x")
+        ingest.read_styles(",".join(columns).encode() + b"\n" + b"x," * 8 + b"x")
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", HEADER.encode(), HEADER.encode() + b"\n\n"])
 def test_a_table_without_a_row_is_refused(data):
     with pytest.raises(catalog.CatalogError):
-        catalog.read_styles(data)
+        ingest.read_styles(data)
 
 
 def test_commas_quoted_or_not_stay_in_the_name():
-    frame, report = catalog.read_styles(styles(row(1, "Red, blue, and green"), row(2, '"Red, blue"')))
+    frame, report = ingest.read_styles(styles(row(1, "Red, blue, and green"), row(2, '"Red, blue"')))
     assert frame[catalog.PRODUCT].tolist() == ["Red, blue, and green", "Red, blue"]
     assert report["rows_repaired"] == ["1"]
 
@@ -98,7 +98,7 @@ def test_commas_quoted_or_not_stay_in_the_name():
     ],
 )
 def test_a_bad_row_is_left_out_by_name(line, words):
-    frame, report = catalog.read_styles(styles(row(2), line))
+    frame, report = ingest.read_styles(styles(row(2), line))
     assert frame[catalog.ID].tolist() == ["2"]
     assert words in report["rows_left_out"][0]
     assert "line 3" in report["rows_left_out"][0]
@@ -106,26 +106,26 @@ def test_a_bad_row_is_left_out_by_name(line, words):
 
 def test_a_quote_that_never_closes_is_said():
     with pytest.raises(catalog.CatalogError, match="damaged at line"):
-        catalog.read_styles(styles(row(1), row(2, '"' + "x" * 200_000)))
+        ingest.read_styles(styles(row(1), row(2, '"' + "x" * 200_000)))
 
 
 def test_a_quote_that_never_closes_swallows_no_row():
     table = styles(row(1, '"Bad'), *(row(number) for number in range(2, 50)))
     try:
-        frame, report = catalog.read_styles(table)
+        frame, report = ingest.read_styles(table)
     except catalog.CatalogError:
         return
     assert len(frame) + len(report["rows_left_out"]) == 49
 
 
 def test_a_line_is_a_row_so_a_quoted_line_break_is_named_and_spoils_no_other():
-    frame, report = catalog.read_styles(styles(row(1), row(2, '"two\nlines"'), row(3)))
+    frame, report = ingest.read_styles(styles(row(1), row(2, '"two\nlines"'), row(3)))
     assert frame[catalog.ID].tolist() == ["1", "2", "3"]
     assert report["rows_left_out"] == ["line 4: 1 fields, expected 10"]
 
 
 def test_na_is_a_label_and_blank_is_missing():
-    frame, _ = catalog.read_styles(styles(row(1).replace("Blue", "NA").replace("Summer", "")))
+    frame, _ = ingest.read_styles(styles(row(1).replace("Blue", "NA").replace("Summer", "")))
     assert frame[catalog.COLOUR].tolist() == ["NA"]
     assert frame[catalog.SEASON].isna().all()
 
@@ -135,7 +135,7 @@ def test_na_is_a_label_and_blank_is_missing():
     st.lists(st.text(st.characters(exclude_characters='\r\n"\0', exclude_categories=["Cs"]), max_size=60), max_size=15)
 )
 def test_every_row_is_kept_or_named(lines):
-    frame, report = catalog.read_styles("\n".join([HEADER, row("keep"), *lines]).encode())
+    frame, report = ingest.read_styles("\n".join([HEADER, row("keep"), *lines]).encode())
     blank = sum(1 for line in lines if not line)
     assert len(frame) + len(report["rows_left_out"]) == report["rows"] == 1 + len(lines) - blank
 
@@ -149,7 +149,7 @@ def test_a_quoted_name_comes_back_as_it_was_written(names):
     buffer = io.StringIO(newline="")
     fields = [row(number).split(",")[:-1] + [name] for number, name in enumerate(names)]
     csv.writer(buffer).writerows([catalog.COLUMNS, *fields])
-    frame, report = catalog.read_styles(buffer.getvalue().encode())
+    frame, report = ingest.read_styles(buffer.getvalue().encode())
     assert [name if isinstance(name, str) else "" for name in frame[catalog.PRODUCT]] == [n.strip() for n in names]
     assert report["rows_repaired"] == report["rows_left_out"] == []
 
@@ -165,7 +165,7 @@ def test_unusable_pictures_are_listed_and_the_run_goes_on(place):  # noqa: F811
     files = {"styles.csv": styles(*rows), "images/1.jpg": jpeg(), "images/6.jpg": jpeg("blue"), "images/99.jpg": jpeg()}
     files |= {f"images/{number}.jpg": data for number, data in bad_pictures().items()}
     (place / "a.zip").write_bytes(zipped(files, 0))
-    report = catalog.ingest(spec("a.zip"))
+    report = ingest.ingest(spec("a.zip"))
     assert set(report["pictures_unreadable"]) == {"2", "3", "4", "5"}
     assert report["rows_without_picture"] == ["7"]
     assert report["pictures_without_row"] == ["99"]
@@ -177,13 +177,17 @@ def test_unusable_pictures_are_listed_and_the_run_goes_on(place):  # noqa: F811
 
 def test_every_row_ends_in_one_place(place, rng):  # noqa: F811
     cases = {
-        "good": jpeg, "text": lambda: b"only text", "cut": lambda: jpeg()[:300], "empty": lambda: b"", "gone": None,
-    }  # fmt: skip
+        "good": jpeg,
+        "text": lambda: b"only text",
+        "cut": lambda: jpeg()[:300],
+        "empty": lambda: b"",
+        "gone": None,
+    }
     kinds = {str(number): str(rng.choice(list(cases))) for number in range(80)}
     files = {f"images/{number}.jpg": cases[kind]() for number, kind in kinds.items() if cases[kind]}
     table = styles(*(row(number, f"Shirt {number}") for number in kinds), "short,row", row("../x"))
     (place / "a.zip").write_bytes(zipped({"styles.csv": table, **files}))
-    report = catalog.ingest(spec("a.zip"))
+    report = ingest.ingest(spec("a.zip"))
     assert len(report["rows_left_out"]) == 2
     assert catalog.load("mine")[catalog.ID].tolist() == [number for number in kinds if kinds[number] == "good"]
     assert report["rows_without_picture"] == [number for number in kinds if kinds[number] == "gone"]
@@ -199,7 +203,7 @@ def test_pictures_with_equal_bytes_grey_and_odd_sizes_are_named(place):  # noqa:
     pictures = {"1": jpeg(), "2": jpeg("blue"), "3": grey.getvalue(), "4": odd.getvalue(), "5": jpeg()}
     files = {f"images/{number}.jpg": data for number, data in pictures.items()}
     (place / "a.zip").write_bytes(zipped({"styles.csv": styles(*map(row, pictures)), **files}))
-    report = catalog.ingest(spec("a.zip"))
+    report = ingest.ingest(spec("a.zip"))
     assert (report["grey"], report["odd_size"], report["equal_bytes"]) == (["3"], {"4": [60, 60]}, [["1", "5"]])
     assert report["usual_size"] == [60, 80]
 
@@ -207,7 +211,7 @@ def test_pictures_with_equal_bytes_grey_and_odd_sizes_are_named(place):  # noqa:
 def test_an_empty_catalogue_is_refused_and_leaves_nothing(place):  # noqa: F811
     (place / "a.zip").write_bytes(zipped({"styles.csv": styles(), "images/9.jpg": jpeg()}))
     with pytest.raises(catalog.CatalogError, match="empty catalogue: 2 rows in styles.csv, 1 pictures"):
-        catalog.ingest(spec("a.zip"))
+        ingest.ingest(spec("a.zip"))
     assert not [path for path in (place / "outputs").rglob("*") if path.is_file()]
 
 
@@ -216,9 +220,9 @@ def test_two_ingests_give_the_same_bytes(place):  # noqa: F811
         zipped({"styles.csv": styles(), "images/1.jpg": jpeg(), "images/2.jpg": jpeg("blue")})
     )
     files = [paths.images("mine"), paths.catalog("mine"), paths.ingest_report("mine")]
-    catalog.ingest(spec("a.zip"))
+    ingest.ingest(spec("a.zip"))
     first = [path.read_bytes() for path in files]
-    catalog.ingest(spec("a.zip"))
+    ingest.ingest(spec("a.zip"))
     assert [path.read_bytes() for path in files] == first
 
 
@@ -227,10 +231,10 @@ def test_the_bytes_depend_on_the_pictures_alone(place):  # noqa: F811
     pictures = {f"images/{number}.jpg": jpeg((9 * number, 0, 0)) for number in range(12)}
     (place / "a.zip").write_bytes(zipped({"styles.csv": styles(*rows), **pictures}))
     unpacked(place / "folder", {**dict(reversed(pictures.items())), "styles.csv": styles(*reversed(rows))})
-    catalog.ingest(spec("a.zip"))
+    ingest.ingest(spec("a.zip"))
     first = paths.images("mine").read_bytes()
     paths.images("mine").with_suffix(".partial").write_bytes(b"left by a killed run")
-    catalog.ingest(spec("folder"))
+    ingest.ingest(spec("folder"))
     assert paths.images("mine").read_bytes() == first
     with paths.open_images("mine") as archive:
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -246,7 +250,7 @@ def fill_the_disk(root, size):
     paths.ROOT = root
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     try:
-        catalog.ingest(spec("a.zip"))
+        ingest.ingest(spec("a.zip"))
     except OSError:
         os._exit(7)
     os._exit(0)
@@ -280,9 +284,9 @@ def test_no_product_straddles_the_split(names, seed):
         {catalog.ID: [str(i) for i in range(len(names))], catalog.PRODUCT: pd.Series(names, dtype="str")}
     )
     frame[catalog.YEAR] = pd.array([2010 + i % 3 for i in range(len(names))], "Int64")
-    split = catalog.add_splits(frame, 0.2, seed)
+    split = ingest.add_splits(frame, 0.2, seed)
     assert (split.groupby(catalog.PRODUCT)[catalog.SPLIT].nunique() <= 1).all()
-    assert split.equals(catalog.add_splits(frame, 0.2, seed))
+    assert split.equals(ingest.add_splits(frame, 0.2, seed))
     even = split[catalog.YEAR] % 2 == 0
     assert (split.loc[even, catalog.TEMPORAL_SPLIT] == catalog.TRAIN).all()
     assert (split.loc[~even, catalog.TEMPORAL_SPLIT] == catalog.TEST).all()
@@ -296,10 +300,13 @@ def test_a_fifth_of_the_products_asks(in_sample):
 
 
 def test_codes_are_equal_where_labels_are_and_blank_is_relevant_to_nothing():
-    frame = pd.DataFrame({
-        catalog.ARTICLE: ["Shirts", "Shirts", "Ties", None, "Shirts"], catalog.GENDER: ["Men", "Men", "Men", "Men", "Women"],
-        catalog.PRODUCT: ["x", None, "x", "y", "y"],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            catalog.ARTICLE: ["Shirts", "Shirts", "Ties", None, "Shirts"],
+            catalog.GENDER: ["Men", "Men", "Men", "Men", "Women"],
+            catalog.PRODUCT: ["x", None, "x", "y", "y"],
+        }
+    )
     assert catalog.label_codes(frame, "articleType").tolist() == [0, 0, 1, -1, 0]
     both = catalog.label_codes(frame, "gender+articleType")
     assert both[0] == both[1] != both[4]
@@ -314,8 +321,10 @@ LABEL = st.sampled_from(["a", "b", "NA", None])
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.tuples(LABEL, LABEL, LABEL), min_size=1, max_size=12), st.sampled_from(
-    ["articleType", "gender+articleType", "articleType+baseColour", "product"]))  # fmt: skip
+@given(
+    st.lists(st.tuples(LABEL, LABEL, LABEL), min_size=1, max_size=12),
+    st.sampled_from(["articleType", "gender+articleType", "articleType+baseColour", "product"]),
+)
 def test_codes_are_equal_for_exactly_the_pairs_with_equal_labels(labels, relevance):
     columns = [catalog.GENDER, catalog.ARTICLE, catalog.COLOUR]
     frame = pd.DataFrame(labels, columns=columns, dtype="str")
@@ -333,7 +342,7 @@ def test_ids_stand_in_the_order_of_their_numbers(place):  # noqa: F811
     rows = [row(number, f"Shirt {number}") for number in ("10", "9", "b", "100")]
     files = {"styles.csv": styles(*rows), **{f"images/{name}.jpg": jpeg() for name in ("10", "9", "b", "100")}}
     (place / "a.zip").write_bytes(zipped(files))
-    catalog.ingest(spec("a.zip"))
+    ingest.ingest(spec("a.zip"))
     assert catalog.load("mine")[catalog.ID].tolist() == ["9", "10", "100", "b"]
 
 
@@ -343,16 +352,16 @@ def test_a_catalogue_not_made_yet_says_how(place):  # noqa: F811
 
 
 def test_a_table_of_one_product_is_all_train():
-    frame, _ = catalog.read_styles(styles(row(1), row(2)))
-    assert (catalog.add_splits(frame, 0.5, 0)[catalog.SPLIT] == catalog.TRAIN).all()
+    frame, _ = ingest.read_styles(styles(row(1), row(2)))
+    assert (ingest.add_splits(frame, 0.5, 0)[catalog.SPLIT] == catalog.TRAIN).all()
 
 
 def test_labels_are_counted_in_the_whole_table_most_first_and_blanks_are_none():
-    rows, _ = catalog.read_styles(
+    rows, _ = ingest.read_styles(
         b"id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName\n"
-         b"1,Men,A,B,C,NA,Fall,2011,,x\n2,Men,A,B,D,Red,Fall,2012,Casual,y\n3,Women,A,B,D,NA,Fall,2012,Casual,z\n"
-    )  # fmt: skip
-    counts = catalog.label_counts(rows)
+        b"1,Men,A,B,C,NA,Fall,2011,,x\n2,Men,A,B,D,Red,Fall,2012,Casual,y\n3,Women,A,B,D,NA,Fall,2012,Casual,z\n"
+    )
+    counts = ingest.label_counts(rows)
     one = {column: dict(zip(group["label"], group["rows"], strict=True)) for column, group in counts.groupby("column")}
     assert one["gender"] == {"Men": 2, "Women": 1}
     assert one["baseColour"] == {"NA": 2, "Red": 1}

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from pipeline import params, paths
-from pipeline.data import catalog, sources, user_photos
+from pipeline.data import catalog, ingest, sources
+from pipeline.systems import photos as user_photos
 
 HEADER = ",".join(catalog.COLUMNS)
 
@@ -136,7 +137,7 @@ def test_a_member_larger_than_a_picture_is_one_unreadable_picture(place, monkeyp
     (place / "a.zip").write_bytes(zipped({**WHOLE, "images/2.jpg": os.urandom(5000)}))
     monkeypatch.setattr(sources._read_member, "__defaults__", (2000,))
     monkeypatch.setattr(sources._bounded, "__defaults__", (2000,))
-    report = catalog.ingest(spec("a.zip"))
+    report = ingest.ingest(spec("a.zip"))
     assert list(report["pictures_unreadable"]) == ["2"]
 
 
@@ -150,7 +151,7 @@ def test_a_member_that_claims_to_be_small_is_not_believed(opened):
 
 def test_an_encrypted_member_is_one_unreadable_picture(place):
     (place / "a.zip").write_bytes(patched(zipped(WHOLE), "images/2.jpg", flags=1))
-    report = catalog.ingest(spec("a.zip"))
+    report = ingest.ingest(spec("a.zip"))
     assert "encrypted" in report["pictures_unreadable"]["2"]
     assert report["pictures"] == 1
 
@@ -167,7 +168,7 @@ def test_a_damaged_member_is_one_unreadable_picture(place):
     at = data.find(jpeg("blue"))
     data[at + 300] ^= 0xFF
     (place / "a.zip").write_bytes(data)
-    report = catalog.ingest(spec("a.zip"))
+    report = ingest.ingest(spec("a.zip"))
     assert list(report["pictures_unreadable"]) == ["2"]
     assert report["pictures"] == 1
 
@@ -251,7 +252,7 @@ def test_what_cannot_be_opened_in_a_folder_is_one_unreadable_picture(place, kind
         picture.mkdir()
     else:
         picture.symlink_to("gone.jpg")
-    report = catalog.ingest(spec("folder"))
+    report = ingest.ingest(spec("folder"))
     assert list(report["pictures_unreadable"]) == ["2"]
     assert report["pictures"] == 1
 
@@ -308,33 +309,33 @@ SHIRTS = spec(source="kaggle", handle="owner/shirts")
 
 
 def test_kaggles_dataset_becomes_a_catalogue_and_is_downloaded_once(kaggle, place):
-    report = catalog.ingest(SHIRTS)
+    report = ingest.ingest(SHIRTS)
     assert report["pictures"] == 2
     assert catalog.load("mine")[catalog.ID].tolist() == ["1", "2"]
     assert kaggle.asked == ["GetDataset", "DownloadDataset"]
-    catalog.ingest(SHIRTS)
+    ingest.ingest(SHIRTS)
     assert kaggle.asked.count("DownloadDataset") == 1
 
 
 def test_a_failed_download_says_what_else_can_be_done(kaggle, place):
     with pytest.raises(sources.SourceError, match=r"nobody/nothing could not be downloaded.*data\.path"):
-        catalog.ingest(spec(source="kaggle", handle="nobody/nothing"))
+        ingest.ingest(spec(source="kaggle", handle="nobody/nothing"))
     assert not (place / "outputs").exists()
 
 
 def test_a_download_that_breaks_off_is_said_and_the_next_one_is_whole(kaggle, place):
     kaggle.hang_up = True
     with pytest.raises(sources.SourceError, match="could not be downloaded"):
-        catalog.ingest(SHIRTS)
+        ingest.ingest(SHIRTS)
     assert not (place / "outputs").exists()
     kaggle.hang_up = False
-    assert catalog.ingest(SHIRTS)["pictures"] == 2
+    assert ingest.ingest(SHIRTS)["pictures"] == 2
 
 
 def test_a_downloaded_copy_serves_without_the_server_when_its_version_is_named(kaggle, place):
-    catalog.ingest(SHIRTS)
+    ingest.ingest(SHIRTS)
     kaggle.asked.clear()
-    assert catalog.ingest(spec(source="kaggle", handle="owner/shirts/versions/3"))["pictures"] == 2
+    assert ingest.ingest(spec(source="kaggle", handle="owner/shirts/versions/3"))["pictures"] == 2
     assert kaggle.asked == []
 
 
@@ -342,21 +343,30 @@ def test_kaggles_cache_may_be_reached_through_a_link(kaggle, place, monkeypatch)
     (place / "disk").mkdir()
     (place / "link").symlink_to(place / "disk")
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(place / "link"))
-    assert catalog.ingest(SHIRTS)["pictures"] == 2
+    assert ingest.ingest(SHIRTS)["pictures"] == 2
 
 
 def test_a_local_copy_needs_no_server(kaggle, place):
     (place / "archive.zip").write_bytes(zipped(WHOLE))
-    assert catalog.ingest(spec("archive.zip", source="kaggle", handle="owner/shirts"))["pictures"] == 2
+    assert ingest.ingest(spec("archive.zip", source="kaggle", handle="owner/shirts"))["pictures"] == 2
     assert kaggle.asked == []
 
 
 GALLERY = b"seller_img_id,img_path,product_id\n11,gallery/a.jpg,p1\n12,gallery/b.jpg,p1\n13,gallery/gone.jpg,p2\n"
 QUERIES = b"user_img_id,img_path,bbox_x,bbox_y,bbox_w,bbox_h,product_id\n7,queries/u.jpg,1,2,30,40,p1\n"
-SHOP = {"gallery.csv": GALLERY, "queries.csv": QUERIES, "gallery/a.jpg": jpeg(), "gallery/b.jpg": jpeg("blue"),
-        "queries/u.jpg": jpeg("green")}  # fmt: skip
-PRODUCTS = {"train.csv": b"name,class,group\n0.jpg,0,5\n1.jpg,0,5\n2.jpg,1,5\n", "train/0.jpg": jpeg(),
-            "train/1.jpg": jpeg("blue"), "train/2.jpg": jpeg("green")}  # fmt: skip
+SHOP = {
+    "gallery.csv": GALLERY,
+    "queries.csv": QUERIES,
+    "gallery/a.jpg": jpeg(),
+    "gallery/b.jpg": jpeg("blue"),
+    "queries/u.jpg": jpeg("green"),
+}
+PRODUCTS = {
+    "train.csv": b"name,class,group\n0.jpg,0,5\n1.jpg,0,5\n2.jpg,1,5\n",
+    "train/0.jpg": jpeg(),
+    "train/1.jpg": jpeg("blue"),
+    "train/2.jpg": jpeg("green"),
+}
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -368,7 +378,7 @@ def test_a_gallery_in_document_003s_form_becomes_a_catalogue_with_user_photos(pl
         path.write_bytes(zipped({f"set/{name}": data for name, data in SHOP.items()}))
     else:
         unpacked(path, SHOP)
-    report = catalog.ingest(spec(str(path)))
+    report = ingest.ingest(spec(str(path)))
     frame = catalog.load("mine")
     assert frame["id"].tolist() == ["11", "12"]
     assert frame["productDisplayName"].tolist() == ["p1", "p1"]
@@ -382,7 +392,7 @@ def test_a_gallery_in_document_003s_form_becomes_a_catalogue_with_user_photos(pl
 def test_products_10k_becomes_a_catalogue(place):
     (place / "data").mkdir()
     (place / "data/10k.zip").write_bytes(zipped(PRODUCTS))
-    report = catalog.ingest(spec(str(place / "data/10k.zip")))
+    report = ingest.ingest(spec(str(place / "data/10k.zip")))
     frame = catalog.load("mine")
     assert frame["id"].tolist() == ["0", "1", "2"]
     assert frame["productDisplayName"].tolist() == ["0", "0", "1"]
@@ -403,7 +413,7 @@ def test_products_10k_becomes_a_catalogue(place):
 def test_a_gallerys_bad_path_costs_its_row(place, table, words):
     (place / "data").mkdir()
     (place / "data/shop.zip").write_bytes(zipped({**SHOP, "gallery.csv": table}))
-    report = catalog.ingest(spec(str(place / "data/shop.zip")))
+    report = ingest.ingest(spec(str(place / "data/shop.zip")))
     assert words in report["pictures_unreadable"]["11"]
     assert catalog.load("mine")["id"].tolist() == ["12"]
 
@@ -412,11 +422,11 @@ def test_a_gallery_without_its_columns_is_refused(place):
     (place / "data").mkdir()
     (place / "data/shop.zip").write_bytes(zipped({**SHOP, "gallery.csv": b"id,path\n1,a.jpg\n"}))
     with pytest.raises(sources.SourceError, match=r"gallery.csv lacks the columns \['seller_img_id', 'img_path'\]"):
-        catalog.ingest(spec(str(place / "data/shop.zip")))
+        ingest.ingest(spec(str(place / "data/shop.zip")))
 
 
 def test_styles_come_before_a_gallery_that_stands_beside_them(place):
     (place / "data").mkdir()
     (place / "data/both.zip").write_bytes(zipped({**WHOLE, "gallery.csv": b"seller_img_id,img_path\n9,images/1.jpg\n"}))
-    catalog.ingest(spec(str(place / "data/both.zip")))
+    ingest.ingest(spec(str(place / "data/both.zip")))
     assert catalog.load("mine")["id"].tolist() == ["1", "2"]

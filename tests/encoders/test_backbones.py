@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from keras import applications, layers
 
-from pipeline import networks, params
+from pipeline import params
 from pipeline.encoders import backbones
+from pipeline.params import networks
 
 NAMES = list(backbones.BACKBONES)
 UNIT = types.SimpleNamespace(preprocess_input=lambda x: x / 255)
@@ -38,9 +39,16 @@ def side_of(name):
 
 def network(name, **changes):
     given = {
-        "backbone": name, "image_size": side_of(name), "resize": "pad", "pad_color": [0, 0, 0],
-        "interpolation": "bicubic", "preprocessing": "own", "pooling": "avg", "head": [], **changes,
-    }  # fmt: skip
+        "backbone": name,
+        "image_size": side_of(name),
+        "resize": "pad",
+        "pad_color": [0, 0, 0],
+        "interpolation": "bicubic",
+        "preprocessing": "own",
+        "pooling": "avg",
+        "head": [],
+        **changes,
+    }
     return params.Network(**given)
 
 
@@ -96,8 +104,13 @@ def test_lite_is_without_squeeze_and_excitation_and_clips_at_six():
     kinds = encoder_of("efficientnet_lite0").get_layer("backbone").layers
     assert {layer.max_value for layer in kinds if isinstance(layer, layers.ReLU)} == {6.0}
     assert {type(layer).__name__ for layer in kinds} == {
-        "InputLayer", "Conv2D", "DepthwiseConv2D", "BatchNormalization", "ReLU", "Add",
-    }  # fmt: skip
+        "InputLayer",
+        "Conv2D",
+        "DepthwiseConv2D",
+        "BatchNormalization",
+        "ReLU",
+        "Add",
+    }
 
 
 SCALES = {

@@ -100,9 +100,10 @@ NUMBERS = st.floats(-1e6, 1e6, width=32)
 
 @settings(deadline=None)
 @given(
-    arrays.arrays(np.float32, (4, 3), elements=NUMBERS), arrays.arrays(np.float32, (4, 2), elements=NUMBERS),
+    arrays.arrays(np.float32, (4, 3), elements=NUMBERS),
+    arrays.arrays(np.float32, (4, 2), elements=NUMBERS),
     st.floats(0.01, 0.99),
-)  # fmt: skip
+)
 def test_every_part_has_its_share_of_the_length_and_zeros_stay_zeros(first, second, share):
     joined = concatenation.join(first, second, share)
     assert joined.dtype == np.float32

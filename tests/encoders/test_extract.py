@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import backbones, extract, weights
+from pipeline.encoders import backbones, extract, pretrained, weights
 
 
 def test_twenty_kills_at_random_moments_end_with_the_same_bytes(here):
@@ -56,9 +56,13 @@ def test_vectors_equal_the_plain_model_and_follow_the_catalogue(here):
 def test_each_change_of_what_a_picture_becomes_changes_the_fingerprint(here):
     folder = paths.weights("sample", "tiny")
     changes = [
-        {"image_size": 64}, {"resize": "stretch"}, {"pad_color": [255, 255, 255]}, {"interpolation": "nearest"},
-        {"preprocessing": "unit"}, {"pooling": "max"},
-    ]  # fmt: skip
+        {"image_size": 64},
+        {"resize": "stretch"},
+        {"pad_color": [255, 255, 255]},
+        {"interpolation": "nearest"},
+        {"preprocessing": "unit"},
+        {"pooling": "max"},
+    ]
     names = {
         extract.encoder_id("sample", "e", children.ENCODER.model_copy(update=change), folder)
         for change in [{}, *changes]
@@ -70,7 +74,7 @@ def test_each_change_of_what_a_picture_becomes_changes_the_fingerprint(here):
 def test_other_weights_change_the_fingerprint(here):
     first = extract.encoder_id("sample", "e", children.ENCODER, paths.weights("sample", "tiny"))
     other = params.Weights(source="random", backbone="mobilenet_v2", seed=1)
-    weights.make(other, paths.weights("sample", "other"))
+    pretrained.make(other, paths.weights("sample", "other"))
     assert extract.encoder_id("sample", "e", children.ENCODER, paths.weights("sample", "other")) != first
 
 

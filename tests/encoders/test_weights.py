@@ -18,10 +18,11 @@ import pytest
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from PIL import Image
 
-from pipeline import networks, params, paths
+from pipeline import params, paths
 from pipeline.data import catalog, images
-from pipeline.encoders import backbones, weights
+from pipeline.encoders import backbones, pretrained, weights
 from pipeline.encoders.weights import WeightsError
+from pipeline.params import networks
 
 LITE = params.Weights(source="lite", backbone="efficientnet_lite0")
 SMALL = params.Weights(source="random", backbone="mobilenet_v3_small", seed=0)
@@ -87,7 +88,7 @@ def package_file():
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights") / "small"
-    return folder, weights.make(SMALL, folder)
+    return folder, pretrained.make(SMALL, folder)
 
 
 @pytest.mark.parametrize("function", [os.system, eval, exec])
@@ -102,7 +103,7 @@ def test_a_pickle_that_would_run_something_does_not(tmp_path, function, where):
         "before": lambda: torch_file(state, numbers, before=harmful),
     }[where]()
     with pytest.raises(WeightsError, match=f"{function.__name__} is not a tensor"):
-        weights.read_torch(data)
+        torch_file.read(data)
     assert not (tmp_path / "ran").exists()
     pickle.loads(pickle.dumps(harmful))
     assert (tmp_path / "ran").exists()  # the harm is real
@@ -116,7 +117,7 @@ def test_tensors_are_views_of_their_numbers():
         whole=View(second, 0, (2,), (1,)),
         scalar=View(first, 5, (), ()),
     )
-    tensors = weights.read_torch(torch_file(state, first, second))
+    tensors = torch_file.read(torch_file(state, first, second))
     assert tensors["plain"].tolist() == np.arange(24.0).reshape(2, 3, 4).tolist()
     assert tensors["turned"].tolist() == [[4, 6, 8], [5, 7, 9]]
     assert tensors["whole"].tobytes() == np.array([7.5, -0.0], "<f4").tobytes()
@@ -141,30 +142,30 @@ def test_a_tensor_that_reaches_past_its_numbers_is_refused(place):
     numbers = Numbers("a", np.arange(24))
     data = torch_file({"w": View(numbers, *place)}, numbers)
     with pytest.raises(WeightsError):
-        weights.read_torch(data)
+        torch_file.read(data)
 
 
 def test_numbers_of_another_length_than_their_table_says_are_refused():
     numbers = Numbers("a", np.arange(24), claimed=2**40)
     data = torch_file({"w": View(numbers, 0, (24,), (1,))}, numbers)
     with pytest.raises(WeightsError, match="another length"):
-        weights.read_torch(data)
+        torch_file.read(data)
 
 
 @pytest.mark.parametrize("share", [0, 1e-6, 0.0001, 0.001, 0.003, 0.3, 0.999, 1 - 1e-7])
 def test_a_cut_file_is_refused(package_file, share):
     with pytest.raises(WeightsError):
-        weights.read_torch(package_file[: int(len(package_file) * share)])
+        torch_file.read(package_file[: int(len(package_file) * share)])
 
 
 def test_another_file_than_the_pinned_one_is_refused(monkeypatch):
     monkeypatch.setattr(weights, "LITE_SHA256", "0" * 64)
     with pytest.raises(WeightsError, match="SHA-256"):
-        weights.lite((64, 64), include_top=False)
+        pretrained.lite((64, 64), include_top=False)
 
 
 def test_tensors_are_laid_out_as_their_strides_say(package_file):
-    tensors = weights.read_torch(package_file)
+    tensors = torch_file.read(package_file)
     assert tensors["_conv_stem.weight"].shape == (32, 3, 3, 3)
     # a first layer sees edges and colours: neighbouring weights of a filter are alike, which a wrong stride destroys
     stem = tensors["_conv_stem.weight"]
@@ -173,7 +174,7 @@ def test_tensors_are_laid_out_as_their_strides_say(package_file):
 
 
 def test_lite_has_its_papers_size_and_knows_what_it_sees():
-    network = weights.lite((224, 224), include_top=True)
+    network = pretrained.lite((224, 224), include_top=True)
     assert network.count_params() == 4_694_024  # 4.65 million to learn, the rest means and variances
     trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
     assert trainable == 4_652_008
@@ -191,17 +192,23 @@ def test_lite_names_drawn_sunglasses(in_sample):
     ids = frame.loc[frame[catalog.ARTICLE] == "Sunglasses", catalog.ID].tolist()[:12]
     drawn = [Image.fromarray(picture) for picture in images.load(paths.images("sample"), ids)]
     pictures = np.stack([images.resize(picture, (224, 224), "pad", (255, 255, 255)) for picture in drawn])
-    logits = weights.lite((224, 224), include_top=True)((pictures.astype("float32") - 127) / 128, training=False)
+    logits = pretrained.lite((224, 224), include_top=True)((pictures.astype("float32") - 127) / 128, training=False)
     shares = keras.ops.softmax(logits).numpy()
     assert shares[:, [836, 837]].sum(axis=1).mean() > 0.5  # ImageNet's sunglass and sunglasses
 
 
 def test_lite_weights_fit_every_size(tmp_path):
-    card = weights.make(LITE, tmp_path / "lite")
+    card = pretrained.make(LITE, tmp_path / "lite")
     spec = params.Network(
-        backbone="efficientnet_lite0", image_size=[80, 64], resize="pad", pad_color=[0, 0, 0], interpolation="bicubic",
-        preprocessing="own", pooling="avg", head=[],
-    )  # fmt: skip
+        backbone="efficientnet_lite0",
+        image_size=[80, 64],
+        resize="pad",
+        pad_color=[0, 0, 0],
+        interpolation="bicubic",
+        preprocessing="own",
+        pooling="avg",
+        head=[],
+    )
     encoder = backbones.encoder(spec)
     weights.load(encoder, tmp_path / "lite")
     pictures = np.random.default_rng(0).integers(0, 256, (3, 80, 64, 3), dtype=np.uint8)
@@ -215,9 +222,9 @@ def test_lite_weights_fit_every_size(tmp_path):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(tmp_path, small):
     folder, card = small
-    assert weights.make(SMALL, tmp_path / "again")["fingerprint"] == card["fingerprint"]
+    assert pretrained.make(SMALL, tmp_path / "again")["fingerprint"] == card["fingerprint"]
     other = params.Weights(source="random", backbone="mobilenet_v3_small", seed=1)
-    assert weights.make(other, tmp_path / "other")["fingerprint"] != card["fingerprint"]
+    assert pretrained.make(other, tmp_path / "other")["fingerprint"] != card["fingerprint"]
     assert sorted(path.name for path in folder.parent.iterdir()) == ["small"]
 
 
@@ -228,22 +235,22 @@ def from_file(path, backbone="mobilenet_v3_small"):
 def test_a_file_is_taken_as_it_is(tmp_path, small, monkeypatch):
     folder, card = small
     monkeypatch.setattr(paths, "ROOT", folder)
-    assert weights.make(from_file("backbone.weights.h5"), tmp_path / "copy")["fingerprint"] == card["fingerprint"]
+    assert pretrained.make(from_file("backbone.weights.h5"), tmp_path / "copy")["fingerprint"] == card["fingerprint"]
 
 
 def test_a_file_of_another_network_is_refused(tmp_path, small):
     with pytest.raises(WeightsError, match="does not fit"):
-        weights.make(from_file(small[0] / "backbone.weights.h5", "mobilenet_v2"), tmp_path / "copy")
+        pretrained.make(from_file(small[0] / "backbone.weights.h5", "mobilenet_v2"), tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
 
 def test_a_missing_and_a_cut_file_are_refused(tmp_path, small):
     with pytest.raises(WeightsError, match="missing"):
-        weights.make(from_file(tmp_path / "none.weights.h5"), tmp_path / "copy")
+        pretrained.make(from_file(tmp_path / "none.weights.h5"), tmp_path / "copy")
     data = (small[0] / "backbone.weights.h5").read_bytes()
     (tmp_path / "cut.weights.h5").write_bytes(data[: len(data) // 2])
     with pytest.raises(WeightsError, match="does not fit"):
-        weights.make(from_file(tmp_path / "cut.weights.h5"), tmp_path / "copy")
+        pretrained.make(from_file(tmp_path / "cut.weights.h5"), tmp_path / "copy")
 
 
 def test_a_file_with_a_link_to_another_is_refused(tmp_path, small):
@@ -252,7 +259,7 @@ def test_a_file_with_a_link_to_another_is_refused(tmp_path, small):
     with h5py.File(path, "a") as file:
         file["layers/evil"] = h5py.ExternalLink("/etc/passwd", "/")
     with pytest.raises(WeightsError, match="has a link inside"):
-        weights.make(from_file(path), tmp_path / "copy")
+        pretrained.make(from_file(path), tmp_path / "copy")
 
 
 @pytest.mark.parametrize("kind", ["raw", "virtual"])
@@ -274,7 +281,7 @@ def test_a_file_whose_numbers_lie_in_another_file_is_refused(tmp_path, small, ki
             file.create_virtual_dataset(name, layout)
         assert (file[name][...] == 1).all()
     with pytest.raises(WeightsError):
-        weights.make(from_file(path), tmp_path / "copy")
+        pretrained.make(from_file(path), tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
 
@@ -284,7 +291,7 @@ def test_a_file_that_lacks_one_layer_is_refused(tmp_path, small):
     with h5py.File(path, "a") as file:
         del file[first_dataset(file)]
     with pytest.raises(WeightsError, match="does not fit"):
-        weights.make(from_file(path), tmp_path / "copy")
+        pretrained.make(from_file(path), tmp_path / "copy")
 
 
 def first_dataset(file):
@@ -356,7 +363,7 @@ def test_training_starts_from_the_head_only_where_it_has_the_same_shape(trained,
 
 def test_weights_made_again_hold_nothing_of_the_old(tmp_path, trained):
     weights.save([trained[1].get_layer("backbone"), trained[1].get_layer("head")], tmp_path / "made", {})
-    card = weights.make(SMALL, tmp_path / "made")
+    card = pretrained.make(SMALL, tmp_path / "made")
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["backbone.weights.h5", "card.json"]
     assert card["fingerprint"] == weights.fingerprint(tmp_path / "made")
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
@@ -437,7 +444,7 @@ def make_on_a_full_disk():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))  # of 4.1 MB
     with pytest.raises(OSError):
-        weights.make(SMALL, paths.weights("sample", "small"))
+        pretrained.make(SMALL, paths.weights("sample", "small"))
     os._exit(0)  # HDF5 may crash where it tidies up after a failed write
 
 
@@ -478,14 +485,14 @@ IMAGENET = params.Weights(source="imagenet", backbone="mobilenet_v2")
 
 
 def test_keras_own_weights_are_downloaded_once(keras_host, tmp_path):
-    card = weights.make(IMAGENET, tmp_path / "made")
+    card = pretrained.make(IMAGENET, tmp_path / "made")
     assert card["source"] == "imagenet"
     assert keras_host.asked == ["/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"]
     encoder = encoder_of("mobilenet_v2", 96)
     weights.load(encoder, tmp_path / "made")
     for mine, theirs in zip(encoder.get_weights(), keras_host.network.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    assert weights.make(IMAGENET, tmp_path / "again") == card
+    assert pretrained.make(IMAGENET, tmp_path / "again") == card
     assert len(keras_host.asked) == 1
 
 
@@ -493,7 +500,7 @@ def test_keras_own_weights_are_downloaded_once(keras_host, tmp_path):
 def test_a_failed_download_says_what_else_can_be_done_and_leaves_nothing(keras_host, tmp_path, fault):
     vars(keras_host).update(fault)
     with pytest.raises(WeightsError, match="mobilenet_v2 could not be downloaded.*source: file with the path"):
-        weights.make(IMAGENET, tmp_path / "made")
+        pretrained.make(IMAGENET, tmp_path / "made")
     assert len(keras_host.asked) == 1
     assert not (tmp_path / "made").exists()
     assert not list(keras_host.cache.glob("*.h5"))

@@ -9,10 +9,18 @@ from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 
 RUN = params.KnnRetrieval(
-    neighbours=5, panel_queries=1, panel_neighbours=1, relevances=["articleType", "gender+articleType", "product"],
-    cutoffs=[1, 3], galleries=["all", "test"], gains={"articleType": 3, "gender": 2, "baseColour": 2, "usage": 1},
-    gain_cutoffs=[2, 50], thesis_sizes=[12, 20, 1000], threshold_queries=8, seed=0,
-)  # fmt: skip
+    neighbours=5,
+    panel_queries=1,
+    panel_neighbours=1,
+    relevances=["articleType", "gender+articleType", "product"],
+    cutoffs=[1, 3],
+    galleries=["all", "test"],
+    gains={"articleType": 3, "gender": 2, "baseColour": 2, "usage": 1},
+    gain_cutoffs=[2, 50],
+    thesis_sizes=[12, 20, 1000],
+    threshold_queries=8,
+    seed=0,
+)
 
 
 @pytest.fixture(scope="session")
@@ -31,19 +39,21 @@ def world():
     years = pd.Series(rng.integers(2010, 2014, count), dtype="Int64")
     years[24] = pd.NA
     odd = years.map(lambda year: catalog.TRAIN if year % 2 == 0 else catalog.TEST, na_action="ignore")
-    frame = pd.DataFrame({
-        catalog.ID: [str(100 + number) for number in range(count)],
-        catalog.GENDER: rng.choice(["Men", "Women"], count),
-        catalog.MASTER: rng.choice(["Apparel", "Accessories"], count),
-        catalog.ARTICLE: rng.choice(["Shirts", "Ties", "Caps"], count),
-        catalog.COLOUR: rng.choice(["Red", "Blue"], count),
-        catalog.USAGE: rng.choice(["Casual", "Formal"], count),
-        catalog.YEAR: years,
-        catalog.PRODUCT: [f"product {number // 2}" for number in range(count)],
-        catalog.SHA256: [f"{number}" for number in range(count)],
-        catalog.SPLIT: [catalog.TEST if number % 3 == 0 else catalog.TRAIN for number in range(count)],
-        catalog.TEMPORAL_SPLIT: odd.astype("str").where(years.notna()),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            catalog.ID: [str(100 + number) for number in range(count)],
+            catalog.GENDER: rng.choice(["Men", "Women"], count),
+            catalog.MASTER: rng.choice(["Apparel", "Accessories"], count),
+            catalog.ARTICLE: rng.choice(["Shirts", "Ties", "Caps"], count),
+            catalog.COLOUR: rng.choice(["Red", "Blue"], count),
+            catalog.USAGE: rng.choice(["Casual", "Formal"], count),
+            catalog.YEAR: years,
+            catalog.PRODUCT: [f"product {number // 2}" for number in range(count)],
+            catalog.SHA256: [f"{number}" for number in range(count)],
+            catalog.SPLIT: [catalog.TEST if number % 3 == 0 else catalog.TRAIN for number in range(count)],
+            catalog.TEMPORAL_SPLIT: odd.astype("str").where(years.notna()),
+        }
+    )
     frame.loc[1, catalog.SHA256] = frame.loc[0, catalog.SHA256]
     frame.loc[9, catalog.SHA256] = frame.loc[6, catalog.SHA256]
     frame.loc[12, catalog.ARTICLE] = "Umbrellas"

@@ -13,7 +13,7 @@ from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders import store
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import finetunes, protocols, study
+from pipeline.evaluation import finetunes, protocols, study, tables
 
 CROSS = {"kind": "cross_entropy", "by": "articleType", "weight": 1.0}
 SUP_CON = {"kind": "sup_con", "by": "articleType", "weight": 1.0, "temperature": 0.1}
@@ -70,7 +70,7 @@ def test_pretrained_weights_alone_have_nothing_to_show(weighed):
 
 def test_weights_without_a_card_are_named_with_the_stage_that_makes_them(weighed):
     weighed(tuned=card())
-    with pytest.raises(study.StudyError, match=r"^gone has no card.*dvc repro finetuning@gone, or weights@gone$"):
+    with pytest.raises(tables.TableError, match=r"^gone has no card.*dvc repro finetuning@gone, or weights@gone$"):
         finetunes.cards("sample", {"a": "tuned", "b": "gone"})
 
 
@@ -78,7 +78,7 @@ def test_a_damaged_card_is_named_with_the_stage_that_makes_it(weighed):
     weighed(tuned=card())
     path = paths.weights("sample", "tuned") / "card.json"
     path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(study.StudyError, match=r"^tuned has no card that can be read \(.*finetuning@tuned"):
+    with pytest.raises(tables.TableError, match=r"^tuned has no card that can be read \(.*finetuning@tuned"):
         finetunes.cards("sample", {"a": "tuned"})
 
 
@@ -103,10 +103,12 @@ def test_layers_of_two_depths_are_told_apart():
         ([CROSS], "cross_entropy articleType"),
         ([CROSS, {**SUP_CON, "by": "product", "weight": 0.5}], "cross_entropy articleType + 0.5 sup_con product"),
         ([{**SUP_CON, "weight": 0.25, "memory": MEMORY}], "0.25 sup_con articleType (memory)"),
-        ([SUP_CON, {**SUP_CON, "weight": 2.0, "memory": MEMORY}],
-         "sup_con articleType + 2 sup_con articleType (memory)"),
+        (
+            [SUP_CON, {**SUP_CON, "weight": 2.0, "memory": MEMORY}],
+            "sup_con articleType + 2 sup_con articleType (memory)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_objective_is_one_line_of_weights_kinds_and_labels(terms, words):
     assert finetunes.objective(card(objective=terms)) == words
 
@@ -119,13 +121,22 @@ def test_a_row_says_where_a_finetune_starts_and_what_it_reaches(rng):
     values = values_of(["one"], rng) | {"other-cosine/strict/test/product/mAP": 0.25}
     first, second = finetunes.table(found, values).to_dict("records")
     assert first == {
-        "encoder": "one", "start": "start", "trained": "head", "objective": "cross_entropy articleType",
-        "pixels": "80×64", "batch": 32, "changed pictures": "no", "epochs": 7, "seed": 4, "accuracy": 0.75, "macro F1": 0.5,
+        "encoder": "one",
+        "start": "start",
+        "trained": "head",
+        "objective": "cross_entropy articleType",
+        "pixels": "80×64",
+        "batch": 32,
+        "changed pictures": "no",
+        "epochs": 7,
+        "seed": 4,
+        "accuracy": 0.75,
+        "macro F1": 0.5,
         "articleType, all": values["one-cosine/strict/all/articleType/mAP"],
         "articleType": values["one-cosine/strict/test/articleType/mAP"],
         "gender+articleType": values["one-cosine/strict/test/gender+articleType/mAP"],
         "product": values["one-cosine/strict/test/product/mAP"],
-    }  # fmt: skip
+    }
     assert (second["pixels"], second["changed pictures"], second["product"]) == ("128×128", "yes", 0.25)
     unknown = {name for name, value in second.items() if isinstance(value, float) and np.isnan(value)}
     assert unknown == {"accuracy", "macro F1", "articleType, all", "articleType", "gender+articleType"}
@@ -185,10 +196,17 @@ def pair(first, second, share=0.3):
 def test_concatenations_of_repeats_are_repeats(rng):
     found = found_of(a=card(), a1=card(seed=1), b=card(share=0.5), b1=card(share=0.5, seed=1), c=card(share=0.7))
     joined = {
-        "ab": pair("a", "b"), "ab1": pair("a1", "b1"), "ab_half": pair("a", "b", 0.5), "ac": pair("a", "c"), "ba": pair("b", "a"),
-        "plain": pair("a", "pad"), "plain1": pair("a1", "pad"), "other": pair("a1", "stretch"),
-        "chain": pair("ab", "c"), "chain1": pair("ab1", "c"),
-    }  # fmt: skip
+        "ab": pair("a", "b"),
+        "ab1": pair("a1", "b1"),
+        "ab_half": pair("a", "b", 0.5),
+        "ac": pair("a", "c"),
+        "ba": pair("b", "a"),
+        "plain": pair("a", "pad"),
+        "plain1": pair("a1", "pad"),
+        "other": pair("a1", "stretch"),
+        "chain": pair("ab", "c"),
+        "chain1": pair("ab1", "c"),
+    }
     frame = pd.DataFrame({catalog.SPLIT: ["test"], catalog.ARTICLE: ["Tops"]})
     values = values_of(joined, rng)
     spread = finetunes.seeds(found, joined, finetunes.together(joined, {}, frame, values))
@@ -200,15 +218,29 @@ def test_concatenations_of_repeats_are_repeats(rng):
 
 
 DISTINCT = {
-    "init": "elsewhere", "image_size": 64, "frozen": "backbone", "objective": [{**SUP_CON, "weight": 0.5}],
-    "batches": {**BATCHES, "size": 16}, "augment": AUGMENT,
-}  # fmt: skip
+    "init": "elsewhere",
+    "image_size": 64,
+    "frozen": "backbone",
+    "objective": [{**SUP_CON, "weight": 0.5}],
+    "batches": {**BATCHES, "size": 16},
+    "augment": AUGMENT,
+}
 MIXED_UP = {
-    "preprocessing": "own", "resize": "stretch", "pooling": "max", "head": [{"units": 4, "activation": "relu"}], "share": 0.5,
-    "dropout": 0.1, "batches": {**BATCHES, "class_power": 0.5}, "optimiser": {**OPTIMISER, "learning_rate": 0.01},
-    "epochs": 9, "patience": 2, "precision": "mixed_bfloat16", "objective": [{**SUP_CON, "temperature": 0.5}],
-    "augment": {**AUGMENT, "flip": False}, "frozen": "block2_add",
-}  # fmt: skip
+    "preprocessing": "own",
+    "resize": "stretch",
+    "pooling": "max",
+    "head": [{"units": 4, "activation": "relu"}],
+    "share": 0.5,
+    "dropout": 0.1,
+    "batches": {**BATCHES, "class_power": 0.5},
+    "optimiser": {**OPTIMISER, "learning_rate": 0.01},
+    "epochs": 9,
+    "patience": 2,
+    "precision": "mixed_bfloat16",
+    "objective": [{**SUP_CON, "temperature": 0.5}],
+    "augment": {**AUGMENT, "flip": False},
+    "frozen": "block2_add",
+}
 START = {"objective": [SUP_CON], "augment": AUGMENT, "frozen": "block2_project_bn"}
 
 
@@ -233,8 +265,12 @@ def test_settings_that_the_table_does_not_show_are_no_repeats_either(name):
 def measured_of(reached):
     """(mAP, mAP@1000) of encoders where a sequence is told by, and other numbers everywhere else."""
     right, rows = ("cosine", "strict", "all", "articleType"), []
-    wrong = [("euclidean", *right[1:]), ("cosine", "thesis", *right[2:]), ("cosine", "strict", "test", right[3]),
-             (*right[:3], "product")]  # fmt: skip
+    wrong = [
+        ("euclidean", *right[1:]),
+        ("cosine", "thesis", *right[2:]),
+        ("cosine", "strict", "test", right[3]),
+        (*right[:3], "product"),
+    ]
     for encoder, numbers in reached.items():
         for number, (distance, *place) in enumerate([right, *wrong]):
             for metric, value in zip(("mAP", "mAP@1000"), numbers, strict=True):
@@ -246,10 +282,24 @@ def measured_of(reached):
 
 
 CHAIN = found_of(third=card(init="SECOND"), first=card(init="imagenet"), second=card(init="FIRST"))
-WEIGHTS = {"stretch": "imagenet", "pad": "imagenet", "other": "random", "first": "FIRST", "first_served": "FIRST",
-           "second": "SECOND", "third": "THIRD"}  # fmt: skip
-REACHED = {"stretch": (0.2, 0.8), "pad": (0.4, 0.3), "other": (0.9, 0.9), "first": (0.5, 0.55), "first_served": (0.99, 0.99),
-           "second": (0.6, 0.65), "third": (0.45, 0.7)}  # fmt: skip
+WEIGHTS = {
+    "stretch": "imagenet",
+    "pad": "imagenet",
+    "other": "random",
+    "first": "FIRST",
+    "first_served": "FIRST",
+    "second": "SECOND",
+    "third": "THIRD",
+}
+REACHED = {
+    "stretch": (0.2, 0.8),
+    "pad": (0.4, 0.3),
+    "other": (0.9, 0.9),
+    "first": (0.5, 0.55),
+    "first_served": (0.99, 0.99),
+    "second": (0.6, 0.65),
+    "third": (0.45, 0.7),
+}
 
 
 def rows_of(table):
@@ -260,9 +310,11 @@ def rows_of(table):
 
 def test_a_sequence_is_told_stage_by_stage_from_the_best_untrained_encoder_of_its_weights():
     assert rows_of(finetunes.sequences(CHAIN, WEIGHTS, measured_of(REACHED))) == [
-        ("THIRD", 0, "pad", 0.4, 0.3), ("THIRD", 1, "first", 0.5, 0.55), ("THIRD", 2, "second", 0.6, 0.65),
+        ("THIRD", 0, "pad", 0.4, 0.3),
+        ("THIRD", 1, "first", 0.5, 0.55),
+        ("THIRD", 2, "second", 0.6, 0.65),
         ("THIRD", 3, "third", 0.45, 0.7),
-    ]  # fmt: skip
+    ]
 
 
 def test_two_runs_from_one_start_are_two_sequences():
@@ -270,12 +322,15 @@ def test_two_runs_from_one_start_are_two_sequences():
     table = finetunes.sequences(found, WEIGHTS, measured_of(REACHED | {"fork": (0.1, 0.1), "short": (0.2, 0.2)}))
     chains = {name: rows["encoder"].tolist() for name, rows in table.groupby("sequence")}
     assert chains == {
-        "THIRD": ["pad", "first", "second", "third"], "FORK": ["pad", "first", "second", "fork"],
+        "THIRD": ["pad", "first", "second", "third"],
+        "FORK": ["pad", "first", "second", "fork"],
         "SHORT": ["pad", "first", "short"],
-    }  # fmt: skip
+    }
     assert table.groupby("sequence")["stage"].apply(list).to_dict() == {
-        "THIRD": [0, 1, 2, 3], "FORK": [0, 1, 2, 3], "SHORT": [0, 1, 2],
-    }  # fmt: skip
+        "THIRD": [0, 1, 2, 3],
+        "FORK": [0, 1, 2, 3],
+        "SHORT": [0, 1, 2],
+    }
 
 
 def test_a_start_or_a_stage_that_was_not_measured_is_left_out_or_blank():
@@ -298,9 +353,12 @@ def test_runs_that_start_from_no_other_are_no_sequence():
 # --- one change ---
 
 CHANGES = {
-    "base": {}, "dropped": {"dropout": 0.1}, "reseeded": {"seed": 1}, "longer": {"dropout": 0.1, "epochs": 9},
+    "base": {},
+    "dropped": {"dropout": 0.1},
+    "reseeded": {"seed": 1},
+    "longer": {"dropout": 0.1, "epochs": 9},
     "unmeasured": {"share": 0.5},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +378,9 @@ def judged(world, run, tmp_path_factory):
         frame.to_parquet(paths.catalog("sample"), index=False)
         for name, encoder in names.items():
             vectors = rng.normal(size=(len(frame), 5)).astype(np.float32)
-            judged[encoder] = protocols.judge(FeatureSet(features.ids, vectors, encoder), frame, "cosine", run).scores
+            judged[encoder] = protocols.evaluate(
+                FeatureSet(features.ids, vectors, encoder), frame, "cosine", run
+            ).scores
             judged[encoder].to_parquet(paths.scores("sample", name), index=False)
         return study.measure("sample", retrievals, evaluation), judged
 
@@ -333,8 +393,11 @@ def changed(judged):
 
 def test_pairs_differ_in_one_setting_and_the_later_stands_first(changed):
     pairs = [("dropout", "dropped", "base"), ("epochs", "longer", "dropped")]
-    expected = [(what, place, f"{first}-cosine/{key}", f"{second}-cosine/{key}")
-                for what, first, second in pairs for place, key in finetunes.PLACES.items()]  # fmt: skip
+    expected = [
+        (what, place, f"{first}-cosine/{key}", f"{second}-cosine/{key}")
+        for what, first, second in pairs
+        for place, key in finetunes.PLACES.items()
+    ]
     assert list(changed[["what", "place", "first", "second"]].itertuples(index=False, name=None)) == expected
 
 
@@ -344,7 +407,7 @@ def test_a_change_is_the_difference_of_the_two_means(changed, judged):
         for key in (row["first"], row["second"]):
             retrieval, protocol, gallery, relevance, _ = key.split("/")
             scores = judged[1][retrieval.removesuffix("-cosine")]
-            means.append(study.pick(scores, protocol=protocol, gallery=gallery, relevance=relevance)["AP"].mean())
+            means.append(tables.pick(scores, protocol=protocol, gallery=gallery, relevance=relevance)["AP"].mean())
         assert row["difference"] == pytest.approx(means[0] - means[1])
         assert row["low of all"] <= row["difference"] <= row["high of all"]
     assert (changed["difference"] != 0).all()
@@ -367,12 +430,26 @@ def test_without_a_pair_there_is_a_table_with_its_columns(judged):
 
 
 OTHERS = {
-    "init": "elsewhere", "image_size": 64, "resize": "stretch", "preprocessing": "own", "pooling": "max",
-    "head": [{"units": 4, "activation": "relu"}], "frozen": "backbone", "share": 0.5, "objective": [SUP_CON],
-    "batches": {**BATCHES, "size": 16}, "augment": AUGMENT, "optimiser": {**OPTIMISER, "learning_rate": 0.01}, "epochs": 9,
-    "patience": 2, "monitor": ["product"], "precision": "mixed_bfloat16",
-    "pad_color": [255, 255, 255], "interpolation": "nearest", "devices": "all",
-}  # fmt: skip
+    "init": "elsewhere",
+    "image_size": 64,
+    "resize": "stretch",
+    "preprocessing": "own",
+    "pooling": "max",
+    "head": [{"units": 4, "activation": "relu"}],
+    "frozen": "backbone",
+    "share": 0.5,
+    "objective": [SUP_CON],
+    "batches": {**BATCHES, "size": 16},
+    "augment": AUGMENT,
+    "optimiser": {**OPTIMISER, "learning_rate": 0.01},
+    "epochs": 9,
+    "patience": 2,
+    "monitor": ["product"],
+    "precision": "mixed_bfloat16",
+    "pad_color": [255, 255, 255],
+    "interpolation": "nearest",
+    "devices": "all",
+}
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -385,10 +462,12 @@ def test_every_setting_of_a_finetune_counts_as_a_change(judged, name):
 
 # --- together ---
 
-TYPES = pd.DataFrame({
-    catalog.SPLIT: ["test", "train", "test", "test", "test", "test"],
-    catalog.ARTICLE: ["Tops", "Tops", "Belts", "Belts", None, "Rare"],
-})  # fmt: skip
+TYPES = pd.DataFrame(
+    {
+        catalog.SPLIT: ["test", "train", "test", "test", "test", "test"],
+        catalog.ARTICLE: ["Tops", "Tops", "Belts", "Belts", None, "Rare"],
+    }
+)
 
 
 def opinions_of(*said, classes=("Belts", "Tops")):
@@ -451,7 +530,7 @@ def test_an_opinion_is_read_off_the_features_behind_the_labels_before_it(shop, r
     classes = {"articleType": ["Belts", "Tops", "Watches"], "ageGroup": ["a", "b"], "gender": ["x"]}
     (paths.weights("sample", "made") / "card.json").write_text(json.dumps({"classes": classes}), encoding="utf-8")
     shares = {"ageGroup": 0.1, "articleType": 0.3}
-    found = finetunes.opinion("sample", "tuned", "made", shares, frame)
+    found = finetunes.predictions("sample", "tuned", "made", shares, frame)
     assert list(found.columns) == classes["articleType"]
     assert found.to_numpy() == pytest.approx(told, abs=1e-6)
 
@@ -530,8 +609,8 @@ def test_an_encoder_against_itself_is_the_strict_protocol(shop, run):
     table = finetunes.served("sample", "right", ["wrong"], frame, 1000, 0)
     for name, value in zip(("right", "wrong"), table["mAP"], strict=False):
         features = FeatureSet(frame[catalog.ID].to_numpy(object), vectors[name], name)
-        scores = protocols.judge(features, frame, "cosine", run).scores
-        strict = study.pick(scores, protocol="strict", gallery="all", relevance="articleType")["AP"]
+        scores = protocols.evaluate(features, frame, "cosine", run).scores
+        strict = tables.pick(scores, protocol="strict", gallery="all", relevance="articleType")["AP"]
         assert value == pytest.approx(strict.mean())
 
 
@@ -543,8 +622,11 @@ def test_some_seeded_test_queries_ask_all_three_ways(shop):
         table = finetunes.served("sample", "right", ["wrong"], frame, 6, seed)
         assert table["queries"].tolist() == [6] * 3
         pd.testing.assert_frame_equal(finetunes.served("sample", "right", ["wrong"], frame, 6, seed), table)
-        fits = [rows for rows in combinations(range(10), 6)
-                if np.allclose(np.nanmean(alone[:, rows], axis=1), table["mAP"], atol=1e-6)]  # fmt: skip
+        fits = [
+            rows
+            for rows in combinations(range(10), 6)
+            if np.allclose(np.nanmean(alone[:, rows], axis=1), table["mAP"], atol=1e-6)
+        ]
         assert fits
         chosen.add(fits[0])
     assert len(chosen) > 1

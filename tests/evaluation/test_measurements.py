@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.evaluation import measurements, mistakes, protocols, space, study
+from pipeline.evaluation import measurements, mistakes, protocols, space, study, tables
 
 SPACE = params.EmbeddingSpace(
     pictures=30,
@@ -27,7 +27,7 @@ def place(world, run, tmp_path_factory):
     root = tmp_path_factory.mktemp("measured")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "ROOT", root)
-        judged = protocols.judge(features, frame, "euclidean", run)
+        judged = protocols.evaluate(features, frame, "euclidean", run)
         for path, table in (
             (paths.scores("sample", "it"), judged.scores),
             (paths.distances("sample", "it"), judged.distances),
@@ -47,7 +47,7 @@ def here(place, monkeypatch):
 def pairs(world):
     """Distance and rightness of every pair of a test query and another picture, as the definition has it."""
     frame, features = world
-    codes, copies = catalog.label_codes(frame, "articleType"), protocols.copies_of(frame)
+    codes, copies = catalog.label_codes(frame, "articleType"), catalog.duplicates(frame)
     for query in np.flatnonzero(frame[catalog.SPLIT] == catalog.TEST):
         for item in range(len(frame)):
             if copies[item] != copies[query]:
@@ -123,7 +123,7 @@ def test_components_go_by_their_names_and_their_counts():
 
 
 def test_every_type_has_its_mean_beside_its_size_and_chance(world):
-    names = protocols.label_names(world[0], "articleType")
+    names = catalog.label_names(world[0], "articleType")
     table = measurements.class_table("sample", ["it"], names).set_index("label")
     scores = study.scores("sample", "it", protocol="strict", gallery="all", relevance="articleType")
     answered = scores[scores["relevant"] > 0]
@@ -171,7 +171,7 @@ def test_a_damaged_or_missing_file_is_named_with_the_stage_that_makes_it(path, w
             path().unlink()
             if data is not None:
                 path().write_bytes(data)
-            with pytest.raises(study.StudyError, match=f"{path().name}.*dvc repro -f -s {stage}"):
+            with pytest.raises(tables.TableError, match=f"{path().name}.*dvc repro -f -s {stage}"):
                 work()
             path().touch()
     finally:

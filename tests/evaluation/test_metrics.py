@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, ndcg_score, precision_score
 
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics
-from pipeline.retrieval.index import rank
+from pipeline.retrieval.ranking import rank
 
 WEIGHTS = np.array([3, 2, 1], np.float32)
 relaxed = settings(deadline=None)  # the first call compiles
@@ -271,7 +271,7 @@ def test_the_order_of_the_gallery_changes_nothing_where_nothing_ties(queries, ga
     asking, shuffled, results = rng.integers(0, gallery, (queries, 2)), rng.permutation(gallery), []
     for places in (np.arange(gallery), shuffled):
         order = np.argsort(distances[:, places], axis=1).astype(np.int32)
-        inside, found = metrics.seen(order, asking, codes[places], member[places])
+        inside, found = metrics.exclude(order, asking, codes[places], member[places])
         hits = metrics.relevant_hits(inside, wanted[:, 0], held[places, 0], found)
         gains = metrics.graded_gains(inside, wanted, held[places], WEIGHTS, found)
         results.append([metric(hits, hits.sum(axis=1), k) for metric in COUNTING] + [metrics.ndcg_at(gains, k), found])
@@ -367,7 +367,7 @@ def test_what_is_seen_equals_a_loop(queries, gallery, kinds, seed):
     order = np.stack([rng.permutation(gallery) for _ in range(queries)]).astype(np.int32)
     asking, codes = rng.integers(-1, 6, (queries, kinds)), rng.integers(0, 6, (gallery, kinds))
     member = rng.random(gallery) < 0.6
-    inside, found = metrics.seen(order, asking, codes, member)
+    inside, found = metrics.exclude(order, asking, codes, member)
     for q in range(queries):
         same = [any(codes[g, kind] == asking[q, kind] for kind in range(kinds)) for g in range(gallery)]
         expected = [g for g in order[q] if member[g] and not same[g]]

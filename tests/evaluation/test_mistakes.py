@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pipeline.data import catalog
-from pipeline.evaluation import mistakes, protocols, study
+from pipeline.evaluation import mistakes, protocols, tables
 
 LABELS = {  # id: type, gender, colour
     "a": ("Shirts", "Men", "Red"),
@@ -34,8 +34,12 @@ def neighbours(**found):
 def test_a_neighbour_is_named_by_its_worst_fault(frame):
     found = mistakes.kinds(neighbours(a="bcdeh"), frame, 5)
     assert found.tolist() == [
-        "type, gender and colour right", "wrong colour", "wrong gender", "wrong type", "wrong type",
-    ]  # fmt: skip
+        "type, gender and colour right",
+        "wrong colour",
+        "wrong gender",
+        "wrong type",
+        "wrong type",
+    ]
 
 
 def test_kinds_equal_a_loop_over_every_pair(frame):
@@ -62,9 +66,13 @@ def test_shares_are_of_all_kinds_in_their_order_and_sum_to_1(frame):
 
 
 def test_the_worst_queries_are_one_per_label_with_what_they_found(frame):
-    scores = pd.DataFrame({
-        "query": [0, 2, 4, 5, 7], "relevant": [3, 3, 2, 2, 0], "AP": [0.3, 0.2, 0.9, 0.9, float("nan")],
-    })  # fmt: skip
+    scores = pd.DataFrame(
+        {
+            "query": [0, 2, 4, 5, 7],
+            "relevant": [3, 3, 2, 2, 0],
+            "AP": [0.3, 0.2, 0.9, 0.9, float("nan")],
+        }
+    )
     near = neighbours(a="ba", c="dc", e="fe", f="ge", h="ab")
     table = mistakes.worst(scores, near, frame, 5)
     # of each type the lowest AP, of equal ones the first; h has nothing to find
@@ -79,8 +87,8 @@ def test_the_worst_queries_are_one_per_label_with_what_they_found(frame):
 
 def test_the_neighbours_of_some_queries_are_as_they_were_saved(world, run):
     frame, features = world
-    saved = protocols.judge(features, frame, "manhattan", run).neighbours
-    found = mistakes.of_queries(saved.frame(), ["118", "100"])
+    saved = protocols.evaluate(features, frame, "manhattan", run).neighbours
+    found = mistakes.neighbours_of(saved.frame(), ["118", "100"])
     places = [saved.query_ids.tolist().index(query) for query in ("118", "100")]
     assert found.query_ids.tolist() == ["118", "100"]
     assert found.gallery_ids.tolist() == saved.gallery_ids[places].tolist()
@@ -89,8 +97,8 @@ def test_the_neighbours_of_some_queries_are_as_they_were_saved(world, run):
 
 def test_the_worst_queries_of_a_judged_study_have_the_lowest_scores(world, run):
     frame, features = world
-    judged = protocols.judge(features, frame, "cosine", run)
-    scores = study.pick(judged.scores, protocol="strict", gallery="all", relevance="articleType")
+    judged = protocols.evaluate(features, frame, "cosine", run)
+    scores = tables.pick(judged.scores, protocol="strict", gallery="all", relevance="articleType")
     table = mistakes.worst(scores, judged.neighbours.frame(), frame, 9)
     types = scores.assign(type=frame.loc[scores["query"], catalog.ARTICLE].to_numpy())
     lowest = types[types["relevant"] > 0].groupby("type")["AP"].min().sort_values()

@@ -10,8 +10,8 @@ from scipy.spatial.distance import cdist
 
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import protocols, study, thresholds
-from pipeline.retrieval import index
+from pipeline.evaluation import protocols, tables, thresholds
+from pipeline.retrieval import ranking
 
 AT = [f"{kind}@{k}" for kind in ("hit", "recall", "precision") for k in (1, 3)]
 METRICS = ["size", "relevant", "AP", "AP@1000", *AT]
@@ -80,7 +80,7 @@ def assert_equal(mine, expected):
 @pytest.fixture(scope="module")
 def judged(world, run):
     frame, features = world
-    return protocols.judge(features, frame, "manhattan", run)
+    return protocols.evaluate(features, frame, "manhattan", run)
 
 
 # --- strict ---
@@ -93,7 +93,7 @@ def test_strict_scores_equal_the_definition(world, judged, gallery, relevance):
         return not same_bytes(asking, item) and (gallery == "all" or is_test(item))
 
     expected = slow(*world, relevance, is_test, answers)
-    assert_equal(study.pick(judged.scores, protocol="strict", gallery=gallery, relevance=relevance), expected)
+    assert_equal(tables.pick(judged.scores, protocol="strict", gallery=gallery, relevance=relevance), expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -105,18 +105,18 @@ def test_strict_scores_equal_the_definition_whatever_the_vectors_and_labels(worl
     vectors = rng.integers(0, 2, features.vectors.shape).astype(np.float32)
     features = FeatureSet(features.ids, vectors, "encoder:1")
     expected = slow(frame, features, "articleType", is_test, lambda asking, item: not same_bytes(asking, item))
-    scores = protocols.judge(features, frame, "manhattan", run).scores
-    assert_equal(study.pick(scores, protocol="strict", gallery="all", relevance="articleType"), expected)
+    scores = protocols.evaluate(features, frame, "manhattan", run).scores
+    assert_equal(tables.pick(scores, protocol="strict", gallery="all", relevance="articleType"), expected)
 
 
 def test_a_query_with_nothing_to_find_has_no_score_and_stays_in_the_table(world, judged):
-    rows = study.pick(judged.scores, protocol="strict", gallery="all", relevance="articleType").set_index("query")
+    rows = tables.pick(judged.scores, protocol="strict", gallery="all", relevance="articleType").set_index("query")
     assert rows.index[rows["AP"].isna()].tolist() == [12, 18]  # the only one of its type, and one without a type
     assert (rows["relevant"] == 0).tolist() == rows["AP"].isna().tolist() == rows["hit@1"].isna().tolist()
 
 
 def test_what_was_removed_is_counted(judged):
-    strict = study.pick(judged.scores, protocol="strict", relevance="articleType")
+    strict = tables.pick(judged.scores, protocol="strict", relevance="articleType")
     removed = strict.set_index(["gallery", "query"])["copies"]
     assert removed["all"].to_dict() == {0: 2, 3: 1, 6: 2, 9: 2, **dict.fromkeys(range(12, 30, 3), 1)}
     assert removed["test"].to_dict() == {0: 1, 3: 1, 6: 2, 9: 2, **dict.fromkeys(range(12, 30, 3), 1)}
@@ -126,7 +126,7 @@ def test_average_precisions_alone_are_the_strict_ones(world, judged):
     frame, features = world
     rows = np.array([0, 6, 12, 27])
     found = protocols.precisions(features.take(rows), features, frame, rows, "gender+articleType", "manhattan")
-    expected = study.pick(judged.scores, protocol="strict", gallery="all", relevance="gender+articleType")
+    expected = tables.pick(judged.scores, protocol="strict", gallery="all", relevance="gender+articleType")
     np.testing.assert_array_equal(found, expected.set_index("query").loc[rows, "AP"])
 
 
@@ -135,7 +135,7 @@ def test_average_precisions_alone_are_the_strict_ones(world, judged):
 
 def test_copies_left_in_removes_the_query_and_nothing_else(world, judged):
     expected = slow(*world, "articleType", is_test, lambda asking, item: asking[catalog.ID] != item[catalog.ID])
-    assert_equal(study.pick(judged.scores, protocol="strict, copies left in"), expected)
+    assert_equal(tables.pick(judged.scores, protocol="strict, copies left in"), expected)
     assert {row["size"] for row in expected.values()} == {29}
 
 
@@ -145,7 +145,7 @@ def whole_product_out(asking, item):
 
 def test_whole_product_out_removes_every_picture_of_the_querys_product_and_every_copy(world, judged):
     expected = slow(*world, "articleType", is_test, whole_product_out)
-    assert_equal(study.pick(judged.scores, protocol="strict, whole product out"), expected)
+    assert_equal(tables.pick(judged.scores, protocol="strict, whole product out"), expected)
     sizes = {query: row["size"] for query, row in expected.items()}
     assert (sizes[3], sizes[6], sizes[9]) == (28, 27, 27)  # 6 and 9 are copies of each other, of two products
     assert sizes[15] == 29  # without a name it is a product of its own, though 16 has no name either
@@ -161,7 +161,7 @@ def test_temporal_asks_with_odd_years_and_finds_even_ones(world, judged, gallery
 
     expected = slow(*world, "articleType", asks, answers)
     assert len(expected) >= 3
-    assert_equal(study.pick(judged.scores, protocol="temporal", gallery=gallery), expected)
+    assert_equal(tables.pick(judged.scores, protocol="temporal", gallery=gallery), expected)
 
 
 # --- the thesis's ---
@@ -173,14 +173,14 @@ def distinct(world, run):
     frame, features = world
     vectors = features.vectors + np.arange(30, dtype="f4")[:, None] / 64  # exact in float32
     features = FeatureSet(features.ids, vectors, "encoder:1")
-    return frame, features, protocols.judge(features, frame, "manhattan", run).scores
+    return frame, features, protocols.evaluate(features, frame, "manhattan", run).scores
 
 
 @pytest.mark.parametrize("size", [12, 20])
 @pytest.mark.parametrize(("protocol", "finds_itself"), [("thesis", True), ("thesis, query out", False)])
 def test_the_thesis_protocol_equals_the_definition(world, judged, distinct, run, size, protocol, finds_itself):
     for frame, features, scores in ((*world, judged.scores), distinct):
-        rows = study.pick(scores, protocol=protocol, gallery=str(size))
+        rows = tables.pick(scores, protocol=protocol, gallery=str(size))
         chosen = set(np.random.default_rng(run.seed).permutation(30)[:size].tolist())
         ids = set(frame.loc[sorted(chosen), catalog.ID])
 
@@ -194,10 +194,10 @@ def test_the_thesis_protocol_equals_the_definition(world, judged, distinct, run,
 
 def test_a_query_left_in_the_gallery_always_finds_itself(distinct):
     _, _, scores = distinct
-    rows = study.pick(scores, protocol="thesis")
+    rows = tables.pick(scores, protocol="thesis")
     assert (rows["hit@1"][rows["relevant"] > 0] == 1).all()
     assert (rows["precision@1"][rows["relevant"] > 0] == 1).all()
-    without = study.pick(scores, protocol="thesis, query out")
+    without = tables.pick(scores, protocol="thesis, query out")
     assert without["hit@1"].mean() < 1
     assert set(without["size"]) == {11, 19}
 
@@ -206,8 +206,8 @@ def test_sizes_the_catalogue_has_no_pictures_for_are_left_out(world, judged, run
     thesis = judged.scores["protocol"].isin(["thesis", "thesis, query out"])
     assert sorted(set(judged.scores["gallery"][thesis])) == ["12", "20"]
     frame, features = world
-    scores = protocols.judge(features, frame, "manhattan", run.model_copy(update={"thesis_sizes": [1000]})).scores
-    assert set(study.pick(scores, protocol="thesis")["gallery"]) == {"30"}
+    scores = protocols.evaluate(features, frame, "manhattan", run.model_copy(update={"thesis_sizes": [1000]})).scores
+    assert set(tables.pick(scores, protocol="thesis")["gallery"]) == {"30"}
 
 
 # --- graded ---
@@ -217,7 +217,7 @@ def test_sizes_the_catalogue_has_no_pictures_for_are_left_out(world, judged, run
 def test_graded_scores_equal_the_definition(world, judged, run, gallery):
     frame, features = world
     exact = cdist(features.vectors, features.vectors, "cityblock")
-    rows = study.pick(judged.scores, protocol="strict", gallery=gallery, relevance="graded").set_index("query")
+    rows = tables.pick(judged.scores, protocol="strict", gallery=gallery, relevance="graded").set_index("query")
     assert rows.index.tolist() == [q for q, row in frame.iterrows() if is_test(row)]
     for q, row in rows.iterrows():
         asking = frame.loc[q]
@@ -239,7 +239,7 @@ def test_graded_scores_equal_the_definition(world, judged, run, gallery):
 
 def test_without_gains_nothing_is_graded(world, run):
     frame, features = world
-    scores = protocols.judge(features, frame, "cosine", run.model_copy(update={"gains": {}})).scores
+    scores = protocols.evaluate(features, frame, "cosine", run.model_copy(update={"gains": {}})).scores
     assert "graded" not in set(scores["relevance"])
     assert not [name for name in scores.columns if "nDCG" in name]
 
@@ -251,11 +251,11 @@ def test_without_gains_nothing_is_graded(world, run):
 def test_neighbours_are_those_of_a_search_that_passes_over_copies(world, run, distance):
     frame, features = world
     asking = np.flatnonzero(frame[catalog.SPLIT] == catalog.TEST)
-    copies = protocols.copies_of(frame)
+    copies = catalog.duplicates(frame)
     for count in (1, 5, 100):
         many = run.model_copy(update={"neighbours": count})
-        found = protocols.judge(features, frame, distance, many).neighbours
-        expected = index.search(features.take(asking), features, distance, count, (copies[asking], copies))
+        found = protocols.evaluate(features, frame, distance, many).neighbours
+        expected = ranking.search(features.take(asking), features, distance, count, (copies[asking], copies))
         assert found.query_ids.tolist() == expected.query_ids.tolist()
         assert found.gallery_ids.tolist() == expected.gallery_ids.tolist()
         np.testing.assert_array_equal(found.distances, expected.distances)
@@ -287,7 +287,7 @@ def test_the_first_miss_stands_in_the_first_gallerys_first_relevance(world, judg
     frame, features = world
     exact = cdist(features.vectors, features.vectors, "cityblock")
     has = judged.scores["before_miss"].notna()
-    first = study.pick(judged.scores, protocol="strict", gallery="all", relevance="articleType")
+    first = tables.pick(judged.scores, protocol="strict", gallery="all", relevance="articleType")
     assert judged.scores.index[has].tolist() == first.index.tolist()
     for _, row in first.iterrows():
         q = row["query"]
@@ -307,8 +307,8 @@ def test_scores_do_not_depend_on_the_order_of_the_gallery_when_nothing_ties(worl
     features = FeatureSet(features.ids, rng.normal(size=features.vectors.shape).astype("f4"), "encoder:1")
     order = rng.permutation(len(frame))
     shuffled = FeatureSet(features.ids[order], features.vectors[order], "encoder:1")
-    first = protocols.judge(features, frame, "cosine", run).scores
-    second = protocols.judge(shuffled, frame.iloc[order].reset_index(drop=True), "cosine", run).scores
+    first = protocols.evaluate(features, frame, "cosine", run).scores
+    second = protocols.evaluate(shuffled, frame.iloc[order].reset_index(drop=True), "cosine", run).scores
     second["query"] = order[second["query"]].astype(np.int32)
     place = ["protocol", "gallery", "relevance", "query"]
     drawn = ["thesis", "thesis, query out"]  # another order draws another subset
@@ -318,18 +318,20 @@ def test_scores_do_not_depend_on_the_order_of_the_gallery_when_nothing_ties(worl
 
 def test_the_same_inputs_give_the_same_tables(world, judged, run):
     frame, features = world
-    again = protocols.judge(features, frame, "manhattan", run)
+    again = protocols.evaluate(features, frame, "manhattan", run)
     pd.testing.assert_frame_equal(again.scores, judged.scores, check_exact=True)
     pd.testing.assert_frame_equal(again.distances, judged.distances, check_exact=True)
 
 
 def test_the_chunks_that_queries_are_ranked_in_change_nothing(world, judged, run, monkeypatch):
     frame, features = world
-    monkeypatch.setattr(protocols, "rank", partial(index.rank, chunk=3))
-    again = protocols.judge(features, frame, "manhattan", run)
+    monkeypatch.setattr(protocols, "rank", partial(ranking.rank, chunk=3))
+    again = protocols.evaluate(features, frame, "manhattan", run)
     place = ["protocol", "gallery", "relevance", "query"]
-    one, other = (table.astype({name: str for name in place[:3]}).sort_values(place, ignore_index=True)
-                  for table in (again.scores, judged.scores))  # fmt: skip
+    one, other = (
+        table.astype({name: str for name in place[:3]}).sort_values(place, ignore_index=True)
+        for table in (again.scores, judged.scores)
+    )
     pd.testing.assert_frame_equal(one, other, check_exact=True)
     pd.testing.assert_frame_equal(again.distances, judged.distances, check_exact=True)
     assert again.neighbours.frame().equals(judged.neighbours.frame())
@@ -341,22 +343,22 @@ def test_every_place_has_one_row_per_query(judged):
 
 def test_labels_are_named_as_they_are_compared(world):
     frame, _ = world
-    names = protocols.label_names(frame, "gender+articleType")
+    names = catalog.label_names(frame, "gender+articleType")
     assert names[0] == f"{frame.loc[0, 'gender']} · {frame.loc[0, 'articleType']}"
     assert names[15] == f" · {frame.loc[15, 'articleType']}"
-    assert protocols.label_names(frame, "product")[[2, 15]].tolist() == ["product 1", ""]
+    assert catalog.label_names(frame, "product")[[2, 15]].tolist() == ["product 1", ""]
 
 
 def test_features_of_other_pictures_are_refused(world, run):
     frame, features = world
     with pytest.raises(ValueError, match=r"different pictures: 29 and 30.*Run feature_extraction again"):
-        protocols.judge(features.take(np.arange(29)), frame, "cosine", run)
+        protocols.evaluate(features.take(np.arange(29)), frame, "cosine", run)
     turned = features.take(np.arange(30)[::-1])
     with pytest.raises(ValueError, match="different pictures"):
-        protocols.judge(turned, frame, "cosine", run)
+        protocols.evaluate(turned, frame, "cosine", run)
 
 
 def test_no_test_part_is_an_error(world, run):
     frame, features = world
     with pytest.raises(ValueError, match="no test part"):
-        protocols.judge(features, frame.assign(**{catalog.SPLIT: catalog.TRAIN}), "cosine", run)
+        protocols.evaluate(features, frame.assign(**{catalog.SPLIT: catalog.TRAIN}), "cosine", run)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline import paths
-from pipeline.evaluation import study, systems
+from pipeline.evaluation import systems, tables
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +27,6 @@ def test_numbers_and_draws_come_back_by_key():
 
 def test_a_system_that_was_not_run_is_asked_for():
     with pytest.raises(
-        study.StudyError, match=r"hybrid.s002.parquet is missing. Make it with: dvc repro -f -s hybrid@s002"
+        tables.TableError, match=r"hybrid.s002.parquet is missing. Make it with: dvc repro -f -s hybrid@s002"
     ):
         systems.measured("sample", {"hybrid": ["s002"]})

@@ -74,8 +74,14 @@ def test_all_six_values_equal_their_loops(noise):
     distances = apart(vectors)
     clusters = KMeans(len(set(labels.tolist())), n_init=1, random_state=0).fit_predict(normalize(vectors))
     intra, inter = slow_intra_inter(distances, labels)
-    expected = [intra, inter, inter / intra, slow_silhouette(distances, labels), slow_purity(clusters, labels),
-                slow_nmi(clusters, labels)]  # fmt: skip
+    expected = [
+        intra,
+        inter,
+        inter / intra,
+        slow_silhouette(distances, labels),
+        slow_purity(clusters, labels),
+        slow_nmi(clusters, labels),
+    ]
     assert list(found) == NAMES
     assert list(found.values()) == pytest.approx(expected, abs=1e-5)
 

@@ -11,12 +11,18 @@ from sklearn.metrics import average_precision_score
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import protocols, separation, space, study
+from pipeline.evaluation import protocols, separation, space, tables
 
 SPACE = params.EmbeddingSpace(
-    pictures=20, perplexity=30, umap_neighbours=4, encoders=[], umap_encoders=["drawn"], components=[1, 3, 500], pca_queries=6,
+    pictures=20,
+    perplexity=30,
+    umap_neighbours=4,
+    encoders=[],
+    umap_encoders=["drawn"],
+    components=[1, 3, 500],
+    pca_queries=6,
     seed=0,
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +108,8 @@ def test_features_as_they_are_have_the_strict_protocols_scores(place, run):
     frame, features, folder = place
     curve = pd.read_parquet(folder / "pca.parquet")
     whole = curve[curve["components"] == 0].set_index("query")["AP"]
-    scores = protocols.judge(features, frame, "cosine", run).scores
-    strict = study.pick(scores, protocol="strict", gallery="all", relevance="articleType")
+    scores = protocols.evaluate(features, frame, "cosine", run).scores
+    strict = tables.pick(scores, protocol="strict", gallery="all", relevance="articleType")
     np.testing.assert_array_equal(whole, strict.set_index("query").loc[whole.index, "AP"])
 
 

@@ -200,8 +200,10 @@ def test_simultaneous_intervals_hold_every_true_difference_at_once_19_times_in_2
     rng, together, apart = np.random.default_rng(9), 0, 0
     for repeat in range(200):
         estimates, samples = simulated(rng, repeat, 8)
-        for name, (low, high) in (("all", statistics.simultaneous(estimates, samples)),
-                                  ("one", statistics.interval(samples))):  # fmt: skip
+        for name, (low, high) in (
+            ("all", statistics.simultaneous(estimates, samples)),
+            ("one", statistics.interval(samples)),
+        ):
             holds = int(((low <= 0) & (high >= 0)).all())
             together, apart = together + holds * (name == "all"), apart + holds * (name == "one")
     assert stats.binomtest(together, 200, 0.95).pvalue > 0.01, together

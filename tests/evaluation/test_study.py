@@ -9,7 +9,7 @@ import pytest
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import measurements, metrics, protocols, statistics, study
+from pipeline.evaluation import measurements, metrics, protocols, statistics, study, tables
 
 EVALUATION = params.Evaluation(resamples=300, worst_classes=3, worst_queries=3, serving={}, serving_queries=9, seed=1)
 RETRIEVALS = {
@@ -37,7 +37,7 @@ def place(world, run, tmp_path_factory):
         frame.to_parquet(paths.catalog("sample"), index=False)
         for name, retrieval in RETRIEVALS.items():
             made = FeatureSet(features.ids, vectors[retrieval.encoder], retrieval.encoder)
-            judged[name] = protocols.judge(made, frame, retrieval.distance, run)
+            judged[name] = protocols.evaluate(made, frame, retrieval.distance, run)
             judged[name].scores.to_parquet(paths.scores("sample", name), index=False)
     return root, judged
 
@@ -56,7 +56,7 @@ def measured(place):
 
 
 def rows_of(judged, retrieval="good-cosine", protocol="strict", gallery="all", relevance="articleType"):
-    return study.pick(judged[retrieval].scores, protocol=protocol, gallery=gallery, relevance=relevance)
+    return tables.pick(judged[retrieval].scores, protocol=protocol, gallery=gallery, relevance=relevance)
 
 
 # --- the table ---
@@ -75,7 +75,7 @@ def test_every_value_is_the_mean_over_queries_with_something_to_find(place, meas
 
 
 def test_queries_with_nothing_to_find_are_counted(measured):
-    rows = study.pick(measured.table, protocol="strict", gallery="all", relevance="articleType", metric="mAP")
+    rows = tables.pick(measured.table, protocol="strict", gallery="all", relevance="articleType", metric="mAP")
     assert rows["queries"].tolist() == [8] * 3
     assert rows["left_out"].tolist() == [2] * 3
 
@@ -90,15 +90,16 @@ def test_the_table_has_every_metric_at_every_place_of_every_retrieval(measured):
     assert len(places) == 2 * 4 + 4 + 4  # strict; its variants; two sizes of the thesis's, with and without the query
     assert list(table["retrieval"].drop_duplicates()) == list(RETRIEVALS)
     assert table.groupby("retrieval")[["encoder", "distance"]].first().loc["good-manhattan"].tolist() == [
-        "good", "manhattan"
-    ]  # fmt: skip
+        "good",
+        "manhattan",
+    ]
 
 
 def test_macro_weighs_each_label_the_same(world, place, measured):
     frame, _ = world
     for relevance in ("articleType", "gender+articleType"):
         scores = rows_of(place[1], relevance=relevance)
-        total, labels = {}, protocols.label_names(frame, relevance)
+        total, labels = {}, catalog.label_names(frame, relevance)
         for _, row in scores[scores["relevant"] > 0].iterrows():
             total.setdefault(labels[row["query"]], []).append(row["AP"])
         expected = sum(sum(values) / len(values) for values in total.values()) / len(total)
@@ -116,11 +117,11 @@ def test_chance_is_the_mean_of_each_querys_chance(place, measured):
         "recall@3": metrics.chance_recall_at(relevant, size, 3),
         "precision@3": metrics.chance_precision_at(relevant, size, 3),
     }
-    rows = study.pick(measured.table, protocol="strict", gallery="all", relevance="articleType")
+    rows = tables.pick(measured.table, protocol="strict", gallery="all", relevance="articleType")
     for name, values in expected.items():
-        assert study.pick(rows, metric=name)["chance"].tolist() == pytest.approx([values.mean()] * 3)
+        assert tables.pick(rows, metric=name)["chance"].tolist() == pytest.approx([values.mean()] * 3)
     graded = rows_of(place[1], relevance="graded")
-    rows = study.pick(measured.table, protocol="strict", gallery="all", relevance="graded", metric="nDCG@2")
+    rows = tables.pick(measured.table, protocol="strict", gallery="all", relevance="graded", metric="nDCG@2")
     assert rows["chance"].tolist() == pytest.approx([graded["chance nDCG@2"].mean()] * 3)
 
 
@@ -130,10 +131,10 @@ def test_random_vectors_do_as_chance_does(world, run):
     found = {"mAP": [], "nDCG@2": [], "hit@3": []}
     for seed in range(30):
         vectors = np.random.default_rng(seed).normal(size=(30, 4)).astype(np.float32)
-        scores = protocols.judge(FeatureSet(features.ids, vectors, "e"), frame, "cosine", short).scores
+        scores = protocols.evaluate(FeatureSet(features.ids, vectors, "e"), frame, "cosine", short).scores
         for name, rows in found.items():
             relevance = "graded" if "nDCG" in name else "articleType"
-            one = study.pick(scores, protocol="strict", gallery="all", relevance=relevance)
+            one = tables.pick(scores, protocol="strict", gallery="all", relevance=relevance)
             draws = statistics.draws(len(one), 2, 0)
             drop = [c for c in one if ("nDCG" in c) != (relevance == "graded") and ("@" in c or c == "AP")]
             table, _ = study.summarise(
@@ -157,7 +158,7 @@ def test_intervals_hold_their_values_and_are_the_resampled_means(measured):
 
 def test_the_interval_of_a_mean_equals_a_loop_over_the_same_draws_of_products(world, place, measured):
     scores = rows_of(place[1])
-    values, products = scores["AP"].to_numpy(), protocols.products_of(world[0])[scores["query"]]
+    values, products = scores["AP"].to_numpy(), catalog.products(world[0])[scores["query"]]
     means = []
     for count in statistics.draws(len(values), EVALUATION.resamples, EVALUATION.seed, products):
         drawn = [value for value, times in zip(values, count, strict=True) for _ in range(int(times))]
@@ -173,7 +174,7 @@ def test_keys_name_each_measurement_once(measured):
     assert f"good-cosine/{STRICT}/mAP" in keys
     assert "bad-cosine/thesis, query out/12/articleType/hit@1" in keys
     assert list(measured.values()) == keys
-    rows = study.pick(measured.table, retrieval="bad-cosine", protocol="strict", gallery="test", metric="nDCG@2")
+    rows = tables.pick(measured.table, retrieval="bad-cosine", protocol="strict", gallery="test", metric="nDCG@2")
     assert measured.values()["bad-cosine/strict/test/graded/nDCG@2"] == rows["value"].item()
 
 
@@ -200,15 +201,18 @@ def test_the_same_seed_gives_the_same_study(here, measured):
 
 def test_scores_that_were_not_made_are_named_with_how_to_make_them(here):
     more = {**RETRIEVALS, "other-cosine": params.Retrieval(encoder="other", distance="cosine")}
-    with pytest.raises(study.StudyError, match=r"^other-cosine has no scores.*dvc repro knn_retrieval@other-cosine$"):
+    with pytest.raises(tables.TableError, match=r"^other-cosine has no scores.*dvc repro knn_retrieval@other-cosine$"):
         study.measure("sample", more, EVALUATION)
 
 
 def test_scores_of_one_relevance_have_its_own_metrics_only(here):
     graded = study.scores("sample", "good-cosine", protocol="strict", gallery="all", relevance="graded")
     assert [name for name in graded if "@" in name or name == "AP"] == [
-        "nDCG@2", "chance nDCG@2", "nDCG@50", "chance nDCG@50",
-    ]  # fmt: skip
+        "nDCG@2",
+        "chance nDCG@2",
+        "nDCG@50",
+        "chance nDCG@50",
+    ]
     plain = study.scores("sample", "good-cosine", protocol="strict", gallery="test", relevance="product")
     assert "AP" in plain
     assert not [name for name in plain if "nDCG" in name]
@@ -225,7 +229,7 @@ def test_differences_are_paired_by_query(world, place, measured):
     pairs = pd.DataFrame([pair])
     row = study.differences(measured, pairs).iloc[0]
     paired = rows_of(place[1])["AP"].to_numpy() - rows_of(place[1], "bad-cosine")["AP"].to_numpy()
-    products = protocols.products_of(world[0])[rows_of(place[1])["query"]]
+    products = catalog.products(world[0])[rows_of(place[1])["query"]]
     draws = statistics.draws(len(paired), EVALUATION.resamples, EVALUATION.seed, products)
     low, high = statistics.interval(statistics.resampled_means(draws, paired[:, None]))
     assert row["difference"] == pytest.approx(np.nanmean(paired))
@@ -264,7 +268,7 @@ def test_retrievals_with_the_same_scores_differ_by_exactly_0(place):
 
 
 def test_without_pairs_there_are_no_differences(measured):
-    one = study.Measured(study.pick(measured.table, retrieval="good-cosine"), measured.resampled)
+    one = study.Measured(tables.pick(measured.table, retrieval="good-cosine"), measured.resampled)
     assert study.differences(one, study.pairs_of(one, {"good": "w"})).empty
 
 
@@ -329,8 +333,10 @@ def test_pairs_of_a_study_can_be_subtracted(measured):
     table = study.differences(measured, pairs)
     assert table["what"].tolist() == ["distance", "weights"]
     values = measured.values()
-    expected = [values[f"good-manhattan/{STRICT}/mAP"] - values[f"good-cosine/{STRICT}/mAP"],
-                values[f"bad-cosine/{STRICT}/mAP"] - values[f"good-cosine/{STRICT}/mAP"]]  # fmt: skip
+    expected = [
+        values[f"good-manhattan/{STRICT}/mAP"] - values[f"good-cosine/{STRICT}/mAP"],
+        values[f"bad-cosine/{STRICT}/mAP"] - values[f"good-cosine/{STRICT}/mAP"],
+    ]
     assert table["difference"].tolist() == pytest.approx(expected)
 
 
@@ -352,17 +358,18 @@ def test_the_files_hold_the_table_the_headlines_and_the_verdicts(measured, tmp_p
     for name, found in headline.items():
         assert found.pop("thesis mAP") == {
             size: values[f"{name}/thesis/{size}/articleType/mAP"] for size in ("12", "20")
-        }  # fmt: skip
+        }
         assert found == {metric: values[f"{name}/{STRICT}/{metric}"] for metric in ("mAP", "macro mAP", "hit@1")}
     assert json.loads((folder / "verdicts.json").read_text(encoding="utf-8")) == {
-        "count": {"differs": 2, "not run": 1}, "claim": {"one": "differs", "two": "not run", "three": "differs"},
-    }  # fmt: skip
+        "count": {"differs": 2, "not run": 1},
+        "claim": {"one": "differs", "two": "not run", "three": "differs"},
+    }
     bars = pd.read_csv(folder / "mean_average_precision.csv")
     assert bars["mAP"].tolist() == [values[f"{name}/{STRICT}/mAP"] for name in RETRIEVALS]
     curve = pd.read_csv(folder / "precision_at_k.csv")
     assert curve["precision"].tolist() == [
         values[f"{name}/{STRICT}/precision@{k}"] for name in RETRIEVALS for k in (1, 3)
-    ]  # fmt: skip
+    ]
 
 
 def test_the_same_study_gives_the_same_bytes(measured, tmp_path, monkeypatch):
@@ -383,8 +390,10 @@ def test_the_share_of_the_self_match_is_what_leaves_with_the_query(measured):
     assert len(table) == 3 * 2 * 2  # retrievals, sizes, and mAP and hit@1: the cutoffs 5 and 10 were not asked for
     values = measured.values()
     for _, row in table.iterrows():
-        one, other = (values[f"{row['retrieval']}/{protocol}/{row['pictures']}/articleType/{row['metric']}"]
-                      for protocol in ("thesis", "thesis, query out"))  # fmt: skip
+        one, other = (
+            values[f"{row['retrieval']}/{protocol}/{row['pictures']}/articleType/{row['metric']}"]
+            for protocol in ("thesis", "thesis, query out")
+        )
         assert (row["query in"], row["query out"]) == (one, other)
         assert row["share"] == pytest.approx((one - other) / one)
     assert (table.loc[table["metric"] == "hit@1", "query in"] == 1).all()
@@ -399,7 +408,7 @@ def test_sizes_of_the_self_match_stand_in_the_order_of_numbers(measured):
 def test_labels_stand_worst_first(world, place):
     frame, _ = world
     scores = rows_of(place[1], "bad-cosine")
-    names = protocols.label_names(frame, "articleType")[scores["query"]]
+    names = catalog.label_names(frame, "articleType")[scores["query"]]
     table = study.by_label(scores, names)
     assert table["mAP"].is_monotonic_increasing
     assert table["queries"].sum() == (scores["relevant"] > 0).sum()
@@ -412,16 +421,16 @@ def test_labels_stand_worst_first(world, place):
 
 
 def test_picking_keeps_the_rows_that_have_all_values(measured):
-    rows = study.pick(measured.table, metric=["mAP", "hit@1"], gallery="test", retrieval="bad-cosine")
+    rows = tables.pick(measured.table, metric=["mAP", "hit@1"], gallery="test", retrieval="bad-cosine")
     assert set(rows["metric"]) == {"mAP", "hit@1"}
     assert len(rows) == 2 * 3
-    assert study.pick(measured.table) is measured.table
+    assert tables.pick(measured.table) is measured.table
 
 
 def test_pictures_under_one_name_are_one_product_and_those_without_a_name_one_each(world):
     frame = world[0].copy()
     frame.loc[[3, 7], catalog.PRODUCT] = None
-    products = protocols.products_of(frame)
+    products = catalog.products(frame)
     for one in range(len(frame)):
         for other in range(len(frame)):
             names = frame[catalog.PRODUCT].iloc[[one, other]]

@@ -37,8 +37,15 @@ def counts():
     top = float(train[0].max())
     every, right = thresholds.histogram(*train, top)
     test_every, test_right = thresholds.histogram(*test, top)
-    frame = pd.DataFrame({"distance": thresholds.steps(top), "train": every, "train_right": right,
-                          "test": test_every, "test_right": test_right})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "distance": thresholds.steps(top),
+            "train": every,
+            "train_right": right,
+            "test": test_every,
+            "test_right": test_right,
+        }
+    )
     return frame, listed(*train), listed(*test)
 
 

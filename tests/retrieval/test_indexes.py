@@ -132,9 +132,11 @@ def test_what_cannot_be_built_is_said(rng):
 
 
 def test_an_index_without_its_library_says_how_to_get_it():
-    code = ("import sys; sys.modules['annoy'] = None\n"
-            "import numpy as np\nfrom pipeline.retrieval import indexes\n"
-            "try:\n    indexes.build('annoy', np.ones((3, 2), 'float32'))\n"
-            "except indexes.IndexMissing as error:\n    print(error)\n")  # fmt: skip
+    code = (
+        "import sys; sys.modules['annoy'] = None\n"
+        "import numpy as np\nfrom pipeline.retrieval import indexes\n"
+        "try:\n    indexes.build('annoy', np.ones((3, 2), 'float32'))\n"
+        "except indexes.IndexMissing as error:\n    print(error)\n"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "pip install annoy" in said

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from pipeline.encoders.store import FeatureSet
-from pipeline.retrieval import distances, index
+from pipeline.retrieval import distances, ranking
 
 SCIPY = {"cosine": "cosine", "euclidean": "euclidean", "manhattan": "cityblock"}
 
@@ -43,7 +43,7 @@ def test_rank_is_a_stable_sort_whatever_the_chunk(queries, gallery, seed, chunk)
     rng = np.random.default_rng(seed)
     q, g = features(rng.integers(0, 3, (queries, 2))), features(rng.integers(0, 3, (gallery, 2)), first=100)
     exact = cdist(q.vectors, g.vectors, "cityblock")
-    for part, order, found in index.rank(q, g, "manhattan", chunk=chunk):
+    for part, order, found in ranking.rank(q, g, "manhattan", chunk=chunk):
         expected = np.argsort(exact[part], axis=1, kind="stable")
         assert (order == expected).all()
         np.testing.assert_allclose(found, exact[part])
@@ -52,7 +52,7 @@ def test_rank_is_a_stable_sort_whatever_the_chunk(queries, gallery, seed, chunk)
 def test_the_query_and_its_copies_stand_last_at_infinity(rng):
     g = features(rng.normal(size=(6, 4)))
     copies = np.array([0, 1, 0, 2, 3, 4])
-    _, order, found = next(index.rank(g.take(np.arange(2)), g, "euclidean", (copies[:2], copies)))
+    _, order, found = next(ranking.rank(g.take(np.arange(2)), g, "euclidean", (copies[:2], copies)))
     assert set(order[0, -2:]) == {0, 2}
     assert order[1, -1] == 1
     assert np.flatnonzero(np.isinf(found[0])).tolist() == [0, 2]
@@ -62,7 +62,7 @@ def test_search_gives_the_nearest_and_never_a_copy(rng):
     g = features(rng.normal(size=(30, 4)))
     copies = np.arange(30)
     copies[7] = copies[3]
-    near = index.search(g, g, "cosine", 5, (copies, copies))
+    near = ranking.search(g, g, "cosine", 5, (copies, copies))
     assert near.gallery_ids.shape == (30, 5)
     assert "3" not in near.gallery_ids[3]
     assert "7" not in near.gallery_ids[3]
@@ -73,26 +73,26 @@ def test_search_gives_the_nearest_and_never_a_copy(rng):
 
 def test_search_of_a_small_gallery_gives_what_there_is(rng):
     g = features(rng.normal(size=(4, 3)))
-    near = index.search(g, g, "cosine", 100, (np.arange(4), np.arange(4)))
+    near = ranking.search(g, g, "cosine", 100, (np.arange(4), np.arange(4)))
     assert near.gallery_ids.shape == (4, 3)
 
 
 def test_features_of_another_encoder_are_refused_with_both_names_and_dimensions(rng):
     q, g = features(rng.normal(size=(1, 5)), "mobilenet_v2:aa"), features(rng.normal(size=(3, 8)), "resnet50:bb")
-    with pytest.raises(index.EncoderMismatch, match=r"mobilenet_v2:aa with 5.*resnet50:bb with 8"):
-        index.search(q, g, "cosine", 1)
+    with pytest.raises(ranking.EncoderMismatch, match=r"mobilenet_v2:aa with 5.*resnet50:bb with 8"):
+        ranking.search(q, g, "cosine", 1)
 
 
 def test_the_same_dimension_does_not_make_another_fingerprint_right(rng):
     q, g = features(rng.normal(size=(1, 8)), "resnet50:aa"), features(rng.normal(size=(3, 8)), "resnet50:bb")
-    with pytest.raises(index.EncoderMismatch):
-        next(index.rank(q, g, "cosine"))
+    with pytest.raises(ranking.EncoderMismatch):
+        next(ranking.rank(q, g, "cosine"))
 
 
 @pytest.mark.parametrize(("shape", "found"), [((2,), np.zeros((3, 4))), ((3,), np.array([[2.0, 1.0], [0, 0], [0, 0]]))])
 def test_neighbours_check_themselves(shape, found):
     with pytest.raises(ValueError):
-        index.Neighbours(np.empty(shape, object), np.empty(found.shape, object), found)
+        ranking.Neighbours(np.empty(shape, object), np.empty(found.shape, object), found)
 
 
 def test_manhattan_adds_in_the_order_of_the_dimensions(rng):
@@ -110,8 +110,8 @@ def test_the_nearest_of_a_ranking_equal_a_loop_that_passes_over_copies(queries, 
     rng = np.random.default_rng(seed)
     q, g = features(rng.integers(0, 3, (queries, 2))), features(rng.integers(0, 3, (gallery, 2)), first=100)
     copies = rng.integers(0, groups, queries), rng.integers(0, groups, gallery)
-    _, order, found = next(index.rank(q, g, "manhattan"))
-    places, far = index.nearest(order, found, copies, count)
+    _, order, found = next(ranking.rank(q, g, "manhattan"))
+    places, far = ranking.nearest(order, found, copies, count)
     assert places.shape == far.shape == (queries, min(count, gallery))
     for query in range(queries):
         others = [item for item in range(gallery) if copies[1][item] != copies[0][query]]
@@ -125,15 +125,15 @@ def test_the_nearest_of_a_ranking_equal_a_loop_that_passes_over_copies(queries, 
 def test_the_nearest_equal_a_search_that_never_ranks_copies(rng):
     g = features(rng.integers(0, 4, (60, 3)))
     copies = rng.integers(0, 25, 60)
-    _, order, found = next(index.rank(g, g, "euclidean"))
-    places, far = index.nearest(order, found, (copies, copies), 7)
-    near = index.search(g, g, "euclidean", 7, (copies, copies))
+    _, order, found = next(ranking.rank(g, g, "euclidean"))
+    places, far = ranking.nearest(order, found, (copies, copies), 7)
+    near = ranking.search(g, g, "euclidean", 7, (copies, copies))
     assert g.ids[places].tolist() == near.gallery_ids.tolist()
     np.testing.assert_array_equal(far, near.distances)
 
 
 def test_a_gallery_of_nothing_but_copies_has_no_nearest(rng):
     g = features(rng.normal(size=(3, 2)))
-    _, order, found = next(index.rank(g, g, "cosine"))
-    _, far = index.nearest(order, found, (np.zeros(3, int), np.zeros(3, int)), 2)
+    _, order, found = next(ranking.rank(g, g, "cosine"))
+    _, far = ranking.nearest(order, found, (np.zeros(3, int), np.zeros(3, int)), 2)
     assert np.isinf(far).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.retrieval import expansion, indexes
+from pipeline.retrieval import indexes, reranking
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def test_query_expansion_is_the_slow_weighted_sum(world):
     near, _ = indexes.build("exact", gallery)(queries, 4)
     near[3, 2:] = -1
     for alpha in (0.0, 1.0, 3.0):
-        found = expansion.query_expansion(queries * 3, gallery * 2, near, alpha)
+        found = reranking.query_expansion(queries * 3, gallery * 2, near, alpha)
         for row, query in enumerate(queries):
             total = query.astype(float)
             for place in near[row]:
@@ -31,12 +31,12 @@ def test_query_expansion_is_the_slow_weighted_sum(world):
 def test_a_query_without_neighbours_stays_itself(world):
     gallery, queries = world
     nobody = np.full((len(queries), 3), -1)
-    assert expansion.query_expansion(queries, gallery, nobody, 3.0) == pytest.approx(queries, abs=1e-6)
+    assert reranking.query_expansion(queries, gallery, nobody, 3.0) == pytest.approx(queries, abs=1e-6)
 
 
 def test_database_augmentation_expands_each_item_by_its_others(world):
     gallery, _ = world
-    found = expansion.database_augmentation(gallery, 3, 1.0)
+    found = reranking.database_augmentation(gallery, 3, 1.0)
     for row, item in enumerate(gallery):
         others = np.delete(np.arange(len(gallery)), row)
         nearest = others[np.argsort(-(gallery[others] @ item))[:3]]
@@ -83,7 +83,7 @@ def slow_reranked(query, gallery, candidates, k1, k2, share):
 def test_re_ranking_is_the_slow_transcription_of_the_paper(world, k1, k2, share):
     gallery, queries = world
     candidates, distances = indexes.build("exact", gallery)(queries, 12)
-    found = expansion.k_reciprocal(queries, gallery, candidates, k1, k2, share)
+    found = reranking.k_reciprocal(queries, gallery, candidates, k1, k2, share)
     for row, query in enumerate(queries):
         assert found[row] == pytest.approx(slow_reranked(query, gallery, candidates[row], k1, k2, share), abs=1e-5)
     if share == 1:
@@ -93,8 +93,8 @@ def test_re_ranking_is_the_slow_transcription_of_the_paper(world, k1, k2, share)
 def test_an_answer_does_not_depend_on_who_else_asks(world):
     gallery, queries = world
     candidates, _ = indexes.build("exact", gallery)(queries, 9)
-    together = expansion.k_reciprocal(queries, gallery, candidates, 6, 3, 0.3)
+    together = reranking.k_reciprocal(queries, gallery, candidates, 6, 3, 0.3)
     alone = [
-        expansion.k_reciprocal(queries[[row]], gallery, candidates[[row]], 6, 3, 0.3)[0] for row in range(len(queries))
+        reranking.k_reciprocal(queries[[row]], gallery, candidates[[row]], 6, 3, 0.3)[0] for row in range(len(queries))
     ]
     assert together == pytest.approx(np.array(alone), abs=1e-6)

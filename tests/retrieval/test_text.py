@@ -38,9 +38,21 @@ def test_label_words_are_taken_out_whoever_they_belong_to(frame):
 
 @pytest.mark.parametrize(
     ("word", "expected"),
-    [("dresses", "dress"), ("dress", "dress"), ("watches", "watch"), ("shirts", "shirt"), ("accessories", "accessory"),
-     ("boxes", "box"), ("brushes", "brush"), ("shoes", "shoe"), ("glass", "glass"), ("is", "is"), ("s", "s"), ("men", "men")],
-)  # fmt: skip
+    [
+        ("dresses", "dress"),
+        ("dress", "dress"),
+        ("watches", "watch"),
+        ("shirts", "shirt"),
+        ("accessories", "accessory"),
+        ("boxes", "box"),
+        ("brushes", "brush"),
+        ("shoes", "shoe"),
+        ("glass", "glass"),
+        ("is", "is"),
+        ("s", "s"),
+        ("men", "men"),
+    ],
+)
 def test_a_plural_has_the_stem_of_its_word(word, expected):
     assert text.stem(word) == expected
 

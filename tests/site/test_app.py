@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pipeline import app
-from pipeline.site.stock import SearchError
+from pipeline.site.snapshot import SearchError
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -53,11 +53,15 @@ def test_a_folders_photos_are_matched_and_a_bad_one_is_told(last_run, site, tmp_
     assert list(tmp_path.glob("*.partial")) == []
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["--encoder", "resnet50", "match", "x", "y"], "no features of 'resnet50'"),
-    (["match", "nowhere", "y.csv"], "nowhere is no folder"),
-    (["match", ".", "y.csv", "--count", "0"], "count"), (["match", ".", "y.csv", "--distance", "far"], "distance"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--encoder", "resnet50", "match", "x", "y"], "no features of 'resnet50'"),
+        (["match", "nowhere", "y.csv"], "nowhere is no folder"),
+        (["match", ".", "y.csv", "--count", "0"], "count"),
+        (["match", ".", "y.csv", "--distance", "far"], "distance"),
+    ],
+)
 def test_what_cannot_be_matched_is_said_before_any_work(last_run, tmp_path, monkeypatch, capsys, arguments, said):
     monkeypatch.chdir(tmp_path)
     assert app.main(arguments) == 1

@@ -12,12 +12,11 @@ from PIL import Image
 from pipeline import paths
 from pipeline.data import catalog, images
 from pipeline.encoders import store
-from pipeline.evaluation import protocols
-from pipeline.retrieval import index
+from pipeline.retrieval import ranking
 from pipeline.site import encoders, products
 from pipeline.site import site as module
 from pipeline.site.site import Site
-from pipeline.site.stock import Question, SearchError
+from pipeline.site.snapshot import Question, SearchError
 
 DISTANCES = ["cosine", "euclidean", "manhattan"]
 
@@ -25,8 +24,8 @@ DISTANCES = ["cosine", "euclidean", "manhattan"]
 def study_neighbours(encoder, distance, rows, count=20):
     """As notebook 04 finds them: strict, from the encoder's features."""
     frame, features = catalog.load("sample"), store.read(paths.features("sample", encoder))
-    copies = protocols.copies_of(frame)
-    return index.search(features.take(rows), features, distance, count, (copies[rows], copies))
+    copies = catalog.duplicates(frame)
+    return ranking.search(features.take(rows), features, distance, count, (copies[rows], copies))
 
 
 def found(answer):
@@ -42,7 +41,7 @@ def picture(site, identity):
 def test_a_product_and_its_photo_find_what_the_study_finds(site, encoder, distance):
     rows = np.random.default_rng(0).choice(len(site.catalogue), 10, replace=False)
     expected = study_neighbours(encoder, distance, rows)
-    groups = dict(zip(site.ids, protocols.copies_of(site.catalogue), strict=True))
+    groups = dict(zip(site.ids, catalog.duplicates(site.catalogue), strict=True))
     for row, ids, apart in zip(rows, expected.gallery_ids, expected.distances, strict=True):
         asked = site.ids[row]
         alike = site.search(Question(encoder=encoder, distance=distance, like=asked, count=20))
@@ -113,12 +112,17 @@ def test_a_box_searches_with_its_part_alone(site):
     assert site.search(Question(count=5, box="140.5,-5,400,900"), photo)["box"] == [140, 0, 160, 200]
 
 
-@pytest.mark.parametrize(("asked", "said"), [
-    ({}, "nothing to search with"), ({"like": "nobody"}, "no product 'nobody'"), ({"text": "zzz"}, "no product is described"),
-    ({"text": "red", "distance": "euclidean"}, "words are compared by cosine"),
-    ({"like": "1", "distance": "euclidean", "index": "hnsw"}, "hnsw searches by cosine"),
-    ({"encoder": "padde", "text": "red"}, "Allowed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "nothing to search with"),
+        ({"like": "nobody"}, "no product 'nobody'"),
+        ({"text": "zzz"}, "no product is described"),
+        ({"text": "red", "distance": "euclidean"}, "words are compared by cosine"),
+        ({"like": "1", "distance": "euclidean", "index": "hnsw"}, "hnsw searches by cosine"),
+        ({"encoder": "padde", "text": "red"}, "Allowed"),
+    ],
+)
 def test_a_search_that_cannot_be_made_says_what_would_work(site, asked, said):
     with pytest.raises(SearchError, match=said):
         site.search(Question(**asked))
@@ -172,9 +176,17 @@ def test_what_is_taken_away_is_gone_until_it_is_restored_and_after_a_restart(sit
         site.restore("mine")
 
 
-@pytest.mark.parametrize(("identity", "facts"), [
-    ("../etc", {}), ("", {}), ("a" * 65, {}), ("ok", {"password": "x"}), ("ok", {"gender": "x" * 201}), ("ok", {"gender": "a\nb"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("identity", "facts"),
+    [
+        ("../etc", {}),
+        ("", {}),
+        ("a" * 65, {}),
+        ("ok", {"password": "x"}),
+        ("ok", {"gender": "x" * 201}),
+        ("ok", {"gender": "a\nb"}),
+    ],
+)
 def test_a_product_that_cannot_be_stored_is_refused(site, identity, facts):
     with pytest.raises(products.ProductError):
         site.add(identity, facts, Image.new("RGB", (5, 5)))

@@ -21,7 +21,7 @@ from pipeline.data import catalog
 from pipeline.site import products
 from pipeline.site import service as module
 from pipeline.site.site import MOST_BYTES, Site
-from pipeline.site.stock import Question
+from pipeline.site.snapshot import Question
 
 REFUSED = {413, 415, 422}
 
@@ -66,13 +66,23 @@ def test_a_product_is_put_found_and_deleted(client):
     assert client.get("/api/products/p-1/picture").status_code == 422
 
 
-@pytest.mark.parametrize(("path", "status", "said"), [
-    ("/api/search", 422, "nothing to search with"), ("/api/search?count=0&text=x", 422, "count"),
-    ("/api/search?distnace=cosine&text=x", 422, "distnace"), ("/api/search?distance=hamming&text=x", 422, "manhattan"),
-    ("/api/search?like=nobody", 422, "nobody"), ("/api/products/nobody", 422, "nobody"), ("/nothing.html", 404, "nothing.html"),
-    ("/api/search?text=x&encoder=resnet", 422, "padded"), ("/api/curve?encoder=padded&distance=manhattan", 422, "no retrieval"),
-    ("/api/search?text=" + "x" * 300, 422, "200"), ("/..%2f..%2fetc%2fpasswd", 404, ""), ("/api/nothing", 404, ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/api/search", 422, "nothing to search with"),
+        ("/api/search?count=0&text=x", 422, "count"),
+        ("/api/search?distnace=cosine&text=x", 422, "distnace"),
+        ("/api/search?distance=hamming&text=x", 422, "manhattan"),
+        ("/api/search?like=nobody", 422, "nobody"),
+        ("/api/products/nobody", 422, "nobody"),
+        ("/nothing.html", 404, "nothing.html"),
+        ("/api/search?text=x&encoder=resnet", 422, "padded"),
+        ("/api/curve?encoder=padded&distance=manhattan", 422, "no retrieval"),
+        ("/api/search?text=" + "x" * 300, 422, "200"),
+        ("/..%2f..%2fetc%2fpasswd", 404, ""),
+        ("/api/nothing", 404, ""),
+    ],
+)
 def test_what_cannot_be_answered_is_said_in_one_line(client, path, status, said):
     answer = client.get(path)
     assert (answer.status_code, said in answer.json()["error"]) == (status, True), answer.text
@@ -114,9 +124,15 @@ def test_a_site_that_is_loading_says_so_and_one_that_failed_says_why(place, stud
     assert "catalog.parquet is missing" in asyncio.run(ask("/api/status")).json()["fault"]
 
 
-@pytest.mark.parametrize("headers", [
-    {"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "null"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "null"},
+    ],
+)
 def test_another_web_page_can_change_nothing(client, site, headers):
     assert client.delete(f"/api/products/{site.ids[0]}", headers=headers).status_code == 403
     assert client.put("/api/products/p-2", content=photo(), headers=headers).status_code == 403
@@ -138,15 +154,26 @@ def hostile(count, rng):
     valid = [photo(kind) for kind in ("JPEG", "PNG", "WEBP")]
     red, blue = (Image.new("RGB", (20, 20), colour) for colour in ("red", "blue"))
     other = [
-        b"", b"\0", b"GIF89a", *[photo(kind) for kind in ("GIF", "BMP", "TIFF", "ICO", "PPM")],
-        bomb(50_000, 50_000), bomb(7_000, 7_000), bomb(0, 5), saved(Image.new("RGB", (1, 20_000)), "PNG"),
-        b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>", b"<!doctype html><script>",
-        b"%PDF-1.7\n" + valid[0], valid[0] + b"<?php system('id') ?>", b"PK\x03\x04" + valid[1],
+        b"",
+        b"\0",
+        b"GIF89a",
+        *[photo(kind) for kind in ("GIF", "BMP", "TIFF", "ICO", "PPM")],
+        bomb(50_000, 50_000),
+        bomb(7_000, 7_000),
+        bomb(0, 5),
+        saved(Image.new("RGB", (1, 20_000)), "PNG"),
+        b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>",
+        b"<!doctype html><script>",
+        b"%PDF-1.7\n" + valid[0],
+        valid[0] + b"<?php system('id') ?>",
+        b"PK\x03\x04" + valid[1],
         *[saved(red, kind, save_all=True, append_images=[blue]) for kind in ("WEBP", "PNG")],
-        saved(Image.new("CMYK", (60, 80), (9, 99, 9, 0)), "JPEG"), saved(Image.new("P", (60, 80)), "PNG", transparency=0),
+        saved(Image.new("CMYK", (60, 80), (9, 99, 9, 0)), "JPEG"),
+        saved(Image.new("P", (60, 80)), "PNG", transparency=0),
         *[saved(Image.new(mode, (60, 80)), "PNG") for mode in ("I;16", "LA", "1", "L", "RGBA")],
-        photo("JPEG", icc_profile=b"\0" * 60_000), photo("JPEG", exif=b"Exif\0\0" + b"\xff" * 5000),
-    ]  # fmt: skip
+        photo("JPEG", icc_profile=b"\0" * 60_000),
+        photo("JPEG", exif=b"Exif\0\0" + b"\xff" * 5000),
+    ]
     yield from other
     for _ in range(count - len(other)):
         data = bytearray(rng.choice(valid))
@@ -186,12 +213,30 @@ def test_a_thousand_hostile_uploads_crash_nothing_and_leave_nothing(client, plac
     assert client.post("/api/search", content=photo()).status_code == 200
 
 
-STRANGE = ["", "nan", "inf", "-1", "1e400", "9" * 200, "\0", "../../etc/passwd", "%2e%2e%2f", "'; DROP TABLE added; --", "<script>",
-           "ü" * 150, "\N{DRESS}", "null", "[]", "{}", "0,0,1,1", "padded"]  # fmt: skip
+STRANGE = [
+    "",
+    "nan",
+    "inf",
+    "-1",
+    "1e400",
+    "9" * 200,
+    "\0",
+    "../../etc/passwd",
+    "%2e%2e%2f",
+    "'; DROP TABLE added; --",
+    "<script>",
+    "ü" * 150,
+    "\N{DRESS}",
+    "null",
+    "[]",
+    "{}",
+    "0,0,1,1",
+    "padded",
+]
 
 
 def test_strange_calls_are_answered_and_change_nothing(client, site, place):
-    rng, before = random.Random(1), len(site.now().frame)
+    rng, before = random.Random(1), len(site.snapshot().frame)
     names = [*Question.model_fields, "x", "__class__"]
     data = photo()
     for _ in range(300):
@@ -204,7 +249,7 @@ def test_strange_calls_are_answered_and_change_nothing(client, site, place):
         assert answer.status_code in {200, 201, 307, 404, 405, 409, 422}, (path, asked, answer.text)
         assert "Traceback" not in answer.text
     added = {identity for identity, _ in products.added(site.shelf)}
-    assert added <= set(STRANGE) and len(site.now().frame) - before == len(added)
+    assert added <= set(STRANGE) and len(site.snapshot().frame) - before == len(added)
     assert not {path.name for path in place.rglob("*")} & {"passwd", "added"}
 
 

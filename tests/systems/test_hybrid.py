@@ -8,16 +8,24 @@ from sklearn.metrics import average_precision_score
 
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import hybrid
+from pipeline.params.systems import Hybrid, HybridText
 from pipeline.retrieval import text
-from pipeline.systems_params import Hybrid, HybridText
+from pipeline.systems import hybrid
 
 FULL = HybridText(columns=["productDisplayName", "baseColour"], without=[])
 BARE = HybridText(columns=["productDisplayName", "baseColour"], without=["baseColour"])
 RUN = Hybrid(
-    encoder="e", texts={"full": FULL, "bare": BARE}, modes=["own", "typed", "pseudo"], typed=["baseColour", "articleType"],
-    weights=[0.0, 0.4, 1.0], relevances=["articleType", "product"], queries=7, pseudo_neighbours=3, resamples=200, seed=1,
-)  # fmt: skip
+    encoder="e",
+    texts={"full": FULL, "bare": BARE},
+    modes=["own", "typed", "pseudo"],
+    typed=["baseColour", "articleType"],
+    weights=[0.0, 0.4, 1.0],
+    relevances=["articleType", "product"],
+    queries=7,
+    pseudo_neighbours=3,
+    resamples=200,
+    seed=1,
+)
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,23 @@ import numpy as np
 import pytest
 
 from pipeline import params
-from pipeline.retrieval import index_study, indexes
-from pipeline.systems_params import IndexStudy
+from pipeline.params.systems import IndexStudy
+from pipeline.retrieval import indexes
+from pipeline.systems import index_study
 
 RUN = IndexStudy(
-    encoder="e", indexes=["exact", "ball_tree", "ivf"], components=[None, 4], sizes=[50], replicated=2,
-    replicated_components=4, neighbours=3, queries=9, batch=4, seconds=0.2, seed=0,
-)  # fmt: skip
+    encoder="e",
+    indexes=["exact", "ball_tree", "ivf"],
+    components=[None, 4],
+    sizes=[50],
+    replicated=2,
+    replicated_components=4,
+    neighbours=3,
+    queries=9,
+    batch=4,
+    seconds=0.2,
+    seed=0,
+)
 
 
 @pytest.fixture(scope="module")

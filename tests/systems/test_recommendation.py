@@ -9,7 +9,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from pipeline.data import catalog
 from pipeline.encoders import backbones, weights
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import recommendation
+from pipeline.systems import recommendation
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_probabilities_are_those_of_the_classifier_without_dropout(trained, monk
     found = recommendation.probabilities(features, folder, "articleType")
     assert list(found.columns) == ["Caps", "Shirts", "Ties"]
     assert found.to_numpy() == pytest.approx(expected, abs=1e-6)
-    right, said = recommendation.judged(frame, found, "articleType")
+    right, said = recommendation.true_and_predicted(frame, found, "articleType")
     asked = [row for row in range(30) if row % 3 == 0 and row != 18]  # 18 has no type
     assert right.tolist() == frame[catalog.ARTICLE].iloc[asked].tolist()
     assert said.tolist() == [["Caps", "Shirts", "Ties"][place] for place in expected[asked].argmax(axis=1)]
@@ -96,7 +96,7 @@ def test_duplicates_are_counted_with_what_rounding_makes_of_them(world, rng):
     vectors = rng.normal(size=(30, 400)).astype(np.float32)
     vectors[1], vectors[9] = vectors[0], vectors[6]
     features = FeatureSet(world[1].ids, vectors, "x:1")
-    found = recommendation.duplicates(features, frame)
+    found = recommendation.found_twice(features, frame)
     assert found["pictures"] == 30
     assert found["first is the same picture"] == found["equal vectors"] == 4
     assert found["above 1"] <= 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.data import photos
+from pipeline.systems import simulation
 
 
 @pytest.fixture
@@ -20,12 +20,12 @@ def picture():
 
 
 def made(picture, kind, seed=0):
-    data, box = photos.simulate(picture, kind, np.random.default_rng(seed))
+    data, box = simulation.simulate(picture, kind, np.random.default_rng(seed))
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int), box, data
 
 
 def test_the_ground_is_what_hangs_together_with_the_border(picture):
-    mask = photos.cut_out(picture) > 0
+    mask = simulation.cut_out(picture) > 0
     expected = np.zeros((80, 60), bool)
     expected[10:70, 15:45] = True
     assert (mask == expected).all()  # the white inside is the product's
@@ -33,21 +33,21 @@ def test_the_ground_is_what_hangs_together_with_the_border(picture):
 
 @pytest.mark.parametrize("colour", [(255, 255, 255), (10, 10, 10)])
 def test_a_picture_of_one_colour_is_taken_whole(colour):
-    mask = photos.cut_out(Image.new("RGB", (60, 80), colour))
+    mask = simulation.cut_out(Image.new("RGB", (60, 80), colour))
     assert mask.shape == (80, 60)
     assert mask.dtype == np.uint8
     assert (mask == 255).all()
 
 
-@pytest.mark.parametrize("kind", photos.KINDS)
+@pytest.mark.parametrize("kind", simulation.KINDS)
 @pytest.mark.parametrize("seed", range(5))
 def test_the_box_lies_in_the_photo_and_holds_the_product(picture, kind, seed):
     pixels, box, _ = made(picture, kind, seed)
-    assert pixels.shape == (photos.SIDE, photos.SIDE, 3)
+    assert pixels.shape == (simulation.SIDE, simulation.SIDE, 3)
     assert box.x >= 0
     assert box.y >= 0
-    assert box.x + box.width <= photos.SIDE
-    assert box.y + box.height <= photos.SIDE
+    assert box.x + box.width <= simulation.SIDE
+    assert box.y + box.height <= simulation.SIDE
     if kind in ("placed", "rotated", "small"):  # on white: everything dark is the product
         rows, columns = np.nonzero(pixels[..., 1] < 128)
         assert abs(rows.min() - box.y) <= 2
@@ -57,7 +57,7 @@ def test_the_box_lies_in_the_photo_and_holds_the_product(picture, kind, seed):
 
 
 def test_each_kind_does_what_it_is_called_after(picture):
-    whole = {kind: [made(picture, kind, seed) for seed in range(8)] for kind in photos.KINDS}
+    whole = {kind: [made(picture, kind, seed) for seed in range(8)] for kind in simulation.KINDS}
 
     def ground(pixels, box):
         outside = np.ones(pixels.shape[:2], bool)
@@ -77,7 +77,9 @@ def test_each_kind_does_what_it_is_called_after(picture):
 
 
 def test_a_seed_gives_the_same_photo_and_another_seed_another(picture):
-    first, again, other = (photos.simulate(picture, "everything", np.random.default_rng(seed)) for seed in (3, 3, 4))
+    first, again, other = (
+        simulation.simulate(picture, "everything", np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
     assert first == again
     assert first != other
 
@@ -85,7 +87,7 @@ def test_a_seed_gives_the_same_photo_and_another_seed_another(picture):
 def test_any_size_of_picture_fits(rng):
     for size in ((1, 1), (300, 20), (20, 300), (1000, 1200)):
         picture = Image.fromarray(rng.integers(0, 200, (size[1], size[0], 3), dtype=np.uint8))
-        for kind in photos.KINDS:
+        for kind in simulation.KINDS:
             pixels, box, _ = made(picture, kind)
-            assert pixels.shape == (photos.SIDE, photos.SIDE, 3)
+            assert pixels.shape == (simulation.SIDE, simulation.SIDE, 3)
             assert min(box.width, box.height) > 0

@@ -8,15 +8,24 @@ import pytest
 from PIL import Image
 
 from pipeline.data import boxes, catalog
-from pipeline.data.user_photos import Photo
-from pipeline.evaluation import user_photos
-from pipeline.retrieval import expansion
-from pipeline.systems_params import Better, UserPhotos
+from pipeline.params.systems import Reranking, UserPhotos
+from pipeline.retrieval import reranking
+from pipeline.systems import user_photos
+from pipeline.systems.photos import Photo
 
 RUN = UserPhotos(
-    encoders=["e"], source="simulated", kinds=["placed", "small"], queries=5, crops=["whole"], margin=0.0, top=6,
-    relevances=["product", "articleType"], better={}, resamples=200, seed=0,
-)  # fmt: skip
+    encoders=["e"],
+    source="simulated",
+    kinds=["placed", "small"],
+    queries=5,
+    crops=["whole"],
+    margin=0.0,
+    top=6,
+    relevances=["product", "articleType"],
+    better={},
+    resamples=200,
+    seed=0,
+)
 
 
 def photo(row, kind="placed", box=None, image=None):
@@ -89,7 +98,7 @@ def test_crops_are_the_whole_the_box_and_what_the_cropper_finds():
 @pytest.mark.parametrize("kind", ["query_expansion", "database_augmentation", "k_reciprocal"])
 def test_rerankings_are_those_of_their_module(kind, rng):
     queries, gallery = rng.normal(size=(4, 6)).astype(np.float32), rng.normal(size=(15, 6)).astype(np.float32)
-    better = Better(kind=kind, neighbours=3, alpha=1.0, second=2, share=0.3)
+    better = Reranking(kind=kind, neighbours=3, alpha=1.0, second=2, share=0.3)
     order = user_photos.rank(queries, gallery, 20, better)
     assert order.dtype == np.int32
     assert order.shape == (4, 20)
@@ -97,11 +106,11 @@ def test_rerankings_are_those_of_their_module(kind, rng):
     assert (order[:, 15:] == -1).all()
     plain = user_photos.rank(queries, gallery, 15)
     if kind == "query_expansion":
-        queries = expansion.query_expansion(queries, gallery, plain[:, :3], 1.0)
+        queries = reranking.query_expansion(queries, gallery, plain[:, :3], 1.0)
     elif kind == "database_augmentation":
-        gallery = expansion.database_augmentation(gallery, 3, 1.0)
+        gallery = reranking.database_augmentation(gallery, 3, 1.0)
     else:
-        apart = expansion.k_reciprocal(queries, gallery, plain, 3, 2, 0.3)
+        apart = reranking.k_reciprocal(queries, gallery, plain, 3, 2, 0.3)
         assert (np.take_along_axis(plain, apart.argsort(axis=1, kind="stable"), axis=1) == order[:, :15]).all()
         return
     assert (order[:, :15] == user_photos.rank(queries, gallery, 15)).all()
@@ -109,11 +118,23 @@ def test_rerankings_are_those_of_their_module(kind, rng):
 
 def test_a_summary_holds_means_intervals_and_what_is_kept(world, rng):
     rows = [0, 3, 6, 15, 9]
-    table = pd.DataFrame([
-        {"encoder": "e", "crop": "box", "better": better, "kind": kind, "photo": f"{row} {kind}", "row": row,
-         "relevance": "product", "AP": rng.random()}
-        for better in ("", "query expansion") for kind in RUN.kinds for row in rows
-    ])  # fmt: skip
+    table = pd.DataFrame(
+        [
+            {
+                "encoder": "e",
+                "crop": "box",
+                "better": better,
+                "kind": kind,
+                "photo": f"{row} {kind}",
+                "row": row,
+                "relevance": "product",
+                "AP": rng.random(),
+            }
+            for better in ("", "query expansion")
+            for kind in RUN.kinds
+            for row in rows
+        ]
+    )
     found, values, resampled = user_photos.summarise(table, world[0], RUN)
     assert len(found) == 6
     assert list(found["kind"].unique()) == ["placed", "small", user_photos.ALL_KINDS]
@@ -135,20 +156,20 @@ def test_a_summary_holds_means_intervals_and_what_is_kept(world, rng):
 
 def test_photos_are_drawn_by_the_seed_from_test_pictures_alone(in_sample):
     frame = catalog.load("sample")
-    chosen = user_photos.chosen("sample", frame, RUN)
+    chosen = user_photos.queries("sample", frame, RUN)
     assert len(chosen) == 10
     assert {frame[catalog.SPLIT].iloc[asked.row] for asked in chosen} == {catalog.TEST}
-    assert [asked.data for asked in chosen] == [asked.data for asked in user_photos.chosen("sample", frame, RUN)]
+    assert [asked.data for asked in chosen] == [asked.data for asked in user_photos.queries("sample", frame, RUN)]
     fewer = RUN.model_copy(update={"kinds": ["small"]})
-    assert [asked.data for asked in user_photos.chosen("sample", frame, fewer)] == [
+    assert [asked.data for asked in user_photos.queries("sample", frame, fewer)] == [
         asked.data for asked in chosen if asked.kind == "small"
     ]
-    assert user_photos.chosen("sample", frame, RUN.model_copy(update={"seed": 1}))[0].data != chosen[0].data
+    assert user_photos.queries("sample", frame, RUN.model_copy(update={"seed": 1}))[0].data != chosen[0].data
 
 
 def test_the_photos_that_came_with_the_data_know_their_product(in_sample):
     frame = catalog.load("sample")
-    chosen = user_photos.chosen("sample", frame, RUN.model_copy(update={"source": "given", "queries": 1000}))
+    chosen = user_photos.queries("sample", frame, RUN.model_copy(update={"source": "given", "queries": 1000}))
     assert len(chosen) == catalog.load_report("sample")["user_photos"] > 10
     assert all(asked.row >= 0 and asked.box is not None for asked in chosen)
     assert all(asked.image().size == (160, 120) for asked in chosen[:3])
@@ -157,7 +178,7 @@ def test_the_photos_that_came_with_the_data_know_their_product(in_sample):
 def test_an_unknown_kind_and_no_photos_are_named(in_sample, monkeypatch):
     frame = catalog.load("sample")
     with pytest.raises(ValueError, match="no simulated photos are called 'blurred'. Allowed: .'placed'"):
-        user_photos.chosen("sample", frame, RUN.model_copy(update={"kinds": ["placed", "blurred"]}))
+        user_photos.queries("sample", frame, RUN.model_copy(update={"kinds": ["placed", "blurred"]}))
     monkeypatch.setattr(user_photos.user_photos, "given", lambda *_: iter(()))
     with pytest.raises(ValueError, match="sample came without user photos. Allowed: source: simulated"):
-        user_photos.chosen("sample", frame, RUN.model_copy(update={"source": "given"}))
+        user_photos.queries("sample", frame, RUN.model_copy(update={"source": "given"}))

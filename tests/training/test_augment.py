@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.finetuning_params import Augment
+from pipeline.params.finetuning import Augment
 from pipeline.training.augment import changed
 
 some = settings(max_examples=60, deadline=None)
@@ -15,9 +15,15 @@ seeds = st.integers(0, 2**32 - 1)
 sides = st.integers(1, 40)
 shares = st.floats(0, 0.99)
 bounds = st.builds(
-    Augment, flip=st.booleans(), crop=shares, pad=shares, rotation=st.floats(0, 180), brightness=shares,
-    contrast=shares, colour=shares,
-)  # fmt: skip
+    Augment,
+    flip=st.booleans(),
+    crop=shares,
+    pad=shares,
+    rotation=st.floats(0, 180),
+    brightness=shares,
+    contrast=shares,
+    colour=shares,
+)
 NOTHING = Augment(flip=False, crop=0, pad=0, rotation=0, brightness=0, contrast=0, colour=0)
 FILL = (255, 0, 255)
 
@@ -83,8 +89,9 @@ def test_a_flip_mirrors_about_half_of_the_pictures():
 
 
 @pytest.mark.parametrize(
-    "name,bound", [("crop", 0.5), ("pad", 0.5), ("rotation", 20), ("brightness", 0.5), ("contrast", 0.5), ("colour", 0.5)]
-)  # fmt: skip
+    "name,bound",
+    [("crop", 0.5), ("pad", 0.5), ("rotation", 20), ("brightness", 0.5), ("contrast", 0.5), ("colour", 0.5)],
+)
 def test_each_change_alone_differs_from_seed_to_seed(name, bound):
     picture = noise(0)
     results = {shown(picture, only(**{name: bound}), seed).tobytes() for seed in range(30)}
@@ -134,9 +141,13 @@ def test_a_pad_shows_the_whole_picture_and_the_colour_around_it(seed, height, wi
 
 
 def test_a_pad_shows_the_colour_for_about_half_of_the_pictures_and_on_every_side():
-    touched = np.array([[filled(result)[0].all(), filled(result)[-1].all(), filled(result)[:, 0].all(),
-                         filled(result)[:, -1].all()] for seed in range(100)
-                        for result in [shown(plain(40, 30), only(pad=0.5), seed)]])  # fmt: skip
+    touched = np.array(
+        [
+            [filled(result)[0].all(), filled(result)[-1].all(), filled(result)[:, 0].all(), filled(result)[:, -1].all()]
+            for seed in range(100)
+            for result in [shown(plain(40, 30), only(pad=0.5), seed)]
+        ]
+    )
     assert 30 < touched.any(axis=1).sum() < 70
     assert (touched.sum(axis=0) > 15).all()
 
@@ -246,8 +257,11 @@ def test_switching_one_light_off_leaves_the_draws_of_the_others(off):
     rest = sorted(LIGHT - {off})
     for seed in range(10):
         both = shown(picture, only(**dict.fromkeys(rest, 0.2)), seed).astype(int)
-        numbers = {name: 1 + np.random.default_rng(seed).uniform(-1, 1, 8)[5 + place] * 0.2
-                   for place, name in enumerate(["brightness", "contrast", "colour"]) if name != off}  # fmt: skip
+        numbers = {
+            name: 1 + np.random.default_rng(seed).uniform(-1, 1, 8)[5 + place] * 0.2
+            for place, name in enumerate(["brightness", "contrast", "colour"])
+            if name != off
+        }
         values = picture * numbers.get("brightness", 1.0)
         values = values.mean() + (values - values.mean()) * numbers.get("contrast", 1.0)
         grey = values.mean(axis=2, keepdims=True)

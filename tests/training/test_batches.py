@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline import paths
 from pipeline.data import catalog
 from pipeline.encoders.extract import load_pictures
-from pipeline.finetuning_params import Batches
+from pipeline.params.finetuning import Batches
 from pipeline.training import batches
 
 some = settings(max_examples=60, deadline=None)
@@ -183,9 +183,13 @@ def test_pictures_without_a_name_are_products_of_their_own(frame):
     assert 0 < blank < 0.4 * train[catalog.PRODUCT].isna().sum()
 
 
-TABLE = pd.DataFrame({
-    catalog.ARTICLE: ["Ties", None, "Caps", "Ties"], catalog.PRODUCT: ["b", "a", None, "b"], catalog.COLOUR: ["Red"] * 4,
-}).astype("str")  # fmt: skip
+TABLE = pd.DataFrame(
+    {
+        catalog.ARTICLE: ["Ties", None, "Caps", "Ties"],
+        catalog.PRODUCT: ["b", "a", None, "b"],
+        catalog.COLOUR: ["Red"] * 4,
+    }
+).astype("str")
 
 
 def test_classes_are_sorted_names_without_the_blank_one_and_a_product_is_its_display_name():
@@ -197,8 +201,10 @@ def test_classes_are_sorted_names_without_the_blank_one_and_a_product_is_its_dis
 def test_a_blank_label_and_one_that_was_not_learnt_have_no_number():
     got = batches.numbers(TABLE, {catalog.ARTICLE: ["Belts", "Ties"], "product": ["a", "b"]})
     assert {name: codes.tolist() for name, codes in got.items()} == {
-        catalog.ARTICLE: [1, -1, -1, 1], "product": [1, 0, -1, 1], batches.PICTURE: [0, 1, 2, 3],
-    }  # fmt: skip
+        catalog.ARTICLE: [1, -1, -1, 1],
+        "product": [1, 0, -1, 1],
+        batches.PICTURE: [0, 1, 2, 3],
+    }
     assert {codes.dtype for codes in got.values()} == {np.dtype(np.int32)}
 
 

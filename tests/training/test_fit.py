@@ -21,22 +21,34 @@ from pipeline.training import batches, fit
 AUGMENT = {"flip": True, "crop": 0.1, "pad": 0.1, "rotation": 5.0, "brightness": 0.1, "contrast": 0.1, "colour": 0.1}
 CLASSES = {"kind": "cross_entropy", "by": "articleType", "weight": 1.0}
 MEMORY = {
-    "kind": "contrastive", "by": "product", "weight": 0.5, "margin": 0.3, "memory": {"size": 64, "warm_up": 2},
-}  # fmt: skip
+    "kind": "contrastive",
+    "by": "product",
+    "weight": 0.5,
+    "margin": 0.3,
+    "memory": {"size": 64, "warm_up": 2},
+}
 VIEWS = {"kind": "sup_con", "by": "view", "weight": 0.5, "temperature": 0.1}
 EVERYTHING = children.finetune_like(
     init="lively",
     preprocessing="own",
-    objective=[CLASSES, VIEWS, MEMORY], augment=AUGMENT, epochs=4, patience=3, monitor=["articleType", "product"],
+    objective=[CLASSES, VIEWS, MEMORY],
+    augment=AUGMENT,
+    epochs=4,
+    patience=3,
+    monitor=["articleType", "product"],
     batches={"size": 32, "together": "product", "per_group": 2, "class_power": 0.5},
     optimiser={"learning_rate": 0.001, "weight_decay": 0.01, "schedule": "cosine", "warm_up": 0.5},
-)  # fmt: skip
+)
 OPTIMISER = {"learning_rate": 0.01, "weight_decay": 0.0, "schedule": "constant", "warm_up": 0.0}
 HEAD = children.finetune_like(
     init="lively",
-    frozen="backbone", preprocessing="own", head=[{"units": 16, "activation": "linear"}], objective=[CLASSES, MEMORY],
-    optimiser=OPTIMISER, epochs=2,
-)  # fmt: skip
+    frozen="backbone",
+    preprocessing="own",
+    head=[{"units": 16, "activation": "linear"}],
+    objective=[CLASSES, MEMORY],
+    optimiser=OPTIMISER,
+    epochs=2,
+)
 LAYER = "block_6_project_BN"
 
 
@@ -351,8 +363,12 @@ def test_blank_labels_are_left_out(place):
     frame, some = catalog.load("sample"), np.arange(0, 650, 3)
     frame.loc[some, catalog.ARTICLE] = None
     arcface = {"kind": "arcface", "by": "articleType", "weight": 0.5, "scale": 8.0, "margin": [0.1, 0.3]}
-    spec = like(HEAD, objective=[CLASSES, arcface, {**MEMORY, "by": "articleType"}], epochs=1,
-                batches={"size": 32, "together": "articleType", "per_group": 4, "class_power": 0.5})  # fmt: skip
+    spec = like(
+        HEAD,
+        objective=[CLASSES, arcface, {**MEMORY, "by": "articleType"}],
+        epochs=1,
+        batches={"size": 32, "together": "articleType", "per_group": 4, "class_power": 0.5},
+    )
     history, metrics = tuned("blank", spec, frame=frame)
     assert np.isfinite(history.to_numpy(float)).all()
     test = batches.parts(frame, spec)["test"].dropna(subset=[catalog.ARTICLE])

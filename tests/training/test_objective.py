@@ -14,26 +14,34 @@ AUGMENT = {"flip": True, "crop": 0, "pad": 0, "rotation": 0, "brightness": 0, "c
 SIZES = {"articleType": np.array([80, 5, 20]), "gender": np.array([50, 55]), "product": np.array([2, 2, 3, 1])}
 TYPE = np.array([0, 1, 0, -1, 2, 1, -1, 0], np.int32)
 LABELS = {
-    "articleType": TYPE, "gender": TYPE % 2, "product": np.array([0, 0, 1, 3, 2, -1, 2, 1], np.int32),
+    "articleType": TYPE,
+    "gender": TYPE % 2,
+    "product": np.array([0, 0, 1, 3, 2, -1, 2, 1], np.int32),
     batches.PICTURE: np.arange(8, dtype=np.int32),
-}  # fmt: skip
+}
 TWO_VIEWS = {name: np.tile(numbers[:4], 2) for name, numbers in LABELS.items()}
 PAIRED = {
-    "sup_con": {"temperature": 0.3}, "triplet_batch_hard": {"margin": 0.4}, "triplet_semi_hard": {"margin": 0.4},
+    "sup_con": {"temperature": 0.3},
+    "triplet_batch_hard": {"margin": 0.4},
+    "triplet_semi_hard": {"margin": 0.4},
     "contrastive": {"margin": 0.1},
-}  # fmt: skip
+}
 EVERY = [
     {"kind": "cross_entropy", "by": "articleType"},
     {"kind": "arcface", "by": "articleType", "scale": 20.0, "margin": [0.1, 0.5], "sub_centres": 2},
     {"kind": "nt_xent_one_way", "temperature": 0.3},
     *({"kind": kind, "by": by, **setting} for kind, setting in PAIRED.items() for by in ("articleType", "view")),
-    *({"kind": kind, "by": "product", **setting, "memory": {"size": 6, "warm_up": 0}} for kind, setting in PAIRED.items()),
-]  # fmt: skip
+    *(
+        {"kind": kind, "by": "product", **setting, "memory": {"size": 6, "warm_up": 0}}
+        for kind, setting in PAIRED.items()
+    ),
+]
 
 
 def spec_of(*terms, **changes):
-    return children.finetune_like(objective=[{"weight": 1.0, **term} for term in terms],
-                                  **{"augment": AUGMENT, "dropout": 0.0, **changes})  # fmt: skip
+    return children.finetune_like(
+        objective=[{"weight": 1.0, **term} for term in terms], **{"augment": AUGMENT, "dropout": 0.0, **changes}
+    )
 
 
 def learner_of(*terms, **changes):
@@ -145,9 +153,12 @@ def test_classes_of_one_size_and_empty_ones_have_margins():
 
 def test_the_loss_is_the_weighted_sum_and_every_term_is_recorded_under_its_name():
     weights = [0.5, 2.0, 1.0, 3.0]
-    terms = [EVERY[0], {"kind": "sup_con", "by": "view", "temperature": 0.3},
-             {"kind": "contrastive", "by": "gender", "margin": 0.1},
-             {"kind": "triplet_batch_hard", "by": "product", "margin": 0.4, "memory": {"size": 9, "warm_up": 0}}]  # fmt: skip
+    terms = [
+        EVERY[0],
+        {"kind": "sup_con", "by": "view", "temperature": 0.3},
+        {"kind": "contrastive", "by": "gender", "margin": 0.1},
+        {"kind": "triplet_batch_hard", "by": "product", "margin": 0.4, "memory": {"size": 9, "warm_up": 0}},
+    ]
     together = learner_of(*({**term, "weight": weight} for term, weight in zip(terms, weights, strict=True)))
     alone = [learner_of(term) for term in terms]
     alone[0].own[0].set_weights(together.own[0].get_weights())
@@ -199,8 +210,9 @@ def test_a_pictures_own_earlier_embedding_is_neither_its_positive_nor_its_negati
 
 @pytest.mark.parametrize("warm_up", [0, 1, 3])
 def test_a_memory_counts_for_nothing_until_enough_batches_were_seen(warm_up):
-    learner = learner_of({"kind": "sup_con", "by": "articleType", "temperature": 0.3,
-                          "memory": {"size": 20, "warm_up": warm_up}})  # fmt: skip
+    learner = learner_of(
+        {"kind": "sup_con", "by": "articleType", "temperature": 0.3, "memory": {"size": 20, "warm_up": warm_up}}
+    )
     values = []
     for step in range(6):
         x = tf.Variable(drawn(step))
@@ -238,17 +250,24 @@ def test_pictures_without_a_label_never_match_each_other(kind, memory):
 
 def test_the_classifier_of_a_label_is_that_of_the_first_term_trained_to_name_it():
     arcface = {"kind": "arcface", "scale": 12.0, "margin": 0.1}
-    learner = learner_of({"kind": "sup_con", "by": "articleType", "temperature": 0.3},
-                         {**arcface, "by": "product"}, {"kind": "cross_entropy", "by": "articleType"},
-                         {**arcface, "by": "articleType"},
-                         {"kind": "sup_con", "by": "gender", "temperature": 0.3, "memory": {"size": 4, "warm_up": 0}})  # fmt: skip
+    learner = learner_of(
+        {"kind": "sup_con", "by": "articleType", "temperature": 0.3},
+        {**arcface, "by": "product"},
+        {"kind": "cross_entropy", "by": "articleType"},
+        {**arcface, "by": "articleType"},
+        {"kind": "sup_con", "by": "gender", "temperature": 0.3, "memory": {"size": 4, "warm_up": 0}},
+    )
     assert learner.classifier("product") is learner.own[1]
     assert learner.classifier("articleType") is learner.own[2]
     assert learner.classifier("gender") is None
     assert learner.classifier("view") is None
     assert [type(own) for own in learner.own] == [
-        type(None), layers.Centres, keras.Sequential, layers.Centres, layers.Memory
-    ]  # fmt: skip
+        type(None),
+        layers.Centres,
+        keras.Sequential,
+        layers.Centres,
+        layers.Memory,
+    ]
     assert learner.classifier("product")(drawn(0)).shape == (8, 4)
     assert learner.classifier("articleType")(drawn(0)).shape == (8, 3)
 
@@ -324,8 +343,12 @@ def test_a_fit_lowers_the_loss_and_learns_to_name_the_classes():
     pictures = (np.eye(4)[kinds] + 0.3 * rng.normal(size=(48, 4))).astype(np.float32)
     labels = {"articleType": kinds, "product": np.arange(48, dtype=np.int32) // 12, batches.PICTURE: np.arange(48)}
     labels = {name: numbers.astype(np.int32) for name, numbers in labels.items()}
-    terms = [EVERY[0], EVERY[1], {"kind": "sup_con", "by": "view", "temperature": 0.3},
-             {"kind": "triplet_semi_hard", "by": "articleType", "margin": 0.3, "memory": {"size": 30, "warm_up": 1}}]  # fmt: skip
+    terms = [
+        EVERY[0],
+        EVERY[1],
+        {"kind": "sup_con", "by": "view", "temperature": 0.3},
+        {"kind": "triplet_semi_hard", "by": "articleType", "margin": 0.3, "memory": {"size": 30, "warm_up": 1}},
+    ]
     optimiser = {"learning_rate": 0.03, "weight_decay": 0.001, "schedule": "cosine", "warm_up": 1.0}
     keras.utils.set_random_seed(0)
     learner = learner_of(*terms)
@@ -334,8 +357,13 @@ def test_a_fit_lowers_the_loss_and_learns_to_name_the_classes():
     shown = batches.LabelBatches(lambda rows, view: pictures[rows] + 0.05 * view, labels, rng.permutation(48), 16, 2)
     before = [weight.numpy().copy() for weight in learner.trainable_weights]
     history = learner.fit(shown, epochs=15, verbose=0, shuffle=False).history
-    assert set(history) == {"loss", "cross_entropy_articleType", "arcface_articleType", "sup_con_view",
-                            "triplet_semi_hard_articleType_memory"}  # fmt: skip
+    assert set(history) == {
+        "loss",
+        "cross_entropy_articleType",
+        "arcface_articleType",
+        "sup_con_view",
+        "triplet_semi_hard_articleType_memory",
+    }
     assert history["loss"][-1] < 0.6 * history["loss"][0]
     for name in ("cross_entropy_articleType", "arcface_articleType"):
         assert history[name][-1] < history[name][0]

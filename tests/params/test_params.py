@@ -209,14 +209,26 @@ SUP_CON = {"kind": "sup_con", "by": "articleType", "weight": 1.0, "temperature":
     ("name", "path", "value", "words"),
     [
         ("arcface", ("head",), [], "frozen: backbone leaves nothing to train without a head"),
-        ("arcface", ("augment",), {"flip": True, "crop": 0, "pad": 0, "rotation": 0, "brightness": 0, "contrast": 0,
-                                   "colour": 0}, "augment must be null"),
+        (
+            "arcface",
+            ("augment",),
+            {"flip": True, "crop": 0, "pad": 0, "rotation": 0, "brightness": 0, "contrast": 0, "colour": 0},
+            "augment must be null",
+        ),
         ("classification", ("objective",), [{**SUP_CON, "by": "view"}], "it must not be null with by: view"),
-        ("classification", ("objective",), [{"kind": "nt_xent_one_way", "weight": 1.0, "temperature": 0.1}],
-         "it must not be null with by: view"),
+        (
+            "classification",
+            ("objective",),
+            [{"kind": "nt_xent_one_way", "weight": 1.0, "temperature": 0.1}],
+            "it must not be null with by: view",
+        ),
         ("classification", ("objective",), [{**FREE, "by": "view"}], "it must not be null with by: view"),
-        ("classification", ("objective",), [{"kind": "cross_entropy", "by": "gender", "weight": 1.0}] * 2,
-         "each kind of term is allowed once by each label. Received: ['cross_entropy_gender', 'cross_entropy_gender']"),
+        (
+            "classification",
+            ("objective",),
+            [{"kind": "cross_entropy", "by": "gender", "weight": 1.0}] * 2,
+            "each kind of term is allowed once by each label. Received: ['cross_entropy_gender', 'cross_entropy_gender']",
+        ),
         ("joint", ("objective",), [], "finetunes.joint.objective: List should have at least 1 item"),
         ("joint", ("monitor",), [], "finetunes.joint.monitor: List should have at least 1 item"),
         ("joint", ("monitor",), ["gender"], "finetunes.joint.monitor.0"),
@@ -230,7 +242,7 @@ SUP_CON = {"kind": "sup_con", "by": "articleType", "weight": 1.0, "temperature":
         ("joint", ("augment", "crop"), 1.0, "finetunes.joint.augment.crop: Input should be less than 1"),
         ("joint", ("optimiser", "warm_up"), -1.0, "finetunes.joint.optimiser.warm_up"),
     ],
-)  # fmt: skip
+)
 def test_a_finetune_that_cannot_be_is_refused(refused, name, path, value, words):
     assert words in refused("finetunes", name, *path, value=value)
 
@@ -272,8 +284,15 @@ def test_a_term_that_cannot_be_is_named_with_its_place(refused, term, words):
 
 def test_an_unknown_kind_is_told_every_known_one(refused):
     text = refused("finetunes", "joint", "objective", value=[{**SUP_CON, "kind": "supcon"}])
-    for kind in ("cross_entropy", "arcface", "sup_con", "nt_xent_one_way", "triplet_batch_hard", "triplet_semi_hard",
-                 "contrastive"):  # fmt: skip
+    for kind in (
+        "cross_entropy",
+        "arcface",
+        "sup_con",
+        "nt_xent_one_way",
+        "triplet_batch_hard",
+        "triplet_semi_hard",
+        "contrastive",
+    ):
         assert f"'{kind}'" in text
 
 
@@ -296,8 +315,16 @@ def plain(values):
     return changed
 
 
-@pytest.mark.parametrize("term", [SUP_CON, {**SUP_CON, "by": "product", "memory": {"size": 8, "warm_up": 0}}, FREE, ARCFACE,
-                                  {**ARCFACE, "margin": [0.2, 0.2], "sub_centres": 3}])  # fmt: skip
+@pytest.mark.parametrize(
+    "term",
+    [
+        SUP_CON,
+        {**SUP_CON, "by": "product", "memory": {"size": 8, "warm_up": 0}},
+        FREE,
+        ARCFACE,
+        {**ARCFACE, "margin": [0.2, 0.2], "sub_centres": 3},
+    ],
+)
 def test_a_term_that_can_be_is_taken(plain, tmp_path, term):
     made = load(tmp_path, plain, "finetunes", "joint", "objective", value=[term]).finetunes["joint"]
     assert made.objective[0].kind == term["kind"]
