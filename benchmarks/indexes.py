@@ -1,6 +1,7 @@
 """Exact search by matrix product, side by side with scikit-learn's ball tree and faiss's flat index.
 
-    python -m benchmarks.indexes [--gallery 44441] [--batch 256] [--neighbours 10] [--features outputs/…/features/….sqlite]
+    python -m benchmarks.indexes [--gallery 44441] [--batch 256] [--neighbours 10]
+        [--features outputs/…/features/….sqlite]
 
 Without `--features` vectors are drawn around as many centres as there are article types. Each round asks every index
 the same batch, one after the other; the ratios are of the rounds' times.

@@ -3,7 +3,8 @@
     python -m benchmarks.ranking [--gallery 44441] [--queries 4096] [--reference 200]
 
 Features are drawn at random in the shape of the real data: as many pictures, dimensions and article types, of sizes
-that fall off like theirs. `--queries 44441` takes every picture as a query; speeds are per query, so the ratio is the same.
+that fall off like theirs. `--queries 44441` takes every picture as a query; speeds are per query, so the ratio is the
+same.
 """
 
 import argparse
@@ -39,7 +40,8 @@ def main() -> None:
         np.testing.assert_allclose(mine[: given.reference], theirs, atol=1e-6)
         ratios.append((their_time / given.reference) / (took / given.queries))
         print(
-            f"round {number + 1}: ours {given.queries / took:.0f} queries/s, scikit-learn {given.reference / their_time:.0f}/s"
+            f"round {number + 1}: ours {given.queries / took:.0f} queries/s, "
+            f"scikit-learn {given.reference / their_time:.0f}/s"
         )
     print(f"ours / scikit-learn: {statistics.median(ratios):.1f}x")
     print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")

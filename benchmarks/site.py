@@ -2,8 +2,9 @@
 
     python -m benchmarks.site [--encoder efficientnet_lite0_pad] [--seconds 20] [--clients 1 4 16]
 
-A server of its own runs in another process over the last run's features; the clients send the catalogue's own pictures. `bare` is
-decoding, the network and the search called directly, one after the other: what an answer cannot be faster than.
+A server of its own runs in another process over the last run's features; the clients send the catalogue's own pictures.
+`bare` is decoding, the network and the search called directly, one after the other: what an answer cannot be faster
+than.
 """
 
 import argparse

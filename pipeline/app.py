@@ -1,4 +1,5 @@
-"""The site from the command line or from a notebook's cell: `python -m pipeline.app`, and `match` for a folder of photos."""
+"""The site from the command line or from a notebook's cell: `python -m pipeline.app`, and `match` for a folder of
+photos."""
 
 import argparse
 import csv

@@ -1,4 +1,4 @@
-"""The one way to write: a file or a folder under its name is always whole, because it is made under another and renamed."""
+"""The one way to write: a file or a folder under its name is always whole, as it is made under another and renamed."""
 
 import json
 import shutil

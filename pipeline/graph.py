@@ -17,7 +17,8 @@ from pipeline import paths
 from pipeline.stages import DATA, ITEM, KEY, STAGES, Stage, chapters
 
 # Code that carries results from one place to another and changes none: an edit here reruns no stage. Parameters are
-# followed key by key, by their values; of `params` only the tables of facts are code: `params.backbones`, `params.columns`.
+# followed key by key, by their values; of `params` only the tables of facts are code: `params.backbones`,
+# `params.columns`.
 PLUMBING = {
     "pipeline",
     "pipeline.files",
@@ -68,7 +69,7 @@ def code_of(stage: Stage) -> list[str]:
 
 
 def closure(modules: Iterable[str]) -> set[str]:
-    """Some modules with all that they import, as far as these are the project's; through `PLUMBING` nothing is followed."""
+    """Some modules with all of the project's that they import; through `PLUMBING` nothing is followed."""
     reached, waiting = set(), list(modules)
     while waiting:
         module = waiting.pop()

@@ -75,7 +75,7 @@ def execute(source: Path, target: Path, parameters: dict) -> None:
 
 
 def normalise(notebook: nbformat.NotebookNode, parameters: dict) -> nbformat.NotebookNode:
-    """The executed notebook without what differs between two equal runs: times, versions, random ids, this machine's paths."""
+    """The executed notebook without what two equal runs differ in: times, versions, random ids, the machine's paths."""
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},

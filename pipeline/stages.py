@@ -24,11 +24,11 @@ Given = Callable[[Study, str | None], dict[str, Any]]
 class Stage:
     """One stage.
 
-    `section`: of `params.yaml`, its own; with `each`, the stage runs once for every item of it. `notebook`: the chapter that
-    is executed, or `work`: `module:function`, called with the study (and the item). `given`: what the notebook is given
-    besides the data's name, the item's name and the section's values. `params`: further keys that it follows from.
-    `reads`, `writes`, `metrics`, `plots`: files as (function of `paths`, its arguments after the data's name, and DVC's
-    options where there are any). `also`: paths that it follows from and that `paths` does not make.
+    `section`: of `params.yaml`, its own; with `each`, the stage runs once for every item of it. `notebook`: the chapter
+    that is executed, or `work`: `module:function`, called with the study (and the item). `given`: what the notebook is
+    given besides the data's name, the item's name and the section's values. `params`: further keys that it follows
+    from. `reads`, `writes`, `metrics`, `plots`: files as (function of `paths`, its arguments after the data's name, and
+    DVC's options where there are any). `also`: paths that it follows from and that `paths` does not make.
     """
 
     name: str

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import pretrained
 
 ENCODER = params.Encoder(
     backbone="mobilenet_v2",
@@ -70,6 +69,7 @@ def run(work, root: Path) -> None:
 
 
 def make_weights() -> None:
+    from pipeline.encoders import pretrained
 
     pretrained.make(params.Weights(source="random", backbone="mobilenet_v2", seed=0), paths.weights("sample", "tiny"))
 

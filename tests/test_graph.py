@@ -15,8 +15,8 @@ import pytest
 from clones import ROOT, call, git, ran, stage
 from ruamel.yaml import YAML
 
-from pipeline import params
-from pipeline.evaluation import claims
+from pipeline import params, stages
+from pipeline.claims import registry, summary
 from pipeline.report import publish
 
 
@@ -34,14 +34,14 @@ def place(tmp_path_factory):
 
 def test_the_committed_lock_is_of_this_graph_and_these_parameters():
     committed = YAML(typ="safe").load((ROOT / "dvc.lock").read_text())
+    assert set(committed["stages"]) == set(every_run())
+
+
+def every_run():
+    """Each stage of the study, once per item, as DVC calls it."""
     study = params.load()
-    expected = {"notebooks", "ingest", "eda", "evaluation", "report"}
-    expected |= {f"weights@{name}" for name in study.weights} | {f"finetuning@{name}" for name in study.finetunes}
-    expected |= {f"feature_extraction@{name}" for name in study.encoders}
-    expected |= {f"knn_retrieval@{name}" for name in study.retrievals}
-    expected |= {f"concatenation@{name}" for name in study.concatenations}
-    expected |= {f"embedding_space@{name}" for name in study.embedding_space.encoders}
-    assert set(committed["stages"]) == expected
+    for row in stages.STAGES:
+        yield from [f"{row.name}@{item}" for item in stages.items_of(study, row)] if row.each else [row.name]
 
 
 def test_the_report_links_every_page_and_each_page_stands_alone(place):
@@ -93,7 +93,7 @@ def test_every_cell_that_a_claim_names_shows_a_figure(place):
         if "image/png" in output.get("data", {})
     }
     page = (place / "outputs/sample/report/05_evaluation.html").read_text(encoding="utf-8")
-    for name, claim in claims.load().items():
+    for name, claim in registry.load().items():
         chapter, _, cell = (claim.see or "").partition("#")
         if chapter == "05_evaluation":
             assert cell in shows, name
@@ -109,12 +109,12 @@ def test_the_site_shows_what_chapter_4_found(place, tmp_path):
 
 def test_verdicts_on_drawn_pictures_rest_on_no_measurement(place):
     table = pd.read_csv(place / "outputs/sample/evaluation/verdicts.csv")
-    assert set(table["verdict"]) == {claims.INCONSISTENT, claims.NOT_TESTABLE, claims.NOT_RUN}
-    assert len(table) == len(claims.load())
+    assert set(table["verdict"]) == {summary.INCONSISTENT, summary.NOT_TESTABLE, summary.NOT_RUN}
+    assert len(table) == len(registry.load())
     shown = json.loads(call(place, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
-    assert shown["outputs/sample/evaluation/verdicts.json"]["data"]["claim"].keys() == claims.load().keys()
+    assert shown["outputs/sample/evaluation/verdicts.json"]["data"]["claim"].keys() == registry.load().keys()
     index = (place / "outputs/sample/report/index.html").read_text(encoding="utf-8")
-    assert all(f'id="{name}"' in index for name in claims.load())
+    assert all(f'id="{name}"' in index for name in registry.load())
 
 
 def test_a_claim_is_added_with_one_entry_and_reruns_the_evaluation_only(place):
@@ -127,7 +127,7 @@ def test_a_claim_is_added_with_one_entry_and_reruns_the_evaluation_only(place):
     path.write_text(before + entry, encoding="utf-8")
     assert ran(stage(place, "repro").stdout) == ["evaluation", "report"]
     table = pd.read_csv(place / "outputs/sample/evaluation/verdicts.csv").set_index("claim")
-    assert table.loc["000-new", "verdict"] == claims.NOT_RUN
+    assert table.loc["000-new", "verdict"] == summary.NOT_RUN
     path.write_text(before.replace("kind: bound", "kind: bond", 1), encoding="utf-8")
     result = stage(place, "repro", check=False)
     assert result.returncode != 0
@@ -146,9 +146,7 @@ def test_running_again_does_nothing(place):
 
 def test_running_everything_again_gives_the_same_bytes(place):
     result = stage(place, "repro", "-f")
-    study = params.load()
-    kinds = [study.weights, study.finetunes, study.encoders, study.concatenations, study.retrievals]
-    assert len(ran(result.stdout)) == 5 + sum(map(len, [*kinds, study.embedding_space.encoders]))
+    assert sorted(ran(result.stdout)) == sorted(every_run())
     assert git(place, "diff") == ""
     assert git(place, "status", "--porcelain") == ""
 
@@ -180,7 +178,10 @@ def test_a_notebook_run_by_hand_leaves_the_study_as_it_is(place):
         "neighbours",
         "5",
     )
-    call(place, *command, "notebooks/05_evaluation.ipynb", "build/05.ipynb")
+    study_tables = {path: path.stat().st_mtime_ns for path in (place / "outputs/sample/evaluation").glob("*.*")}
+    call(place, *command, "notebooks/05_evaluation.ipynb", "build/05.ipynb", "-p", "resamples", "300")
+    assert {path: path.stat().st_mtime_ns for path in (place / "outputs/sample/evaluation").glob("*.*")} == study_tables
+    assert (place / "outputs/sample/evaluation/trial/metrics.csv").exists()
     assert (place / "outputs/sample/features/trial.sqlite").exists()
     assert (place / "outputs/sample/scores/trial.parquet").exists()
     assert pd.read_parquet(place / "outputs/sample/neighbours/trial.parquet")["rank"].max() == 5
@@ -243,6 +244,8 @@ def test_publishing_copies_numbers_and_no_pictures(place):
         "metrics.json",
         "verdicts.csv",
         "differences.csv",
+        "claims.yaml",
+        "version.json",
     }
     assert expected <= published
     assert all(Path(name).suffix in (".yaml", ".lock", ".json", ".csv") for name in published)

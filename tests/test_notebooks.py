@@ -8,11 +8,11 @@ import papermill
 import pytest
 from clones import compose
 
-from pipeline import notebooks, params, paths, run, systems_params
+from pipeline import notebooks, params, paths, stages
 
 SOURCES = sorted((paths.ROOT / "notebooks").glob("*.ipynb"))
 SITE = "06_site"  # a chapter without a stage: a site is used, not reproduced
-STAGES = {name: stage for stage, name in run.NOTEBOOKS.items()}
+CHAPTERS = {stage.notebook: stage for stage in stages.chapters()}
 NOISE = r"0x[0-9a-f]{8,}|\d+ms/step|/home/|/tmp/|C:\\\\|\d+it/s|WARNING|Warning"
 
 
@@ -21,7 +21,7 @@ def cells(path, kind):
 
 
 def test_every_chapter_has_its_stage():
-    assert [path.stem for path in SOURCES] == sorted([*STAGES, SITE])
+    assert [path.stem for path in SOURCES] == sorted([*CHAPTERS, SITE])
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
@@ -62,15 +62,10 @@ class TestContract:
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.stem != SITE], ids=lambda path: path.stem)
 def test_its_parameters_are_literals_that_its_section_accepts(path, tmp_path):
     given = papermill.inspect_notebook(str(path))
-    stage = STAGES[path.stem]
+    stage = CHAPTERS[path.stem]
     study = params.load(compose(tmp_path / "params.yaml", "suite=offline"))
-    item = {
-        "feature_extraction": study.encoders,
-        "finetuning": study.finetunes,
-        "knn_retrieval": study.retrievals,
-        **{system: getattr(study, section) for system, section in systems_params.SYSTEMS.items()},
-    }.get(stage)
-    assert set(given) == set(run.parameters(study, stage, next(iter(item)) if item else None))
+    item = stages.items_of(study, stage)[0] if stage.each else None
+    assert set(given) == set(stages.parameters(study, stage, item))
 
 
 def test_an_unknown_parameter_is_refused_before_the_kernel_starts(tmp_path):

@@ -3,10 +3,14 @@
 import json
 
 import pandas as pd
+import pydantic
 import pytest
 
 from pipeline import params, paths
-from pipeline.evaluation import claims, headline, study, tables
+from pipeline.claims import registry, summary
+from pipeline.claims.claim import Difference, Document, Order, Untestable
+from pipeline.claims.verdicts import verdicts as judge_claims
+from pipeline.evaluation import headline, study, tables
 from pipeline.params.sections import read_yaml
 from pipeline.report import publish
 
@@ -99,30 +103,39 @@ class TestVerdicts:
         return dict(zip(study.keys(table), table["value"], strict=True)) | others
 
     def test_every_claim_has_one(self, verdicts):
-        assert list(verdicts["claim"]) == list(claims.load())
-        assert set(verdicts["verdict"]) <= set(claims.VERDICTS)
+        assert list(verdicts["claim"]) == list(publish.published_claims(PLACE))
+        assert set(verdicts["verdict"]) <= set(summary.VERDICTS)
+
+    def test_a_claim_of_today_that_it_did_not_know_is_not_run(self, verdicts):
+        table = summary.with_unpublished(verdicts, registry.load()).set_index("claim")
+        assert list(table.index) == list(registry.load())
+        new = table.index.difference(verdicts["claim"])
+        assert (table.loc[new, "verdict"] == summary.NOT_RUN).all()
+        old = table.index.intersection(verdicts["claim"])
+        assert (table.loc[old, "verdict"] == verdicts.set_index("claim").loc[old, "verdict"]).all()
 
     def test_each_that_rests_on_a_measurement_names_its_key_its_figure_and_its_cell(self, verdicts, values):
-        measured = verdicts[verdicts["verdict"].isin(claims.VERDICTS[:3])]
+        measured = verdicts[verdicts["verdict"].isin(summary.VERDICTS[:3])]
         assert len(measured) > 50
-        registry = claims.load()
+        claims = publish.published_claims(PLACE)
         for row in measured.itertuples():
-            judge = registry[row.claim].judge
+            judge = claims[row.claim].judge
             wanted = getattr(judge, "keys", None) or [getattr(judge, "key", None)]
-            if isinstance(judge, claims.Difference):
+            if isinstance(judge, Difference):
                 wanted = [f"{name}/{judge.at}" for pair in judge.pairs for name in pair]
             assert any(key in values for key in wanted), row.claim
             assert row.keys
             assert row.see, row.claim
 
     def test_verdicts_without_an_interval_follow_from_the_published_numbers(self, verdicts, values):
-        again = claims.verdicts(claims.load(), values, {}, comparable=True).set_index("claim")["verdict"]
+        claims = publish.published_claims(PLACE)
+        again = judge_claims(claims, values, {}, comparable=True).set_index("claim")["verdict"]
         for row in verdicts.itertuples():
-            if isinstance(claims.load()[row.claim].judge, claims.Order | claims.Document | claims.Untestable):
+            if isinstance(claims[row.claim].judge, Order | Document | Untestable):
                 assert again[row.claim] == row.verdict, row.claim
 
     def test_no_claim_about_resnet50_is_judged_by_another_network(self, verdicts):
-        for row in verdicts[verdicts["verdict"].isin(claims.VERDICTS[:3])].itertuples():
+        for row in verdicts[verdicts["verdict"].isin(summary.VERDICTS[:3])].itertuples():
             assert "resnet50" not in row.keys
 
 
@@ -138,11 +151,11 @@ def test_no_file_is_too_large_to_be_read_where_git_keeps_it():
 
 
 def test_it_is_complete(table):
-    study_parameters = params.load(PLACE / "params.yaml")  # and they are valid today
-    assert set(table["retrieval"]) == set(study_parameters.retrievals)
+    parameters = publish.published_parameters(PLACE)
+    assert set(table["retrieval"]) == set(parameters["retrievals"])
     assert (PLACE / "dvc.lock").exists()
-    for name, spec in study_parameters.finetunes.items():
-        assert json.loads((PLACE / f"finetuning/{name}/metrics.json").read_text())["epochs"] <= spec.epochs
+    for name, spec in parameters["finetunes"].items():
+        assert json.loads((PLACE / f"finetuning/{name}/metrics.json").read_text())["epochs"] <= spec["epochs"]
 
 
 AIMS = {
@@ -167,3 +180,25 @@ def test_the_readme_shows_the_published_numbers(table):
     readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
     shown = readme.split("<!-- results -->")[1].split("<!-- /results -->")[0].strip()
     assert shown == headline.markdown(table)
+
+
+def test_a_parameter_that_has_come_since_is_no_hindrance(tmp_path, monkeypatch):
+    values = publish.published_parameters(PLACE)
+    for name in ("params.yaml", publish.VERSION):
+        (tmp_path / name).write_bytes((PLACE / name).read_bytes())
+    monkeypatch.setattr(params, "version", lambda: "of another day")
+    assert publish.published_parameters(tmp_path) == values
+    without = (tmp_path / "params.yaml").read_text().replace("pca_queries:", "earlier_queries:")
+    (tmp_path / "params.yaml").write_text(without)
+    assert publish.published_parameters(tmp_path)["embedding_space"]["earlier_queries"] == 1000
+    monkeypatch.undo()
+    if json.loads((PLACE / publish.VERSION).read_text())["parameters"] == params.version():
+        with pytest.raises(params.ParamsError, match="earlier_queries"):
+            publish.published_parameters(tmp_path)
+
+
+def test_the_version_changes_with_what_a_parameter_may_be(monkeypatch):
+    before = params.version()
+    other = pydantic.create_model("Study", __base__=params.Study, added=(int, ...))
+    monkeypatch.setattr("pipeline.params.study.Study", other)
+    assert params.version() != before

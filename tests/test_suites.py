@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from clones import call, git, stage
 
-from pipeline import params, systems_params
-from pipeline.evaluation import claims
+from pipeline import params, stages
+from pipeline.claims import registry
 
 SYSTEMS = {"s000": "index_study", "s002": "hybrid", "s003": "user_photos", "s004": "recommendation"}
 
@@ -32,7 +32,7 @@ def suite(request, place):
 def test_a_suite_runs_to_its_report_and_its_chapter_is_linked(suite):
     place, name, stage_name = suite
     study = params.load(place / "params.yaml")
-    assert list(getattr(study, systems_params.SYSTEMS[stage_name])) == [name]
+    assert list(stages.items_of(study, stages.find(stage_name))) == [name]
     index = (place / "outputs/sample/report/index.html").read_text(encoding="utf-8")
     assert f'href="04_{stage_name}/{name}.html"' in index
     notebook = nbformat.read(place / f"outputs/sample/notebooks/04_{stage_name}/{name}.ipynb", as_version=4)
@@ -43,7 +43,9 @@ def test_a_suite_runs_to_its_report_and_its_chapter_is_linked(suite):
 
 def test_the_cells_that_claims_name_show_a_figure_and_the_report_links_them(suite):
     place, name, stage_name = suite
-    named = {claim.see for claim in claims.load().values() if (claim.see or "").startswith(f"04_{stage_name}/{name}#")}
+    named = {
+        claim.see for claim in registry.load().values() if (claim.see or "").startswith(f"04_{stage_name}/{name}#")
+    }
     notebook = nbformat.read(place / f"outputs/sample/notebooks/04_{stage_name}/{name}.ipynb", as_version=4)
     outputs = {cell.id: cell.get("outputs", []) for cell in notebook.cells}
     index = (place / "outputs/sample/report/index.html").read_text(encoding="utf-8")

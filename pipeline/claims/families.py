@@ -1,4 +1,4 @@
-"""Every family of measurements: its keys, and how chapter 5 measures it. A family's table and its values come together."""
+"""Every family of measurements: its keys, and how chapter 5 measures it. A family's table and values come together."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,8 @@ def measure(data: str, frame: pd.DataFrame, run: params.Evaluation, wanted: list
     """Every family of a study by its name, in the order of `KEYS`.
 
     Args:
-        run: with `retrievals`, `spaces` (encoders whose embedding space was measured) and `chapters` (a system's items).
+        run: with `retrievals`, `spaces` (encoders whose embedding space was measured) and `chapters` (a system's
+            items).
         wanted: keys that claims ask for.
     """
     names = list(run.retrievals)

@@ -24,18 +24,29 @@ class Registry(Section):
 
 
 def load(path: Path = paths.CLAIMS) -> dict[str, Claim]:
-    """The claims by name.
+    """The claims by name, each of them one that some measurement can answer.
+
+    Raises:
+        ParamsError: with one line per fault; a key that no family of measurements has, with the nearest one.
+    """
+    claims = read(path)
+    patterns, names = families.patterns(), known_names()
+    for name, claim in claims.items():
+        for key in asked_keys(claim):
+            if fault := keys.fault(key, patterns, names):
+                raise ParamsError(f"{Path(path).name}: {name} asks for {key!r}, which no measurement has: {fault}")
+    return claims
+
+
+def read(path: Path) -> dict[str, Claim]:
+    """The claims by name, whatever they ask for: those of another day may ask for what is measured no more.
 
     Raises:
         ParamsError: with one line per fault.
     """
     claims = check(Registry, read_yaml(path), Path(path).name).claims
-    patterns, names = families.patterns(), known_names()
     for name, claim in claims.items():
         _complete(Path(path).name, name, claim)
-        for key in asked_keys(claim):
-            if fault := keys.fault(key, patterns, names):
-                raise ParamsError(f"{Path(path).name}: {name} asks for {key!r}, which no measurement has: {fault}")
     return claims
 
 
@@ -46,7 +57,9 @@ def asked_keys(claim: Claim) -> list[str]:
         return [judge.key]
     if isinstance(judge, Difference):
         return [keys.key(name, judge.at) for pair in judge.pairs for name in pair]
-    return list(judge.keys) if isinstance(judge, Order) else []
+    if not isinstance(judge, Order):
+        return []
+    return [*judge.keys, *([keys.key(judge.complete, "another")] if judge.complete else [])]
 
 
 def _complete(where: str, name: str, claim: Claim) -> None:

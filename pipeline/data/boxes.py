@@ -1,7 +1,8 @@
 """Boxes around the product in a user's photo: read from `queries.csv`, checked, clipped, cropped.
 
 The form is document 003's (AIcrowd's Visual Product Recognition, 2023): `user_img_id`, `img_path`, `bbox_x`, `bbox_y`,
-`bbox_w`, `bbox_h` in pixels, x and y being the upper left corner. A box that cannot be used is reported by its photo's id.
+`bbox_w`, `bbox_h` in pixels, x and y being the upper left corner. A box that cannot be used is reported by its photo's
+id.
 """
 
 import csv
@@ -39,8 +40,8 @@ class Box(NamedTuple):
 def read_queries(text: str) -> tuple[list[dict], list[str]]:
     """The rows of a `queries.csv` that can be used, and what was wrong with the others, by id.
 
-    Each row has the columns of the file and `box`: four numbers as they stand there, or None where all four are blank (the
-    whole photo asks).
+    Each row has the columns of the file and `box`: four numbers as they stand there, or None where all four are blank
+    (the whole photo asks).
 
     Raises:
         BoxError: no table, or columns missing.
@@ -102,8 +103,8 @@ def clip(numbers: tuple[float, float, float, float], size: tuple[int, int]) -> t
     """The whole pixels of an image that a box touches, and what had to be changed for it ('' for nothing).
 
     Args:
-        numbers: x, y, width, height; fractions are taken to the pixels they touch, a negative width or height means that
-            another corner was given.
+        numbers: x, y, width, height; fractions are taken to the pixels they touch, a negative width or height means
+            that another corner was given.
         size: the image's width and height.
 
     Raises:

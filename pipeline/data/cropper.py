@@ -15,8 +15,8 @@ SIDE = 160  # a larger photo is looked at in this size
 def find(photo: Image.Image) -> Box | None:
     """The box around what differs from the photo's border; None where nothing does, or everything.
 
-    Source: Rother, Kolmogorov and Blake (2004), "GrabCut"; begun with all but a narrow border as a guess of the product.
-    Of several pieces the largest is taken, with all that are at least a quarter of it.
+    Source: Rother, Kolmogorov and Blake (2004), "GrabCut"; begun with all but a narrow border as a guess of the
+    product. Of several pieces the largest is taken, with all that are at least a quarter of it.
     """
     factor = min(1.0, SIDE / max(photo.size))
     small = photo.resize([max(8, round(side * factor)) for side in photo.size], Image.Resampling.BILINEAR)

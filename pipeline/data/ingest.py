@@ -94,45 +94,41 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
     text, encoding = _decoded(data)
     lines = _rows(text)
     header = [name.strip() for name in next(lines)[1]]
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
+    if missing := [name for name in COLUMNS if name not in header]:
         raise CatalogError(
             f"styles.csv lacks the column{'s' * (len(missing) > 1)} {missing}. Expected: {COLUMNS}. Received: {header}"
         )
-    rows, repaired, bad, seen = [], [], [], set()
+    rows, repaired, bad = {}, [], []
     for number, fields in lines:
-        if not fields:
-            continue
         if len(fields) > len(header) and header[-1] == PRODUCT:
             fields[len(header) - 1 :] = [",".join(fields[len(header) - 1 :])]
             repaired.append(fields[header.index(ID)].strip())
-        fields = [field.strip() for field in fields]
-        if len(fields) != len(header):
-            bad.append(f"line {number}: {len(fields)} fields, expected {len(header)}")
-            continue
-        row = dict(zip(header, fields, strict=True))
-        if not ID_PATTERN.fullmatch(row[ID]):
-            bad.append(f"line {number}: id {row[ID][:64]!r} is not letters, digits, '-' and '_'")
-        elif row[ID] in seen:
-            bad.append(f"line {number}: id {row[ID]} again; the first row is kept")
-        elif row[YEAR] and not re.fullmatch(r"\d{4}(\.0)?", row[YEAR]):
-            bad.append(f"line {number}: year {row[YEAR][:64]!r} is not a year")
-        else:
-            seen.add(row[ID])
-            rows.append([row[name] or None for name in COLUMNS])
+        row = dict(zip(header, (field.strip() for field in fields), strict=False))
+        if fields and (fault := _fault(row, fields, header, rows)):
+            bad.append(f"line {number}: {fault}")
+        elif fields:
+            rows[row[ID]] = [row[name] or None for name in COLUMNS]
     if not rows:
         raise CatalogError(
             "styles.csv has a header and no usable row" + (f"; the first fault: {bad[0]}" if bad else "")
         )
-    frame = pd.DataFrame(rows, columns=COLUMNS, dtype="str")
+    frame = pd.DataFrame(list(rows.values()), columns=COLUMNS, dtype="str")
     frame[YEAR] = frame[YEAR].str[:4].astype("Int64")
-    return frame, {
-        "encoding": encoding,
-        "columns": len(header),
-        "rows": len(rows) + len(bad),
-        "rows_repaired": repaired,
-        "rows_left_out": bad,
-    }
+    counts = {"encoding": encoding, "columns": len(header), "rows": len(rows) + len(bad)}
+    return frame, {**counts, "rows_repaired": repaired, "rows_left_out": bad}
+
+
+def _fault(row: dict[str, str], fields: list[str], header: list[str], known: dict) -> str:
+    """Why a row of the table cannot be used; '' where it can."""
+    if len(fields) != len(header):
+        return f"{len(fields)} fields, expected {len(header)}"
+    if not ID_PATTERN.fullmatch(row[ID]):
+        return f"id {row[ID][:64]!r} is not letters, digits, '-' and '_'"
+    if row[ID] in known:
+        return f"id {row[ID]} again; the first row is kept"
+    if row[YEAR] and not re.fullmatch(r"\d{4}(\.0)?", row[YEAR]):
+        return f"year {row[YEAR][:64]!r} is not a year"
+    return ""
 
 
 def label_counts(rows: pd.DataFrame) -> pd.DataFrame:

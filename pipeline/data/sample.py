@@ -288,7 +288,6 @@ def _cloth(style: dict, size: tuple[int, int]) -> Image.Image:
 def _details(pen: ImageDraw.ImageDraw, style: dict, size: tuple[int, int]) -> None:
     """What makes the type recognisable: buttons, dial, lenses, sole, seams."""
     width, height = size
-    article, look = style["article"], style["look"]
     base = COLOURS[style["colour"]]
     dark = tuple(int(value * 0.45) for value in base)
     bright = tuple(int(value + (255 - value) * 0.7) for value in base)
@@ -296,6 +295,12 @@ def _details(pen: ImageDraw.ImageDraw, style: dict, size: tuple[int, int]) -> No
     def at(*values):  # unit coordinates, x and y in turn, to pixels
         return [value * (width if i % 2 == 0 else height) for i, value in enumerate(values)]
 
+    for draw in (_seams, _parts):
+        draw(pen, at, style["article"], style["look"], dark, bright)
+
+
+def _seams(pen, at, article: str, look, dark, bright) -> None:
+    """Of clothes: necks, buttons, collars, waists, pockets."""
     if article in ("Tshirts", "Dresses"):
         pen.arc(at(0.39, 0.05, 0.61, 0.22), 20, 160, fill=dark, width=2 * SCALE)
     if article in ("Shirts", "Kurtas"):
@@ -311,6 +316,10 @@ def _details(pen: ImageDraw.ImageDraw, style: dict, size: tuple[int, int]) -> No
         pen.line(at(0.5, waist, 0.5, waist + 0.30), fill=dark, width=SCALE)
         pen.arc(at(0.24, waist, 0.42, waist + 0.14), 20, 100, fill=bright, width=SCALE // 2)
         pen.arc(at(0.58, waist, 0.76, waist + 0.14), 80, 160, fill=bright, width=SCALE // 2)
+
+
+def _parts(pen, at, article: str, look, dark, bright) -> None:
+    """Of everything else: dials, straps, lenses, brims, soles, lids."""
     if article == "Watches":
         dial = (238, 238, 240) if look[2] > 0.5 else (34, 36, 44)
         pen.ellipse(at(0.27, 0.35, 0.73, 0.65), fill=(168, 168, 174))

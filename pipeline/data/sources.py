@@ -11,9 +11,10 @@ import stat
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from pipeline import params, paths
 from pipeline.data import sample
@@ -24,17 +25,30 @@ MAX_MEMBER_BYTES = 64 * 2**20  # one picture; Kaggle's largest has a few MB
 MAX_STYLES_BYTES = 512 * 2**20
 MAX_RATIO = 200  # unpacked to packed bytes, for members above 1 MB; a zip bomb has over 1,000
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-TABLES = ["styles.csv", "gallery.csv", "train.csv"]  # label tables that are known; of several at one depth the first
 QUERIES = "queries.csv"
 EXPECTED = "Expected styles.csv and images/<id>.jpg, gallery.csv (seller_img_id, img_path), or Products-10k's train.csv"
-GALLERIES = {  # the columns of an image's id, its place, its product and its kind
-    "gallery.csv": ("seller_img_id", "img_path", "product_id", "product_id"),  # it has no kinds
-    "train.csv": ("name", "name", "class", "group"),
-}
 
 
 class SourceError(ValueError):
     """A source that cannot be used; the message says what is wrong and what is expected."""
+
+
+class Gallery(NamedTuple):
+    """A label table of another form than Kaggle's: the columns of an image's id, place, product and kind."""
+
+    identity: str
+    place: str
+    product: str
+    kind: str
+    folder: str = ""  # that the places lie in
+
+
+# to add a layout, add a row: document 003's form, which has no kinds, and Products-10k's
+GALLERIES = {
+    "gallery.csv": Gallery("seller_img_id", "img_path", "product_id", "product_id"),
+    "train.csv": Gallery("name", "name", "class", "group", "train/"),
+}
+TABLES = ["styles.csv", *GALLERIES]  # label tables that are known; of several at one depth the first
 
 
 @dataclass(frozen=True)
@@ -90,52 +104,94 @@ def _download(handle: str | None) -> Path:
 
 def _folder(place: Path) -> Source:
     """A folder with a label table and images; links that lead out of it are refused."""
-    tables = sorted(
-        (path for name in TABLES for path in place.rglob(name)),
-        key=lambda path: (len(path.parts), TABLES.index(path.name), path),
-    )
-    if not tables:
-        raise SourceError(f"{place.name}/ has no styles.csv. {EXPECTED}")
-    root = tables[0].parent
-
-    def whole(path: Path, limit: int = MAX_STYLES_BYTES) -> bytes:
-        if not path.resolve().is_relative_to(place):
-            raise SourceError(f"{path.name} is a link that leads out of the folder; copy the table instead")
-        if path.stat().st_size > limit:
-            raise SourceError(f"{path.name} is larger than {limit // 2**20} MB")
-        return path.read_bytes()
+    tables = {path.relative_to(place).as_posix(): path for name in TABLES for path in place.rglob(name)}
+    table = tables[_first_table(tables, f"{place.name}/")]
+    root = table.parent
 
     def file(name: str) -> bytes:
         try:
-            return whole(root / _inside(name), MAX_MEMBER_BYTES)
+            return _whole(root / _inside(name), place, MAX_MEMBER_BYTES)
         except OSError as error:
             raise SourceError(f"{name} cannot be opened ({error.strerror})") from None
 
-    queries = whole(root / QUERIES) if (root / QUERIES).exists() else None
-    if tables[0].name != "styles.csv":
-        return _gallery(place.name, tables[0].name, whole(tables[0]), file, queries)
-    styles = whole(tables[0])
-    images = {}
-    for path in sorted((root / "images").iterdir()) if (root / "images").is_dir() else []:
+    queries = _whole(root / QUERIES, place) if (root / QUERIES).exists() else None
+    if table.name != "styles.csv":
+        return _gallery(place.name, table.name, _whole(table, place), file, queries)
+    images = _folder_images(root / "images", place)
+
+    def read(image_id: str) -> bytes:
+        try:
+            with Path(images[image_id]).open("rb") as opened:
+                return _bounded(opened.read(MAX_MEMBER_BYTES + 1), image_id)
+        except OSError as error:
+            raise SourceError(f"{image_id} cannot be opened ({error.strerror})") from None
+
+    return Source(place.name, _whole(table, place), images, read, queries, file)
+
+
+def _first_table(names: Iterable[str], origin: str) -> str:
+    """The label table of a source: the one that lies highest, and of several there the first of `TABLES`."""
+    tables = [name for name in names if PurePosixPath(name).name in TABLES]
+    if not tables:
+        raise SourceError(f"{origin} has no styles.csv. {EXPECTED}")
+    return min(tables, key=lambda name: (name.count("/"), TABLES.index(PurePosixPath(name).name), name))
+
+
+def _whole(path: Path, place: Path, limit: int = MAX_STYLES_BYTES) -> bytes:
+    """A file of a folder, unless it is a link that leads out of `place`, or too large."""
+    if not path.resolve().is_relative_to(place):
+        raise SourceError(f"{path.name} is a link that leads out of the folder; copy the table instead")
+    if path.stat().st_size > limit:
+        raise SourceError(f"{path.name} is larger than {limit // 2**20} MB")
+    return path.read_bytes()
+
+
+def _folder_images(folder: Path, place: Path) -> dict[str, str]:
+    """Where each image of a folder is, by its id."""
+    images: dict[str, str] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.suffix.lower() in SUFFIXES:
             if not path.resolve().is_relative_to(place):
                 raise SourceError(
                     f"images/{path.name} is a link that leads out of the folder; copy the picture instead"
                 )
             images.setdefault(path.stem, str(path))
-
-    def read(image_id: str) -> bytes:
-        try:
-            with Path(images[image_id]).open("rb") as file:
-                return _bounded(file.read(MAX_MEMBER_BYTES + 1), image_id)
-        except OSError as error:
-            raise SourceError(f"{image_id} cannot be opened ({error.strerror})") from None
-
-    return Source(place.name, styles, images, read, queries, file)
+    return images
 
 
 def _zip(place: Path | io.BytesIO, origin: str) -> Source:
     """A zip in Kaggle's layout, checked before anything is read; Kaggle's second copy of everything is left alone."""
+    archive = _opened(place, origin)
+    by_name = {member.filename: member for member in archive.infolist()}
+    table = _first_table(by_name, origin)
+    root = PurePosixPath(table).parent
+
+    def file(name: str) -> bytes:
+        try:
+            return _read_member(archive, by_name[str(root / _inside(name))], name)
+        except KeyError:
+            raise SourceError(f"{name} is not in the zip") from None
+
+    def whole(name: str) -> bytes:
+        return _read_member(archive, by_name[name], PurePosixPath(name).name, MAX_STYLES_BYTES)
+
+    queries = whole(str(root / QUERIES)) if str(root / QUERIES) in by_name else None
+    if PurePosixPath(table).name != "styles.csv":
+        return _gallery(origin, PurePosixPath(table).name, whole(table), file, queries)
+    images: dict[str, str] = {}
+    for name in sorted(by_name):
+        path = PurePosixPath(name)
+        if path.parent == root / "images" and path.suffix.lower() in SUFFIXES:
+            images.setdefault(path.stem, name)
+
+    def read(image_id: str) -> bytes:
+        return _read_member(archive, by_name[images[image_id]], image_id)
+
+    return Source(origin, whole(table), images, read, queries, file)
+
+
+def _opened(place: Path | io.BytesIO, origin: str) -> zipfile.ZipFile:
+    """A zip whose every member has been looked at, by its header."""
     try:
         archive = zipfile.ZipFile(place)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -145,61 +201,34 @@ def _zip(place: Path | io.BytesIO, origin: str) -> Source:
         raise SourceError(f"{origin} holds {len(members):,} members; at most {MAX_MEMBERS:,} are allowed")
     for member in members:
         _check_member(member, origin)
-    by_name = {member.filename: member for member in members}
-    tables = sorted(
-        (name for name in by_name if PurePosixPath(name).name in TABLES),
-        key=lambda name: (name.count("/"), TABLES.index(PurePosixPath(name).name), name),
-    )
-    if not tables:
-        raise SourceError(f"{origin} has no styles.csv. {EXPECTED}")
-    root = PurePosixPath(tables[0]).parent
-
-    def file(name: str) -> bytes:
-        try:
-            return _read_member(archive, by_name[str(root / _inside(name))], name)
-        except KeyError:
-            raise SourceError(f"{name} is not in the zip") from None
-
-    table = _read_member(archive, by_name[tables[0]], PurePosixPath(tables[0]).name, MAX_STYLES_BYTES)
-    asked = str(root / QUERIES)
-    queries = _read_member(archive, by_name[asked], QUERIES, MAX_STYLES_BYTES) if asked in by_name else None
-    if PurePosixPath(tables[0]).name != "styles.csv":
-        return _gallery(origin, PurePosixPath(tables[0]).name, table, file, queries)
-    folder = str(root / "images")
-    images = {}
-    for name in sorted(by_name):
-        path = PurePosixPath(name)
-        if str(path.parent) == folder and path.suffix.lower() in SUFFIXES:
-            images.setdefault(path.stem, name)
-
-    def read(image_id: str) -> bytes:
-        return _read_member(archive, by_name[images[image_id]], image_id)
-
-    return Source(origin, table, images, read, queries, file)
+    return archive
 
 
 def _gallery(origin: str, name: str, table: bytes, file: Callable[[str], bytes], queries: bytes | None) -> Source:
     """A gallery in document 003's form, or Products-10k's, as a label table: the product stands for the display name.
 
-    `gallery.csv`: `seller_img_id`, `img_path` and, where it is known, `product_id`, which has to stand for the articleType as
-    well. Products-10k's `train.csv`: `name`, `class` (the product) and `group` (the articleType), images in `train/`.
+    `gallery.csv`: `seller_img_id`, `img_path` and, where it is known, `product_id`, which has to stand for the
+    articleType as well. Products-10k's `train.csv`: `name`, `class` (the product) and `group` (the articleType), images
+    in `train/`.
     """
-    identity, place, product, kind = GALLERIES[name]
+    layout = GALLERIES[name]
+    columns = [layout.identity, layout.place, layout.product, layout.kind]
     reader = csv.DictReader(io.StringIO(table.decode("utf-8-sig", errors="replace"), newline=""))
     header = [column.strip() for column in reader.fieldnames or []]
-    if missing := [column for column in (identity, place) if column not in header]:
+    if missing := [column for column in columns[:2] if column not in header]:
         raise SourceError(
-            f"{name} lacks the columns {missing}. Expected: {list(dict.fromkeys(GALLERIES[name]))}. Received: {header[:20]}"
+            f"{name} lacks the columns {missing}. Expected: {list(dict.fromkeys(columns))}. Received: {header[:20]}"
         )
     reader.fieldnames = header
     images, text = {}, io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in reader:
-        given = {column: (row.get(column) or "").strip() for column in GALLERIES[name]}
-        image_id = PurePosixPath(given[identity]).stem if identity == place else given[identity]
-        images.setdefault(image_id, f"train/{given[place]}" if identity == place else given[place])
-        labels = {ID: image_id, ARTICLE: given[kind], PRODUCT: given[product]}
+        given = {column: (row.get(column) or "").strip() for column in columns}
+        named = layout.identity == layout.place  # the file's name is the id
+        image_id = PurePosixPath(given[layout.identity]).stem if named else given[layout.identity]
+        images.setdefault(image_id, f"{layout.folder}{given[layout.place]}")
+        labels = {ID: image_id, ARTICLE: given[layout.kind], PRODUCT: given[layout.product]}
         writer.writerow([labels.get(column, "") for column in COLUMNS])
     return Source(origin, text.getvalue().encode(), images, lambda image_id: file(images[image_id]), queries, file)
 

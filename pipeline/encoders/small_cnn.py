@@ -1,7 +1,8 @@
 """A small convolutional network trained from nothing, as document 004's: blocks of convolution and max pooling.
 
 Source: document 004, "Algorithm, phase 1": convolutions, flattening, dropout, pixels from 0 to 1. It gives no sizes.
-Differs: the sizes are ours; flattening is the encoder's pooling and dropout the finetune's, as for every other backbone.
+Differs: the sizes are ours; flattening is the encoder's pooling and dropout the finetune's, as for every other
+backbone.
 """
 
 import keras

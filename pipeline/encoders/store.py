@@ -45,7 +45,8 @@ class FeatureSet:
             raise ValueError("ids must be unique")
         if not np.isfinite(self.vectors).all():
             raise ValueError(
-                f"vectors must be finite. Received: {int((~np.isfinite(self.vectors)).any(axis=1).sum())} rows that are not"
+                "vectors must be finite. "
+                f"Received: {int((~np.isfinite(self.vectors)).any(axis=1).sum())} rows that are not"
             )
         self.vectors.setflags(write=False)
 

@@ -9,37 +9,48 @@ import numpy as np
 
 from pipeline.encoders.weights import WeightsError
 
+NUMBERS = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}  # PyTorch's names of what a tensor holds
+
+
+class _Tensors(pickle.Unpickler):
+    """Makes ordered dictionaries and descriptions of tensors; any other global is refused, so nothing can run.
+
+    `storages`: by key, what the numbers of a tensor are and how many there are.
+    """
+
+    def __init__(self, file: io.BytesIO, storages: dict[str, tuple[np.dtype, int]]):
+        super().__init__(file)
+        self.storages = storages
+
+    def find_class(self, module, name):
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda storage, offset, size, stride, *_: (storage, offset, size, stride)
+        if module == "torch" and name in NUMBERS:
+            return name
+        raise pickle.UnpicklingError(f"{module}.{name} is not a tensor; a weights file needs nothing else")
+
+    def persistent_load(self, identity):
+        _, kind, key, _, length, _ = identity
+        self.storages[key] = (NUMBERS[kind], length)
+        return key
+
 
 def read(data: bytes) -> dict[str, np.ndarray]:
     """The tensors of a PyTorch file in the layout before version 1.6, without torch.
 
-    The file is five pickles and then the raw numbers. The unpickler makes ordered dictionaries and float or long
-    tensors; any other global is refused, so nothing in the file can run.
+    The file is five pickles and then the raw numbers.
+
+    Raises:
+        WeightsError: it holds anything else, or is cut or damaged.
     """
-    file = io.BytesIO(data)
-    kinds = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+    file, values = io.BytesIO(data), {}
     storages: dict[str, tuple[np.dtype, int]] = {}
-    values: dict[str, np.ndarray] = {}
-
-    class Tensors(pickle.Unpickler):
-        def find_class(self, module, name):
-            if (module, name) == ("collections", "OrderedDict"):
-                return collections.OrderedDict
-            if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-                return lambda storage, offset, size, stride, *_: (storage, offset, size, stride)
-            if module == "torch" and name in kinds:
-                return name
-            raise pickle.UnpicklingError(f"{module}.{name} is not a tensor; a weights file needs nothing else")
-
-        def persistent_load(self, identity):
-            _, kind, key, _, length, _ = identity
-            storages[key] = (kinds[kind], length)
-            return key
-
     try:
         for _ in range(3):  # magic number, protocol, machine
-            Tensors(file).load()
-        tensors, keys = Tensors(file).load(), Tensors(file).load()
+            _Tensors(file, storages).load()
+        tensors, keys = _Tensors(file, storages).load(), _Tensors(file, storages).load()
         for key in keys:
             kind, length = storages[key]
             if int.from_bytes(file.read(8), "little") != length:

@@ -1,7 +1,8 @@
-"""Weights on disk: a folder with `backbone.weights.h5`, after training `head.` and `classifier_<label>.weights.h5` too, and
-`card.json`.
+"""Weights on disk: a folder with `backbone.weights.h5`, after training `head.` and `classifier_<label>.weights.h5` too,
+and `card.json`.
 
-Every stage reads such a folder and never the network; DVC hashes it. `pretrained` makes the first ones, `training` others.
+Every stage reads such a folder and never the network; DVC hashes it. `pretrained` makes the first ones, `training`
+others.
 """
 
 import hashlib

@@ -38,7 +38,7 @@ COLUMNS = [
 
 
 def cards(data: str, weights: dict[str, str]) -> dict[str, dict]:
-    """The cards of the finetunes among some encoders' weights, by encoder, in the order given; the first encoder of each.
+    """The cards of the finetunes among some encoders' weights, by encoder, in their order; the first encoder of each.
 
     Raises:
         TableError: weights without a card, or a damaged one.
@@ -102,9 +102,10 @@ def objective(card: dict) -> str:
 
 
 def seeds(cards: dict[str, dict], concatenations: dict[str, params.Concatenation], rows: pd.DataFrame) -> pd.DataFrame:
-    """Finetunes that differ in the seed alone, and concatenations of such: the mean, lowest and highest of what they reach.
+    """Finetunes that differ in seed alone, and concatenations of such: the mean, lowest and highest of what they reach.
 
-    `seeds` counts those that a measure is known of: not every seed's encoder need be searched with. One alone is no spread.
+    `seeds` counts those that a measure is known of: not every seed's encoder need be searched with. One alone is no
+    spread.
 
     Args:
         cards: as `cards` gives them.
@@ -162,7 +163,7 @@ def sequences(cards: dict[str, dict], weights: dict[str, str], measured: Measure
 
 
 def one_change(cards: dict[str, dict], measured: Measured) -> pd.DataFrame:
-    """Pairs of finetunes that differ in one setting, the later against the earlier, with paired differences at `PLACES`.
+    """Pairs of finetunes one setting apart, the later against the earlier, with paired differences at `PLACES`.
 
     Returns:
         `what` (the setting), `place`, and what `study.differences` adds.
@@ -207,7 +208,7 @@ def together(
 
 
 def predictions(data: str, encoder: str, weights: str, shares: dict[str, float], frame: pd.DataFrame) -> pd.DataFrame:
-    """What an encoder's classifier predicts of each image's type: class probabilities at length 1, read off its features.
+    """What an encoder's classifier predicts of each image's type: class probabilities at length 1, from its features.
 
     Args:
         shares: the encoder's `posteriors`, articleType among them; their blocks stand first in its vectors.

@@ -15,7 +15,7 @@ COLUMNS = [*((SHOWN[0], kind) for kind in (VALUE, LOW, HIGH, CHANCE)), *((mean, 
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per retrieval: the strict protocol over all images by articleType, and two numbers of the thesis's protocol.
+    """A row per retrieval: strict protocol over all images by articleType, and two numbers of the thesis's protocol.
 
     Args:
         table: the tidy table of `study.measure`, or as it was published.

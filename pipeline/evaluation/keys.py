@@ -42,34 +42,41 @@ def fault(text: str, patterns: list[Pattern], names: dict[str, list[str]]) -> st
     Args:
         names: by section, the names that a suite gives.
     """
-    parts, best, words = split(text), -1, ""
-    for pattern in patterns:
-        place = next((at for at, pair in enumerate(zip(parts, pattern, strict=False)) if _wrong(*pair, names)), None)
-        if place is None and len(parts) == len(pattern):
-            return ""
-        reached = min(len(parts), len(pattern)) if place is None else place
-        if reached > best:
-            best = reached
-            words = _too_long_or_short(parts, pattern) if place is None else _wrong(parts[place], pattern[place], names)
-    if best == 0:  # no pattern begins so: all beginnings are allowed
-        words = _wrong(parts[0], [word for pattern in patterns for word in _words(pattern[0], names)], names)
-    return words
+    parts = split(text)
+    places = [_first_wrong(parts, pattern, names) for pattern in patterns]
+    if None in places:
+        return ""
+    best = max(places, default=0)
+    reached = [pattern for place, pattern in zip(places, patterns, strict=True) if place == best]
+    longer = [pattern for pattern in reached if len(pattern) > best]
+    if best == len(parts) or not longer:
+        return f"it has {len(parts)} parts between slashes, and such a key has {len(reached[0])}"
+    return _wrong(parts[best], [pattern[best] for pattern in longer], names)
 
 
-def _wrong(part: str, segment: Segment, names: dict[str, list[str]]) -> str:
-    """What is wrong with one part; '' where nothing is."""
-    if callable(segment):
+def _first_wrong(parts: list[str], pattern: Pattern, names: dict[str, list[str]]) -> int | None:
+    """The place of the first part that a pattern does not make, or where one of the two ends; None for none."""
+    for place, (part, segment) in enumerate(zip(parts, pattern, strict=False)):
+        if _wrong(part, [segment], names):
+            return place
+    return None if len(parts) == len(pattern) else min(len(parts), len(pattern))
+
+
+def _wrong(part: str, segments: list[Segment], names: dict[str, list[str]]) -> str:
+    """What is wrong with one part where any of some segments may stand; '' where nothing is."""
+    faults = []
+    for segment in filter(callable, segments):
         try:
             segment(part)
             return ""
         except ValueError as error:
-            return str(error)
-    words = _words(segment, names)
+            faults.append(str(error))
+    words = [word for segment in segments if not callable(segment) for word in _words(segment, names)]
     if any(part == word if isinstance(word, str) else word.fullmatch(part) for word in words):
         return ""
     known = list(dict.fromkeys(word for word in words if isinstance(word, str)))
-    if not known:
-        return f"{part!r} is no number"
+    if faults or not known:
+        return faults[0] if faults else f"{part!r} is no number"
     allowed = known if len(known) <= MOST_SHOWN else f"{len(known)} names"
     return f"{part!r} is none of {allowed}.{nearest(part, known)}"
 
@@ -78,7 +85,3 @@ def _words(segment: Segment, names: dict[str, list[str]]) -> list[str | re.Patte
     if isinstance(segment, Of):
         return [name for section in segment.sections for name in names.get(section, [])]
     return segment if isinstance(segment, list) else [segment]
-
-
-def _too_long_or_short(parts: list[str], pattern: Pattern) -> str:
-    return f"it has {len(parts)} parts between slashes, and such a key has {len(pattern)}"

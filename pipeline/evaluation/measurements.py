@@ -208,7 +208,7 @@ def map_table(
 
 
 def mistake_family(data: str, retrievals: list[str], frame: pd.DataFrame, first: int) -> Measured:
-    """Per retrieval: what share of the first neighbours has the right type, gender and colour, and what fault the rest."""
+    """Per retrieval: what share of first neighbours has the right type, gender and colour, and what fault the rest."""
     shares = {}
     for name in retrievals:
         neighbours = read(paths.neighbours(data, name), f"knn_retrieval@{name}")

@@ -73,11 +73,11 @@ def check_same_images(features: FeatureSet, frame: pd.DataFrame) -> None:
     """Raises ValueError unless features and catalogue hold the same images and some of them are for testing."""
     if features.ids.tolist() != frame[catalog.ID].tolist():
         raise ValueError(
-            f"features and catalogue hold different images: {len(features.ids)} and {len(frame)}. "
+            f"features and catalogue hold different pictures: {len(features.ids)} and {len(frame)}. "
             "Run feature_extraction again"
         )
     if not len(catalog.rows_of(frame, catalog.TEST)):
-        raise ValueError("the catalogue has no test part: it needs images of two products or more")
+        raise ValueError("the catalogue has no test part: it needs pictures of two products or more")
 
 
 def precisions(

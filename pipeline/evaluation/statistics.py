@@ -4,8 +4,8 @@ Queries are drawn by product: the images under one display name are near-alike, 
 drawing them one by one makes intervals half as wide as they are. One table of draws serves every retrieval, so that a
 difference of two is paired by query and all are on one footing.
 Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8 (clusters); Efron and
-Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile interval); Romano and Wolf (2005), "Exact and
-approximate stepdown methods", section 4 (the studentised maximum).
+Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile interval); Romano and Wolf (2005), "Exact
+and approximate stepdown methods", section 4 (the studentised maximum).
 Letters: R resamples, Q queries, M measures.
 """
 

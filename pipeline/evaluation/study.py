@@ -91,7 +91,7 @@ def metric_columns(table: pd.DataFrame) -> list[str]:
 
 
 def own_metrics(table: pd.DataFrame, relevance: str) -> pd.DataFrame:
-    """Scores of one relevance without the columns of metrics that it has not: graded ones are the graded one's alone."""
+    """Scores of one relevance without the columns of metrics that it lacks: graded ones are the graded one's alone."""
     graded = relevance == protocols.GRADED
     others = [name for name in metric_columns(table) if metrics.parse(name)[0].graded != graded]
     chances = [name for name in table.columns if name.startswith(protocols.CHANCE) and not graded]

@@ -42,7 +42,7 @@ def read(path: Path, stage: str, **options) -> pd.DataFrame:
 
 
 def pick(table: pd.DataFrame, **where) -> pd.DataFrame:
-    """The rows of a tidy table that have all the values given, for instance `pick(table, metric="mAP", gallery="all")`."""
+    """The rows of a tidy table that have all values given, for instance `pick(table, metric="mAP", gallery="all")`."""
     for column, value in where.items():
         table = table[table[column].isin(value) if isinstance(value, list) else table[column] == value]
     return table

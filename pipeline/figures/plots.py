@@ -147,7 +147,7 @@ def lines(table: pd.DataFrame, x: str, y: str, group: str, title: str) -> Figure
 
 
 def threshold_curve(curve: pd.DataFrame, best: float, single: pd.Series, title: str) -> Figure:
-    """Precision, recall and F1 against the threshold; a line at the best; bars for thresholds read off one picture each."""
+    """Precision, recall and F1 against the threshold; a line at the best; bars: thresholds read off one query each."""
     figure, axis = plt.subplots(figsize=(7.5, 3), layout="constrained")
     reached = curve[curve["recall"] < 0.9]
     for name, colour in (("precision", RIGHT), ("recall", PLAIN), ("F1", QUERY)):

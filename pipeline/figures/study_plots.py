@@ -46,7 +46,7 @@ def self_match(table: pd.DataFrame, reported: dict[str, float], title: str) -> F
 
 
 def intervals(table: pd.DataFrame, group: str, title: str) -> Figure:
-    """A dot and its interval per row (`value`, `low`, `high`) along `encoder`, one colour per `group`; chance as a mark."""
+    """A dot and interval per row (`value`, `low`, `high`) along `encoder`, one colour per `group`; chance as a mark."""
     names, groups = list(table["encoder"].unique()), list(table[group].unique())
     figure, axis = plt.subplots(figsize=(8, 0.9 + 0.42 * len(names)), layout="constrained")
     for shift, (name, colour) in enumerate(zip(groups, sns.color_palette("deep", len(groups)), strict=True)):
@@ -71,7 +71,7 @@ def intervals(table: pd.DataFrame, group: str, title: str) -> Figure:
 
 
 def differences(table: pd.DataFrame, title: str) -> Figure:
-    """A row per difference: thick its own interval, thin the one that holds for all at once; green and red clear of 0."""
+    """A row per difference: thick its own interval, thin the one holding for all at once; green and red clear of 0."""
     figure, axis = plt.subplots(figsize=(8.5, 1.1 + 0.3 * len(table)), layout="constrained")
     labels, several = [], table["what"].nunique() > 1
     for place, row in enumerate(table.to_dict("records")):
@@ -191,7 +191,7 @@ def components(table: pd.DataFrame, title: str) -> Figure:
 
 
 def precision_recall(table: pd.DataFrame, title: str) -> Figure:
-    """Precision against recall per retrieval: solid on the train part with a dot where `best`, dashed on the test part."""
+    """Precision against recall per retrieval: solid on the train part (a dot where `best`), dashed on the test part."""
     figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
     names = table["retrieval"].unique()
     for name, colour in zip(names, sns.color_palette("husl", len(names)), strict=True):

@@ -41,8 +41,8 @@ class KnnRetrieval(Section):
     def _headline(self):
         if 1 not in self.cutoffs or self.galleries[0] != "all" or self.relevances[0] != "articleType":
             raise ValueError(
-                "cutoffs need 1 among them, galleries all first, relevances articleType first: the headline numbers are "
-                f"those. Received: {self.cutoffs}, {self.galleries}, {self.relevances}"
+                "cutoffs need 1 among them, galleries all first, relevances articleType first: the headline numbers "
+                f"are those. Received: {self.cutoffs}, {self.galleries}, {self.relevances}"
             )
         return self
 
@@ -50,7 +50,7 @@ class KnnRetrieval(Section):
     @classmethod
     def _type_first(cls, gains: dict[str, float]) -> dict[str, float]:
         if gains and gains.get("articleType", 0) <= 0:
-            raise ValueError("gains need an articleType above 0: an image of another type has no gain")
+            raise ValueError("gains need an articleType above 0: a picture of another type has no gain")
         return {"articleType": gains["articleType"], **gains} if gains else gains
 
 

@@ -19,6 +19,7 @@ def check_references(study: Section, where: str) -> None:
     for one, other in (("weights", "finetunes"), ("encoders", "concatenations")):
         if both := [name for name in getattr(study, one) if name in getattr(study, other)]:
             raise ParamsError(f"{where}: {both[0]!r} is in {one} and in {other}; the names of both must differ.")
+    _parts_stand_before(where, study)
     for key, name, sections in _names(type(study), study, ""):
         _known(where, key, name, [known for section in sections for known in getattr(study, section)])
     trained = {**study.weights, **study.finetunes}
@@ -28,7 +29,6 @@ def check_references(study: Section, where: str) -> None:
         _same_split(where, f"finetunes.{name}", finetune, trained[finetune.init])
     for name, encoder in study.encoders.items():
         _encoder_fits(where, name, encoder, trained[encoder.weights])
-    _parts_stand_before(where, study)
     for name in study.embedding_space.umap_encoders:
         _known(where, "embedding_space.umap_encoders", name, study.embedding_space.encoders)
     _served_alike(where, study)
@@ -110,8 +110,8 @@ def _encoder_fits(where: str, name: str, encoder: Encoder, made: Weights | Finet
     _same_backbone(where, f"encoders.{name}", encoder, encoder.weights, made)
     if isinstance(made, Finetune) and made.split == "temporal":
         raise ParamsError(
-            f"{where}: encoders.{name}.weights must not have learnt from test images. A finetune with split: temporal "
-            f"has; it is there for its accuracy. Received: {encoder.weights!r}"
+            f"{where}: encoders.{name}.weights must not have learnt from test pictures. A finetune with split: "
+            f"temporal has; it is there for its accuracy. Received: {encoder.weights!r}"
         )
     classified = made.classified if isinstance(made, Finetune) else []
     for label in encoder.posteriors:
@@ -154,6 +154,6 @@ def _recommendation_fits(where: str, key: str, recommendation: Section, study: S
         )
     if encoder.head != made.head or encoder.posteriors:
         raise ParamsError(
-            f"{where}: {key}.encoder must end at the layer before the classifier: the head of {encoder.weights!r} and no "
-            f"posteriors. Received: {recommendation.encoder!r}"
+            f"{where}: {key}.encoder must end at the layer before the classifier: the head of {encoder.weights!r} and "
+            f"no posteriors. Received: {recommendation.encoder!r}"
         )

@@ -53,8 +53,9 @@ def check(model: type[S], values: Any, where: str) -> S:
 
 def nearest(value: str, allowed: list[str]) -> str:
     """The end of an error's line: the allowed name that is nearest to a wrong one, if one is near."""
-    near = difflib.get_close_matches(str(value), allowed, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    spelt = {name.casefold(): name for name in allowed}
+    near = difflib.get_close_matches(str(value).casefold(), spelt, n=1)
+    return f" Did you mean {spelt[near[0]]!r}?" if near else ""
 
 
 def _explain(model: type[Section], fault: dict, where: str) -> str:
@@ -90,7 +91,7 @@ def _number_hint(text: str) -> str:
 
 
 def _place(model: type[Section], location: list[str]) -> tuple[type[Section], list[str]]:
-    """The model at a place, and the place as it stands in the file: pydantic adds the kind where several are allowed."""
+    """The model at a place, and the place as it is in the file: pydantic adds the kind where several are allowed."""
     written, several = [], []
     for part in location:
         tagged = [kind for kind in several if "kind" in kind.model_fields]

@@ -1,5 +1,5 @@
-"""Parameters of what the four smaller documents build: indexes (000), image and text (002), user photos (003), classify and
-recommend (004)."""
+"""Parameters of what the four smaller documents build: indexes (000), image and text (002), user photos (003), classify
+and recommend (004)."""
 
 from typing import Annotated, Literal
 

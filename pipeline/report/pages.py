@@ -100,7 +100,7 @@ def _index(study: params.Study, notebooks: list[Path]) -> str:
 
 
 def _verdicts(data: str, notebooks: list[Path]) -> dict:
-    """The claims by verdict, each with a link to the cell it rests on where its chapter ran, and their counts by document."""
+    """The claims by verdict, each linked to the cell it rests on if its chapter ran, and their counts by document."""
     ran = {path.relative_to(paths.notebooks(data)).with_suffix("").as_posix() for path in notebooks}
     table = pd.read_csv(paths.evaluation(data) / "verdicts.csv", dtype={"document": str}, keep_default_na=False)
     table["see"] = [

@@ -1,11 +1,15 @@
 """A finished run's numbers, copied to `reference/<data>/`, where git keeps them: no image, no model."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from pipeline import files, params, paths, stages
+from pipeline.claims import registry
+from pipeline.claims.claim import Claim
 from pipeline.report.pages import PagesError, executed
 
 VERSION = "version.json"  # of the parameters, so that later code knows whether it may read them as its own
@@ -14,7 +18,8 @@ VERSION = "version.json"  # of the parameters, so that later code knows whether 
 def publish(study: params.Study) -> Path:
     """Copies the numbers of a finished run, with its parameters and claims as they were.
 
-    `metrics.csv`, a row per number, is cut into a file per retrieval: as a whole it is too large to be read or compared there.
+    `metrics.csv`, a row per number, is cut into a file per retrieval: as a whole it is too large to be read or compared
+    there.
 
     Raises:
         PagesError: the run is not finished.
@@ -44,6 +49,25 @@ def published_metrics(place: Path, retrievals: list[str]) -> pd.DataFrame:
 def published_verdicts(place: Path) -> pd.DataFrame:
     """The verdicts of a published run, of the claims of its day."""
     return pd.read_csv(place / "verdicts.csv", dtype={"document": str}, keep_default_na=False)
+
+
+def published_claims(place: Path) -> dict[str, Claim]:
+    """The claims that a published run judged, as they were then."""
+    return registry.read(place / "claims.yaml")
+
+
+def published_parameters(place: Path) -> dict[str, Any]:
+    """The parameters of a published run, as they were written.
+
+    A parameter that has come since is not among them: they are held against today's only where these are the same.
+
+    Raises:
+        ParamsError: today's code has the same parameters, and these are not valid.
+    """
+    written_for = json.loads((place / VERSION).read_text(encoding="utf-8"))["parameters"]
+    if written_for == params.version():
+        params.load(place / "params.yaml")
+    return params.read_yaml(place / "params.yaml")
 
 
 def _copied(study: params.Study) -> dict[Path, str]:

@@ -36,7 +36,7 @@ DISTANCES = {name: globals()[name] for name in get_args(Distance)}  # a distance
 
 
 def to(gallery: np.ndarray, distance: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The distance to one gallery, as a function of queries (Q, D) → (Q, G); what only the gallery decides is done once."""
+    """Distances to one gallery as a function of queries (Q, D) → (Q, G); what only the gallery decides is done once."""
     if distance == "cosine":
         unit_gallery = unit(gallery)
         return lambda queries: _one_less_dot(unit(queries), unit_gallery)

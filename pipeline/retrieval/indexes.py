@@ -91,7 +91,8 @@ def exact(gallery: np.ndarray, seed: int) -> Search:
 def _keep_largest(products: np.ndarray, first: int, positions: np.ndarray, values: np.ndarray) -> None:
     """Takes a block's products (B, G) into each row's largest so far (B, K), largest first, equal ones in their order.
 
-    Not on several threads: BLAS's own still spin when it begins, and a core that waits for them costs more than it brings.
+    Not on several threads: BLAS's own still spin when it begins, and a core that waits for them costs more than it
+    brings.
     """
     last = values.shape[1] - 1
     for row in range(products.shape[0]):

@@ -137,7 +137,7 @@ def search(
     count: int,
     duplicates: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Neighbours:
-    """The `count` nearest gallery items of each query, fewer where the gallery is smaller. `duplicates`: as in `rank`."""
+    """The `count` nearest gallery items of each query, fewer in a smaller gallery. `duplicates`: as in `rank`."""
     ranked = [
         (order[:, :count], np.take_along_axis(distances, order[:, :count], axis=1))
         for _, order, distances in rank(queries, gallery, distance, duplicates)

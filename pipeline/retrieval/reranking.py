@@ -1,7 +1,7 @@
 """Rankings made better after the search: query expansion, database augmentation, k-reciprocal re-ranking.
 
-Document 003's public ranker uses the first two (top 5) and its text does not say so. All work on vectors of length 1 and
-on the neighbours alone: never on a (Q, G) or (G, G) matrix.
+Document 003's public ranker uses the first two (top 5) and its text does not say so. All work on vectors of length 1
+and on the neighbours alone: never on a (Q, G) or (G, G) matrix.
 Letters: Q queries, G gallery, D dimension, K neighbours.
 """
 
@@ -98,34 +98,39 @@ def _reciprocal(asked, asked_distances, vectors, gallery, near, near_distances, 
             if place >= 0 and asked_distances[row, rank] <= near_distances[place, -1]:
                 members[row, count], distances[row, count] = place, asked_distances[row, rank]
                 count += 1
-        first = count
-        for position in range(first):
-            place = members[row, position]
-            mutual = np.empty(half + 1, np.int64)
-            size = shared = 0
-            for rank in range(min(half + 1, near.shape[1])):
-                other = near[place, rank]
-                if (
-                    other < 0
-                    or near_distances[place, rank] > near_distances[other, min(half, near_distances.shape[1] - 1)]
-                ):
-                    continue
-                mutual[size] = other
-                size += 1
-                for kept in range(first):
-                    if members[row, kept] == other:
-                        shared += 1
-                        break
-            if shared * 3 > size * 2:
-                for other in mutual[:size]:
-                    known = False
-                    for kept in range(count):
-                        known = known or members[row, kept] == other
-                    if not known and count < room:
-                        members[row, count] = other
-                        distances[row, count] = 1 - np.dot(vectors[row], gallery[other])
-                        count += 1
+        first = members[row, :count].copy()
+        for place in first:
+            mutual = _mutual(place, half, near, near_distances)
+            if _shared(mutual, first) * 3 <= len(mutual) * 2:
+                continue
+            for other in mutual:
+                if count < room and not (members[row, :count] == other).any():
+                    members[row, count] = other
+                    distances[row, count] = 1 - np.dot(vectors[row], gallery[other])
+                    count += 1
     return members, distances
+
+
+@njit(cache=True)
+def _mutual(place, half, near, near_distances):
+    """The first neighbours of a gallery item that have it among their own first neighbours; positions (M,)."""
+    kept = np.empty(half + 1, np.int64)
+    size = 0
+    for rank in range(min(half + 1, near.shape[1])):
+        other = near[place, rank]
+        if other >= 0 and near_distances[place, rank] <= near_distances[other, min(half, near_distances.shape[1] - 1)]:
+            kept[size] = other
+            size += 1
+    return kept[:size]
+
+
+@njit(cache=True)
+def _shared(some, others):
+    """How many of some positions are among others."""
+    count = 0
+    for one in some:
+        count += (others == one).any()
+    return count
 
 
 def _codes(members: np.ndarray, distances: np.ndarray, size: int) -> sparse.csr_matrix:

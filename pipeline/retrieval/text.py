@@ -1,7 +1,7 @@
 """TF-IDF of product descriptions, the text half of document 002's hybrid search.
 
-Source: document 002, section 3 (its public code holds no TF-IDF). A description is made of the catalogue's columns; which
-ones is a choice, because most names spell out the label that a search is judged by.
+Source: document 002, section 3 (its public code holds no TF-IDF). A description is made of the catalogue's columns;
+which ones is a choice, because most names spell out the label that a search is judged by.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Encoders ready to answer: a network for the photo, and the features of the catalogue, mapped from disk.
 
-The network and the features are those of the study, prepared in the one way there is (`extract`): the thesis's finetuned
-model looked random on its site because photo and catalogue had been prepared in two ways.
+The network and the features are those of the study, prepared in the one way there is (`extract`): the thesis's
+finetuned model looked random on its site because photo and catalogue had been prepared in two ways.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class Ready:
     )  # of an index: minutes, which others do not wait for
 
     def measure(self, distance: str) -> Callable[[np.ndarray], np.ndarray]:
-        """The distance to the catalogue as a function of queries (Q, D) → (Q, G); prepared when it is first asked for."""
+        """The distance to the catalogue as a function of queries (Q, D) → (Q, G); prepared when first asked for."""
         with self.lock:
             if distance not in self.measures:
                 self.measures[distance] = distances.to(self.vectors, distance)
@@ -46,7 +46,8 @@ class Ready:
     def near(self, kind: params.Index) -> Callable[[np.ndarray], np.ndarray]:
         """As `measure` by cosine, infinite but for the `CANDIDATES` that an index finds.
 
-        The index is built when it is first asked for and takes the place of the one before: each holds the catalogue anew.
+        The index is built when it is first asked for and takes the place of the one before: each holds the catalogue
+        anew.
         """
         with self.building:
             if kind not in self.searches:

@@ -37,7 +37,7 @@ def add(path: Path, identity: str, facts: dict[str, str], picture: bytes, vector
 
     Args:
         facts: by the catalogue's columns; what is not said is blank.
-        image: what `stored` made.
+        picture: what `stored` made.
         vectors: by encoder id, (D,) each.
 
     Raises:
@@ -124,7 +124,7 @@ def keep(path: Path, encoder_id: str, vectors: dict[str, np.ndarray]) -> None:
 
 
 def stored(photo: Image.Image) -> bytes:
-    """An image as it is kept and encoded: RGB, at most `LARGEST` pixels a side, PNG without anything beside the pixels."""
+    """An image as it is kept and encoded: RGB, at most `LARGEST` pixels a side, PNG with nothing beside the pixels."""
     small = photo.copy()
     small.thumbnail((LARGEST, LARGEST))
     buffer = io.BytesIO()

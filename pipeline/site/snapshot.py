@@ -58,8 +58,8 @@ class Snapshot:
     """All products at one moment, the catalogue's and then the added ones: replaced by a change, never changed itself.
 
     `hidden`: bool (G,), what was taken away. `duplicates`: a number per product, equal where the images' bytes are.
-    `words`: TF-IDF rows of what describes each, (G, V), by the words of `vocabulary`. `added`: the added products' features
-    (A, D) by encoder id.
+    `words`: TF-IDF rows of what describes each, (G, V), by the words of `vocabulary`. `added`: the added products'
+    features (A, D) by encoder id.
     """
 
     frame: pd.DataFrame

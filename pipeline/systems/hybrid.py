@@ -1,7 +1,7 @@
 """Image and text similarity mixed (document 002): what every weight finds, by what the query's text is.
 
-The document mixes 0.7 image and 0.3 text and gives no number. Two things decide what the text is worth: whether it spells
-out the label that the search is judged by, and that an uploaded photo has no text at all.
+The document mixes 0.7 image and 0.3 text and gives no number. Two things decide what the text is worth: whether it
+spells out the label that the search is judged by, and that an uploaded photo has no text at all.
 """
 
 import os
@@ -64,50 +64,47 @@ def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFr
 def summarise(precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid) -> Measured:
     """A row per text, mode, relevance and weight: `mAP` of the test queries with its interval, and how it compares.
 
-    `gain`, `gain low`, `gain high`: against the image alone, paired. `best`: the weight that train queries choose; `best low`
-    and `best high`: between which weights 95 % of the resamples have their best one. `circular`: the query's text can
-    spell out what the search is judged by. The values are the same mAP by key, `text/mode/weight/relevance/mAP`.
+    `gain`, `gain low`, `gain high`: against the image alone, paired. `best`: the weight that train queries choose;
+    `best low` and `best high`: between which weights 95 % of the resamples have their best one. `circular`: the query's
+    text can spell out what the search is judged by. The values are the same mAP by key,
+    `text/mode/weight/relevance/mAP`.
     """
     products, rows, values, resampled = catalog.products(frame), [], {}, {}
     for (name, mode, relevance), part in precisions.groupby([TEXT, MODE, RELEVANCE], sort=False):
         wide = {which: one.pivot(index=QUERY, columns=WEIGHT, values=AP) for which, one in part.groupby(PART)}
-        judged = wide[catalog.TEST]
-        draws = statistics.draws(len(judged), run.resamples, run.seed, products[judged.index])
-        samples = statistics.resampled_means(draws, judged.to_numpy())
-        for place, weight in enumerate(judged.columns):
-            place_of = key(name, mode, f"{weight:g}", relevance, "mAP")
-            values[place_of], resampled[place_of] = float(judged[weight].mean()), samples[:, place]
-        low, high = statistics.interval(samples)
-        gain_low, gain_high = statistics.interval(samples - samples[:, -1:])
-        best_low, best_high = np.quantile(judged.columns.to_numpy()[samples.argmax(axis=1)], [0.025, 0.975])
-        rows.append(
-            pd.DataFrame(
-                {
-                    TEXT: name,
-                    MODE: mode,
-                    RELEVANCE: relevance,
-                    "circular": circular(run, name, mode, relevance),
-                    WEIGHT: judged.columns,
-                    "mAP": judged.mean().to_numpy(),
-                    "low": low,
-                    "high": high,
-                    "gain": (judged.mean() - judged.mean().iloc[-1]).to_numpy(),
-                    "gain low": gain_low,
-                    "gain high": gain_high,
-                    "best": wide[catalog.TRAIN].mean().idxmax(),
-                    "best low": best_low,
-                    "best high": best_high,
-                }
-            )
-        )
+        test = wide[catalog.TEST]
+        draws = statistics.draws(len(test), run.resamples, run.seed, products[test.index])
+        samples = statistics.resampled_means(draws, test.to_numpy())
+        for place, weight in enumerate(test.columns):
+            text_key = key(name, mode, f"{weight:g}", relevance, "mAP")
+            values[text_key], resampled[text_key] = float(test[weight].mean()), samples[:, place]
+        about = {TEXT: name, MODE: mode, RELEVANCE: relevance, "circular": circular(run, name, mode, relevance)}
+        best = wide[catalog.TRAIN].mean().idxmax()
+        rows.append(pd.DataFrame({**about, **_by_weight(test, samples, best)}))
     return Measured(pd.concat(rows, ignore_index=True), values, resampled)
+
+
+def _by_weight(precisions: pd.DataFrame, samples: np.ndarray, best: float) -> dict[str, object]:
+    """The columns that every weight has: its mAP, what it gains on the image alone, and where the best weight lies.
+
+    Args:
+        precisions: AP of the test queries, a column per weight.
+        samples: the draws' means, (R, weights), the image alone last.
+    """
+    means, weights = precisions.mean(), precisions.columns.to_numpy()
+    low, high = statistics.interval(samples)
+    gain_low, gain_high = statistics.interval(samples - samples[:, -1:])
+    best_low, best_high = np.quantile(weights[samples.argmax(axis=1)], [0.025, 0.975])
+    columns = {WEIGHT: weights, "mAP": means.to_numpy(), "low": low, "high": high}
+    columns |= {"gain": (means - means.iloc[-1]).to_numpy(), "gain low": gain_low, "gain high": gain_high}
+    return {**columns, "best": best, "best low": best_low, "best high": best_high}
 
 
 def circular(run: Hybrid, text: str, mode: str, relevance: str) -> bool:
     """Whether the query's text can spell out what makes two images relevant to each other.
 
-    Its own description can, by the name or a label that it is made of; a shopper can, by typing the label. What the nearest
-    images say is no leak: it is known of the gallery, whoever asks.
+    Its own description can, by the name or a label that it is made of; a shopper can, by typing the label. What the
+    nearest images say is no leak: it is known of the gallery, whoever asks.
     """
     columns, without = run.texts[text].columns, run.texts[text].without
     if mode == PSEUDO:
@@ -121,8 +118,7 @@ def circular(run: Hybrid, text: str, mode: str, relevance: str) -> bool:
 
 
 def nearest_others(images: np.ndarray, rows: np.ndarray, duplicates: np.ndarray, count: int) -> np.ndarray:
-    """The `count` images nearest to some of them, none of them the image itself or a duplicate; positions (Q, K), −1 for
-    none."""
+    """The `count` images nearest to each of `rows`, never itself or a duplicate; positions (Q, K), −1 for none."""
     most = np.bincount(duplicates).max()
     positions, _ = indexes.build("exact", images)(images[rows], count + most)
     other = (positions >= 0) & (duplicates[positions] != duplicates[rows][:, None])

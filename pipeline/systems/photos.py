@@ -19,7 +19,7 @@ GIVEN = "given"
 
 
 class Photo(NamedTuple):
-    """A photo that asks; `row`: the catalogue's row that it was made from, or one of its product; −1 where none is known."""
+    """A photo that asks; `row`: the catalogue's row it was made from, or one of its product; −1 where none is known."""
 
     id: str
     kind: str
@@ -47,7 +47,7 @@ def given(data: str, frame: pd.DataFrame, most: int | None = None) -> Iterator[P
 
 
 def simulated(data: str, frame: pd.DataFrame, rows: np.ndarray, kinds: list[str], seed: int) -> Iterator[Photo]:
-    """A photo of each kind for each of some rows of the catalogue; the same for the same seed, whatever else is asked for."""
+    """A photo of each kind for each of some catalogue rows; the same for the same seed, whatever else is asked for."""
     with paths.open_images(data) as archive:
         for row in rows:
             identity = frame[catalog.ID].iloc[row]

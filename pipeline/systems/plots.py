@@ -10,7 +10,7 @@ from pipeline.figures.plots import GREY, RIGHT, done
 
 
 def growth(table: pd.DataFrame, time: str, title: str) -> Figure:
-    """Time against the number of images, a line per `index`, a panel per number of `components`; both axes in powers."""
+    """Time against number of images, a line per `index`, a panel per number of `components`; both axes in powers."""
     counts = sorted(table["components"].unique())
     figure, axes = plt.subplots(
         1, len(counts), figsize=(3.1 * len(counts) + 1.4, 3.2), sharey=True, squeeze=False, layout="constrained"
@@ -38,7 +38,7 @@ def found_and_time(table: pd.DataFrame, time: str, title: str) -> Figure:
 
 
 def weights(table: pd.DataFrame, group: str, title: str) -> Figure:
-    """mAP with its interval against the image's `weight`, a colour per `group`, a panel per relevance; a dot where `best`.
+    """mAP and interval against the image's `weight`, a colour per `group`, a panel per relevance; a dot where `best`.
 
     Dashed: a text that can spell out the label that the search is judged by.
     """

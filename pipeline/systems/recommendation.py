@@ -1,7 +1,7 @@
 """Classify, then recommend (document 004): what a classifier says, and what is most like a product.
 
-The document keeps a frame of every product's similarity with every other: 44,424² numbers, 7.4 GiB in float32. Here each
-product that is asked for has its nearest few, and nothing else is kept.
+The document keeps a frame of every product's similarity with every other: 44,424² numbers, 7.4 GiB in float32. Here
+each product that is asked for has its nearest few, and nothing else is kept.
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from pipeline.encoders import backbones, weights
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import classification, protocols
 from pipeline.evaluation.keys import Of
+from pipeline.evaluation.tables import Measured
 from pipeline.retrieval import indexes
 from pipeline.vectors import unit
 
@@ -126,8 +127,8 @@ def recommend(features: FeatureSet, frame: pd.DataFrame, products: list[str], co
 def found_twice(features: FeatureSet, frame: pd.DataFrame) -> dict[str, float]:
     """How often the most similar other image is the same picture again, and what rounding makes of its similarity.
 
-    `first is the same picture`: images whose nearest other holds the same bytes. `equal vectors`: whose nearest other has
-    the same vector to within 1e-6. `above 1`: pairs (each image with its nearest other) whose similarity, summed in
+    `first is the same picture`: images whose nearest other holds the same bytes. `equal vectors`: whose nearest other
+    has the same vector to within 1e-6. `above 1`: pairs (each image with its nearest other) whose similarity, summed in
     float32 and not clipped, comes out above 1, with the largest in `largest`.
     """
     vectors, rows = unit(features.vectors).astype(np.float32), np.arange(len(frame))
@@ -139,3 +140,8 @@ def found_twice(features: FeatureSet, frame: pd.DataFrame) -> dict[str, float]:
     plain = np.concatenate([np.einsum("nd,nd->n", vectors[part], vectors[first[part]]) for part in parts])
     counts = [len(rows), (same[first] == same).sum(), (away <= 1e-6).sum(), (plain > 1).sum(), plain.max()]
     return {name: float(count) for name, count in zip(TWICE, counts, strict=True)}
+
+
+def measured(table: pd.DataFrame, *numbers: dict[str, float]) -> Measured:
+    """What the chapter measured, of `accuracy` and of `found_twice`, as a family of measurements."""
+    return Measured(table, {name: value for part in numbers for name, value in part.items()})

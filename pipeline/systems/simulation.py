@@ -1,7 +1,8 @@
 """Simulated user photos: a catalogue's product cut out, placed elsewhere and disturbed, with the box around it.
 
 Document 003 searches photos that users took among sellers' images; its development set cannot be had. These photos are
-drawn by rule from catalogue images. They tell which disturbance costs an encoder how much; they are not what users take.
+drawn by rule from catalogue images. They tell which disturbance costs an encoder how much; they are not what users
+take.
 """
 
 import io
@@ -31,7 +32,7 @@ def simulate(picture: Image.Image, kind: str, rng: np.random.Generator) -> tuple
     """A photo of the product on a catalogue image, as JPEG, and the box around it.
 
     Args:
-        image: RGB, a product on a light ground.
+        picture: RGB, a product on a light ground.
         kind: a name in `KINDS`; `placed` is the product alone, elsewhere on white: what the others are compared with.
     """
     how = KINDS[kind]

@@ -1,8 +1,8 @@
 """User photos searched in the catalogue (document 003): AP@n by what was done to the photo and how it is cropped.
 
-A photo is encoded by an encoder of the study as it is (`whole`), within its box (`box`), or within the box that a cropper
-finds (`cropper`). Strict: the image that a photo was made from, and its copies, cannot be found, but for the relevance
-`own picture`, where they are all there is to find.
+A photo is encoded by an encoder of the study as it is (`whole`), within its box (`box`), or within the box that a
+cropper finds (`cropper`). Strict: the image that a photo was made from, and its copies, cannot be found, but for the
+relevance `own picture`, where they are all there is to find.
 """
 
 import os
@@ -135,8 +135,8 @@ def measure(
 
     Returns:
         A row per encoder, crop, `better` (blank for the plain search), photo and relevance; the rankings of the first
-        encoder and crop as document 003 has them, int32 (Q, top) of the gallery's positions; and a row per photo and crop
-        with its box and that box's overlap with the true one.
+        encoder and crop as document 003 has them, int32 (Q, top) of the gallery's positions; and a row per photo and
+        crop with its box and that box's overlap with the true one.
     """
     twins, tables, first = int(np.bincount(catalog.duplicates(frame)).max()), [], None
     cut = {how: crops(photos, how, run.margin) for how in run.crops}
@@ -185,11 +185,11 @@ def _overlaps(photos: list[Photo], cut: dict[str, list]) -> pd.DataFrame:
 
 
 def summarise(table: pd.DataFrame, frame: pd.DataFrame, run: UserPhotos) -> Measured:
-    """A row per encoder, crop, re-ranking, kind of photo (and `ALL_KINDS` together) and relevance: mean AP, its interval.
+    """A row per encoder, crop, re-ranking, kind of photo (and `ALL_KINDS` together) and relevance: mean AP, interval.
 
-    `kept`: the share of what the undisturbed photos of the first kind reach under the same encoder, crop and re-ranking.
-    `gain`: over the plain search, with a paired interval, all photos of a product drawn together. The values are the
-    means by key, `encoder/crop/kind/relevance/AP` (with `+better` after the crop).
+    `kept`: the share of what the undisturbed photos of the first kind reach under the same encoder, crop and
+    re-ranking. `gain`: over the plain search, with a paired interval, all photos of a product drawn together. The
+    values are the means by key, `encoder/crop/kind/relevance/AP` (with `+better` after the crop).
     """
     products, rows, values, resampled = catalog.products(frame), [], {}, {}
     kinds = list(table["kind"].unique())

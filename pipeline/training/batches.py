@@ -97,7 +97,7 @@ def epoch_order(types: np.ndarray, groups: np.ndarray | None, spec: Batches, see
 
 
 def parts(frame: pd.DataFrame, spec: Finetune) -> dict[str, pd.DataFrame]:
-    """`learn`, `validate` and `test`: the train part of the split cut by product, and the part that is never learnt from."""
+    """`learn`, `validate` and `test`: the train part of the split cut by product, and the part never learnt from."""
     column = frame[SPLITS[spec.split]]
     train = frame[(column == catalog.TRAIN).fillna(False)]
     products = catalog.product_names(train)
@@ -121,7 +121,7 @@ def column_of(label: str) -> str:
 
 
 def numbers(part: pd.DataFrame, names: dict[str, list[str]]) -> dict[str, np.ndarray]:
-    """Class numbers int32 (N,) by label, −1 for a blank one and for a class that was not learnt; and a number per image."""
+    """Class numbers int32 (N,) by label, −1 for a blank one and a class that was not learnt; and a number per image."""
     codes = {label: pd.Index(names[label]).get_indexer(part[column_of(label)]).astype(np.int32) for label in names}
     return {**codes, PICTURE: np.arange(len(part), dtype=np.int32)}
 

@@ -16,7 +16,7 @@ class CheckpointError(RuntimeError):
 
 
 class Checkpoint:
-    """The weights, the optimiser and the history after the last whole epoch, in one folder; and the best epoch's weights."""
+    """The weights, optimiser and history after the last whole epoch, in one folder; and the best epoch's weights."""
 
     def __init__(self, folder: Path, run: str):
         self.folder = folder.with_name(f"{folder.name}-{run}")

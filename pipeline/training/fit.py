@@ -37,8 +37,8 @@ def finetune_encoder(
     """Trains, writes the weights under `name`, and returns the history, a row per epoch, and the final metrics.
 
     After every epoch the whole state is kept; each epoch's order, image changes and dropout follow from the seed and
-    its number, so that a resumed run ends like one that never stopped. With `patience` the best epoch's weights are
-    the result, by mAP on the validated part of train; without, the last epoch's. The test part is read once, at the end.
+    its number, so that a resumed run ends like one that never stopped. With `patience` the best epoch's weights are the
+    result, by mAP on the validated part of train; without, the last epoch's. The test part is read once, at the end.
 
     Args:
         validate: (catalogue rows, embeddings (N, D), relevances) → mAP of each relevance.

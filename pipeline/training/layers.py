@@ -46,7 +46,7 @@ class Memory(keras.layers.Layer):
         self.built = True
 
     def call(self, embeddings, numbers):
-        """Writes a batch, (B, D) with its numbers (B, columns); gives all keys (K, D) and their numbers (K, columns)."""
+        """Writes a batch (B, D) with its numbers (B, columns); gives all keys (K, D) and their numbers (K, columns)."""
         embeddings, numbers = embeddings[-self.size :], ops.cast(numbers[-self.size :], "int32")
         count = ops.shape(embeddings)[0]
         slots = ops.mod(self.place + ops.arange(count, dtype="int32"), self.size)[:, None]

@@ -44,7 +44,7 @@ class Learner(keras.Model):
         return total / tf.distribute.get_strategy().num_replicas_in_sync  # replicas' gradients are added
 
     def classifier(self, label: str):
-        """What names a label, embeddings (B, D) → scores (B, C): the first term's that was trained to; None without one."""
+        """What names a label, embeddings (B, D) → scores (B, C): of the first term trained to; None without one."""
         classifiers = [
             own for term, own in zip(self.terms, self.own, strict=True) if term.kind in layers.OWN and term.by == label
         ]

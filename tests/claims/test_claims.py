@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.evaluation import claims
+from pipeline.claims import registry, summary, verdicts
 from pipeline.params.sections import ParamsError
 
 AT = "strict/all/articleType/mAP"
@@ -30,7 +30,7 @@ def verdict(write):
     """The verdict on one claim; `values` may hold numbers, or bootstrap means around one."""
 
     def found(entry, values, comparable=True):
-        return judged(claims.load(write(claim=entry)), values, comparable).iloc[0]
+        return judged(registry.read(write(claim=entry)), values, comparable).iloc[0]
 
     return found
 
@@ -38,7 +38,7 @@ def verdict(write):
 def judged(loaded, values, comparable=True):
     resampled = {key: np.asarray(value, "f4") for key, value in values.items() if not np.isscalar(value)}
     numbers = {key: float(np.mean(value)) for key, value in values.items()}
-    return claims.verdicts(loaded, numbers, resampled, comparable)
+    return verdicts.verdicts(loaded, numbers, resampled, comparable)
 
 
 def around(value, width=0.0, seed=0):
@@ -293,11 +293,11 @@ def test_other_pictures_than_the_thesiss_give_no_verdict(write):
     missing = {"judge": {"kind": "untestable", "missing": "a model"}}
     path = write(**MEASURED, wrong=value(0.1), document=document, untestable=missing)
     values = {"x/mAP": 0.7, "x/q": 0.6, **two(0.05, 0.02)}
-    comparable = judged(claims.load(path), values).set_index("claim")["verdict"]
-    table = judged(claims.load(path), values, comparable=False).set_index("claim")
+    comparable = judged(registry.read(path), values).set_index("claim")["verdict"]
+    table = judged(registry.read(path), values, comparable=False).set_index("claim")
     assert comparable.tolist() == ["reproduced"] * 4 + ["differs", "inconsistent in the document", "not testable"]
     assert table["verdict"].tolist() == ["not run"] * 5 + ["inconsistent in the document", "not testable"]
-    assert set(table["evidence"][:5]) == {claims.OTHER_PICTURES}
+    assert set(table["evidence"][:5]) == {verdicts.OTHER_IMAGES}
     assert set(table["keys"]) == {""}
 
 
@@ -305,8 +305,8 @@ def test_other_pictures_than_the_thesiss_give_no_verdict(write):
 
 
 def test_adding_a_claim_takes_an_entry_and_no_code(write):
-    first = claims.load(write(one=value(0.7)))
-    both = claims.load(write(**{"one": value(0.7), "5.2-more": {**bound(at_most=0.8), "document": "004"}}))
+    first = registry.read(write(one=value(0.7)))
+    both = registry.read(write(**{"one": value(0.7), "5.2-more": {**bound(at_most=0.8), "document": "004"}}))
     assert judged(first, {"x/mAP": 0.7})["claim"].tolist() == ["one"]
     table = judged(both, {"x/mAP": 0.7})
     assert table["claim"].tolist() == ["one", "5.2-more"]
@@ -316,8 +316,8 @@ def test_adding_a_claim_takes_an_entry_and_no_code(write):
 
 def test_verdicts_are_counted_by_document(write):
     path = write(one=value(0.7), two=value(0.9), three={**value(0.9), "document": "004"}, four=bound(at_least=0.9))
-    counted = claims.counts(judged(claims.load(path), {"x/mAP": 0.7}))
-    assert counted.columns.tolist() == claims.VERDICTS
+    counted = summary.counts(judged(registry.read(path), {"x/mAP": 0.7}))
+    assert counted.columns.tolist() == summary.VERDICTS
     assert counted.index.tolist() == ["001", "004", "all"]
     assert counted.loc["001"].tolist() == [1, 1, 1, 0, 0, 0]
     assert counted.loc["004"].tolist() == [0, 1, 0, 0, 0, 0]
@@ -341,7 +341,7 @@ JUDGES = {kind: entry["judge"] for kind, entry in MEASURED.items()}
 )
 def test_a_misspelt_key_is_refused_with_the_nearest_name(write, entry, received, nearest):
     with pytest.raises(ParamsError) as error:
-        claims.load(write(claim=entry))
+        registry.read(write(claim=entry))
     lines = [line for line in str(error.value).splitlines() if "unknown key" in line]
     assert len(lines) == 1
     assert lines[0].startswith("claims.yaml: unknown key 'claims.claim.")
@@ -350,14 +350,14 @@ def test_a_misspelt_key_is_refused_with_the_nearest_name(write, entry, received,
 
 def test_a_missing_key_of_a_judge_is_named_by_its_place_in_the_file(write):
     with pytest.raises(ParamsError, match=r"key 'claims\.claim\.judge\.tolerance' is missing"):
-        claims.load(write(claim={"reported": 0.7, "judge": {"kind": "value", "key": "x"}}))
+        registry.read(write(claim={"reported": 0.7, "judge": {"kind": "value", "key": "x"}}))
 
 
 @pytest.mark.parametrize("kind", ["bounds", "valu"])
 def test_an_unknown_kind_is_refused_with_the_kinds_there_are(write, kind):
     with pytest.raises(ParamsError) as error:
-        claims.load(write(claim={"judge": {"kind": kind, "key": "x"}}))
-    for known in claims.JUDGES:
+        registry.read(write(claim={"judge": {"kind": kind, "key": "x"}}))
+    for known in verdicts.JUDGES:
         assert f"'{known}'" in str(error.value)
     assert kind in str(error.value)
 
@@ -365,19 +365,19 @@ def test_an_unknown_kind_is_refused_with_the_kinds_there_are(write, kind):
 @pytest.mark.parametrize("reported", [None, "about 70 %"])
 def test_a_claim_judged_by_a_value_needs_a_reported_number(write, reported):
     with pytest.raises(ParamsError, match=r"claims.yaml: claim is judged by a value and needs a reported number"):
-        claims.load(write(claim={**value(0.7), "reported": reported}))
+        registry.read(write(claim={**value(0.7), "reported": reported}))
 
 
 @pytest.mark.parametrize("entry", [{}, {"contradiction": ""}, {"contradiction": None}])
 def test_a_claim_judged_by_its_document_needs_a_contradiction(write, entry):
     with pytest.raises(ParamsError, match=r"claims.yaml: claim is judged by its document and needs a contradiction"):
-        claims.load(write(claim={"judge": {"kind": "document"}, **entry}))
+        registry.read(write(claim={"judge": {"kind": "document"}, **entry}))
 
 
 @pytest.mark.parametrize("limit", [{}, {"at_least": 0.1, "at_most": 0.2}])
 def test_a_bound_is_one_of_two(write, limit):
     with pytest.raises(ParamsError, match=r"claims.yaml: claim needs at_least or at_most, one of the two"):
-        claims.load(write(claim=bound(**limit)))
+        registry.read(write(claim=bound(**limit)))
 
 
 @pytest.mark.parametrize(
@@ -393,14 +393,14 @@ def test_a_bound_is_one_of_two(write, limit):
 )
 def test_an_impossible_entry_is_refused_with_its_key(write, entry, message):
     with pytest.raises(ParamsError, match=message):
-        claims.load(write(claim=entry))
+        registry.read(write(claim=entry))
 
 
 def test_a_missing_part_of_a_claim_is_named(tmp_path):
     path = tmp_path / "claims.yaml"
     path.write_text("claims: {one: {document: '001', judge: {kind: untestable, missing: x}}}", encoding="utf-8")
     with pytest.raises(ParamsError) as error:
-        claims.load(path)
+        registry.read(path)
     for name in ("place", "words", "meaning"):
         assert f"key 'claims.one.{name}' is missing" in str(error.value)
 
@@ -410,4 +410,68 @@ def test_a_file_without_claims_is_refused(tmp_path, text):
     path = tmp_path / "claims.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ParamsError, match=r"claims\.yaml"):
-        claims.load(path)
+        registry.read(path)
+
+
+# --- keys ---
+
+
+@pytest.mark.parametrize(
+    ("judge", "near"),
+    [
+        ({"kind": "bound", "key": "data/lables/articleType", "at_least": 1}, "Did you mean 'labels'?"),
+        ({"kind": "bound", "key": "data/pictuers", "at_least": 1}, "Did you mean 'pictures'?"),
+        (
+            {"kind": "bound", "key": "efficientnet_lite0_padd-cosine/strict/all/articleType/mAP", "at_least": 0},
+            "pad-cosine'?",
+        ),
+        ({"kind": "bound", "key": "space/efficientnet_lite0_pad/articleType/purty", "at_least": 0}, "'purity'?"),
+        (
+            {"kind": "bound", "key": "mistakes/efficientnet_lite0_pad-cosine/wrong gendre", "at_least": 0},
+            "'wrong gender'?",
+        ),
+        (
+            {"kind": "bound", "key": "threshold/efficientnet_lite0_pad-cosine/0.2/precison", "at_least": 0},
+            "'precision'?",
+        ),
+        ({"kind": "bound", "key": "pca/efficientnet_lite0_pad/ninety/mAP", "at_least": 0}, "none of"),
+        ({"kind": "bound", "key": "index_study/s000/ball_trees/all/all/build s", "at_least": 0}, "'ball_tree'?"),
+        ({"kind": "bound", "key": "hybrid/s002/labels/owned/0.7/product/mAP", "at_least": 0}, "'own'?"),
+        ({"kind": "bound", "key": "user_photos/s03/joint/box/placed/product/AP", "at_least": 0}, "'s003'?"),
+        ({"kind": "bound", "key": "recommendation/s004/acuracy", "at_least": 0}, "'accuracy'?"),
+        ({"kind": "order", "keys": ["data/rows", "data/pictures"], "complete": "data/cuont/gender"}, "'count'?"),
+        (
+            {"kind": "difference", "pairs": [["joint-cosine", "jiont-cosine"]], "at": AT, "expect": "above"},
+            "'joint-cosine'?",
+        ),
+        (
+            {"kind": "difference", "pairs": [["joint-cosine", "joint-cosine"]], "at": AT + "P", "expect": "above"},
+            "'mAP'?",
+        ),
+    ],
+)
+def test_a_key_that_no_measurement_can_have_is_refused_with_the_nearest(write, judge, near):
+    with pytest.raises(ParamsError, match="claims.yaml: claim asks for '.*', which no measurement has: ") as error:
+        registry.load(write(claim={"judge": judge}))
+    assert near in str(error.value)
+
+
+def test_every_kind_of_key_that_a_claim_asks_for_is_looked_at(write):
+    judges = [{"kind": "value", "key": "a", "tolerance": 0}, bound(at_least=0)["judge"], difference("above")["judge"]]
+    judges += [order("a", "b")["judge"], {"kind": "untestable", "missing": "x"}]
+    path = write(**{f"c{number}": {"judge": judge, "reported": 1} for number, judge in enumerate(judges)})
+    asked = [registry.asked_keys(claim) for claim in registry.read(path).values()]
+    assert asked == [["a"], ["x/mAP"], [f"a/{AT}", f"b/{AT}"], ["a", "b"], []]
+
+
+# --- a publication and newer claims ---
+
+
+def test_a_claim_that_is_newer_than_a_publication_says_so(write):
+    old, new = write(one=value(0.7)), {"x/mAP": 0.7}
+    published = judged(registry.read(old), new)
+    table = summary.with_unpublished(published, registry.read(write(one=value(0.7), two=bound(at_least=0.1))))
+    assert table["verdict"].tolist() == ["reproduced", "not run"]
+    assert table["evidence"].tolist()[1] == summary.UNPUBLISHED
+    assert list(table) == list(published)
+    pd.testing.assert_frame_equal(table.head(1), published, check_dtype=False)

@@ -233,7 +233,7 @@ def test_the_bytes_depend_on_the_pictures_alone(place):  # noqa: F811
     unpacked(place / "folder", {**dict(reversed(pictures.items())), "styles.csv": styles(*reversed(rows))})
     ingest.ingest(spec("a.zip"))
     first = paths.images("mine").read_bytes()
-    paths.images("mine").with_suffix(".partial").write_bytes(b"left by a killed run")
+    paths.images("mine").with_name("images.zip.partial").write_bytes(b"left by a killed run")
     ingest.ingest(spec("folder"))
     assert paths.images("mine").read_bytes() == first
     with paths.open_images("mine") as archive:

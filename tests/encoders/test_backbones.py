@@ -10,8 +10,9 @@ from keras import applications, layers
 from pipeline import params
 from pipeline.encoders import backbones
 from pipeline.params import networks
+from pipeline.params.backbones import BACKBONES
 
-NAMES = list(backbones.BACKBONES)
+NAMES = list(BACKBONES)
 UNIT = types.SimpleNamespace(preprocess_input=lambda x: x / 255)
 LITE = types.SimpleNamespace(preprocess_input=lambda x: (x - 127) / 128)
 # name: whose preprocessing it takes, and its parameters without the classifier
@@ -68,7 +69,16 @@ def pictures(rng):
 
 
 def test_the_table_and_the_parameters_know_the_same_names():
-    assert set(params.Backbone.__args__) == set(backbones.BACKBONES) == set(KNOWN)
+    assert set(params.Backbone.__args__) == set(BACKBONES) == set(KNOWN)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_row_names_one_network_and_a_scaling_that_there_are(name):
+    row = BACKBONES[name]
+    places = [place for place in (backbones.OWN, vars(applications)) if row.constructor in place]
+    assert len(places) == 1
+    assert callable(places[0][row.constructor])
+    assert row.scaling in backbones.SCALINGS
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,7 +86,7 @@ def test_each_row_takes_bytes_and_gives_what_it_says(name, pictures):
     encoder = encoder_of(name)
     assert encoder.input.dtype == "uint8"
     vectors = encoder(pictures(side_of(name), side_of(name)), training=False).numpy()
-    assert vectors.shape == (2, backbones.BACKBONES[name].features)
+    assert vectors.shape == (2, BACKBONES[name].features)
     assert vectors.dtype == np.float32
     assert np.isfinite(vectors).all()
     assert np.ptp(vectors, axis=0).max() > 0
@@ -84,7 +94,7 @@ def test_each_row_takes_bytes_and_gives_what_it_says(name, pictures):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_row_is_the_network_of_its_name_at_its_own_side(name):
-    row = backbones.BACKBONES[name]
+    row = BACKBONES[name]
     body = backbones.backbone(name, (row.side, row.side))
     assert body.input_shape == (None, row.side, row.side, 3)
     assert body.output_shape[-1] == row.features

@@ -122,7 +122,7 @@ def opinionated(shares=SHARES, **changes):
 
 @pytest.fixture(scope="module")
 def classified(tmp_path_factory):
-    """What training leaves: a backbone, a head, a classifier for each label with its dropout, and the classes' names."""
+    """What training leaves: a backbone, a head, a classifier per label with its dropout, and the classes' names."""
     weights.start_afresh(0)
     encoder, rng = backbones.encoder(opinionated({})), np.random.default_rng(3)
     head = encoder.get_layer("head")

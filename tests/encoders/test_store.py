@@ -74,7 +74,7 @@ def test_finishing_where_nothing_can_be_written_leaves_no_part(tmp_path, vectors
 
 
 def test_a_part_left_by_a_killed_run_is_replaced(tmp_path, vectors):
-    (tmp_path / "f.packing").write_bytes(b"half a file")
+    (tmp_path / "f.sqlite.partial").write_bytes(b"half a file")
     assert len(store.read(written(tmp_path / "f.sqlite", vectors)).ids) == 50
     assert [path.name for path in tmp_path.iterdir()] == ["f.sqlite"]
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from pipeline import params, paths
 from pipeline.data import catalog, images
-from pipeline.encoders import backbones, pretrained, weights
+from pipeline.encoders import backbones, pretrained, torch_file, weights
 from pipeline.encoders.weights import WeightsError
 from pipeline.params import networks
 
@@ -43,7 +43,7 @@ class View:
         return sys.modules["torch._utils"]._rebuild_tensor_v2, (*self.place, False, collections.OrderedDict())
 
 
-def torch_file(tensors, *numbers, before=None):
+def torch_bytes(tensors, *numbers, before=None):
     """The layout of PyTorch before 1.6: five pickles, then the numbers. Stands in for torch while it writes."""
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
     torch.FloatStorage = type("FloatStorage", (), {"__module__": "torch"})
@@ -98,9 +98,9 @@ def test_a_pickle_that_would_run_something_does_not(tmp_path, function, where):
     numbers = Numbers("0", [1.0])
     state = {"w": View(numbers, 0, (1,), (1,))}
     data = {
-        "tensors": lambda: torch_file(harmful),
-        "a tensor": lambda: torch_file({**state, "x": harmful}, numbers),
-        "before": lambda: torch_file(state, numbers, before=harmful),
+        "tensors": lambda: torch_bytes(harmful),
+        "a tensor": lambda: torch_bytes({**state, "x": harmful}, numbers),
+        "before": lambda: torch_bytes(state, numbers, before=harmful),
     }[where]()
     with pytest.raises(WeightsError, match=f"{function.__name__} is not a tensor"):
         torch_file.read(data)
@@ -117,7 +117,7 @@ def test_tensors_are_views_of_their_numbers():
         whole=View(second, 0, (2,), (1,)),
         scalar=View(first, 5, (), ()),
     )
-    tensors = torch_file.read(torch_file(state, first, second))
+    tensors = torch_file.read(torch_bytes(state, first, second))
     assert tensors["plain"].tolist() == np.arange(24.0).reshape(2, 3, 4).tolist()
     assert tensors["turned"].tolist() == [[4, 6, 8], [5, 7, 9]]
     assert tensors["whole"].tobytes() == np.array([7.5, -0.0], "<f4").tobytes()
@@ -140,14 +140,14 @@ def test_tensors_are_views_of_their_numbers():
 )
 def test_a_tensor_that_reaches_past_its_numbers_is_refused(place):
     numbers = Numbers("a", np.arange(24))
-    data = torch_file({"w": View(numbers, *place)}, numbers)
+    data = torch_bytes({"w": View(numbers, *place)}, numbers)
     with pytest.raises(WeightsError):
         torch_file.read(data)
 
 
 def test_numbers_of_another_length_than_their_table_says_are_refused():
     numbers = Numbers("a", np.arange(24), claimed=2**40)
-    data = torch_file({"w": View(numbers, 0, (24,), (1,))}, numbers)
+    data = torch_bytes({"w": View(numbers, 0, (24,), (1,))}, numbers)
     with pytest.raises(WeightsError, match="another length"):
         torch_file.read(data)
 
@@ -159,7 +159,7 @@ def test_a_cut_file_is_refused(package_file, share):
 
 
 def test_another_file_than_the_pinned_one_is_refused(monkeypatch):
-    monkeypatch.setattr(weights, "LITE_SHA256", "0" * 64)
+    monkeypatch.setattr(pretrained, "LITE_SHA256", "0" * 64)
     with pytest.raises(WeightsError, match="SHA-256"):
         pretrained.lite((64, 64), include_top=False)
 

@@ -8,12 +8,12 @@ import pytest
 
 from pipeline import paths
 from pipeline.data import catalog
-from pipeline.evaluation import facts
+from pipeline.evaluation import facts, keys
 
 
 @pytest.fixture
 def found(in_sample):
-    return facts.facts("sample")
+    return facts.facts("sample").values
 
 
 def test_labels_are_counted_as_the_table_has_them(found):
@@ -32,7 +32,7 @@ def test_few_is_fewer_than(in_sample, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     rows = "".join(f"season,label {count},{count}\n" for count in (1, 2, 4, 5, 9, 10, 99, 100))
     paths.labels("sample").write_text(f"column,label,rows\n{rows}", encoding="utf-8")
-    found = facts.facts("sample")
+    found = facts.facts("sample").values
     assert [found[f"data/few/season/{few}"] for few in (2, 5, 10, 100)] == [1, 3, 5, 7]
 
 
@@ -54,6 +54,11 @@ def test_the_catalogue_is_summed_up(found):
     assert (found["data/first year"], found["data/last year"]) == (frame["year"].min(), frame["year"].max())
     equal = frame.groupby("sha256").size()
     assert found["data/groups of equal bytes"] == (equal > 1).sum()
+
+
+def test_every_fact_has_a_key_that_its_patterns_make(found):
+    assert {keys.fault(key, facts.KEYS, {}) for key in found} == {""}
+    assert "Did you mean 'articleType'" in keys.fault("data/labels/articletype", facts.KEYS, {})
 
 
 def test_every_fact_is_a_number(found):

@@ -1,4 +1,4 @@
-"""What training does, from cards and scores: who is shown, in which words, whose spread, which chain, which one change."""
+"""What training does, from cards and scores: who is shown, in which words, whose spread, which chain and one change."""
 
 import json
 from itertools import combinations
@@ -278,7 +278,7 @@ def measured_of(reached):
                     [f"{encoder}-{distance}", encoder, distance, *place, metric, value if not number else 9 - value]
                 )
     columns = ["retrieval", "encoder", "distance", "protocol", "gallery", "relevance", "metric", "value"]
-    return study.Measured(pd.DataFrame(rows, columns=columns), {})
+    return tables.Measured(pd.DataFrame(rows, columns=columns), {})
 
 
 CHAIN = found_of(third=card(init="SECOND"), first=card(init="imagenet"), second=card(init="FIRST"))
@@ -363,7 +363,7 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def judged(world, run, tmp_path_factory):
-    """A study of four encoders on the small catalogue, where some test pictures share a product; and what was judged."""
+    """A study of four encoders on the small catalogue, where some test images share a product; and what was judged."""
     frame, features = world[0].copy(), world[1]
     frame.loc[[3, 21, 27], catalog.PRODUCT] = "shared"
     rng, judged = np.random.default_rng(2), {}
@@ -417,7 +417,11 @@ def test_a_place_that_one_of_a_pair_lacks_is_left_out(judged):
     found = found_of(**{encoder: card(**changes) for encoder, changes in CHANGES.items()})
     gone = f"longer-cosine/{finetunes.PLACES['product']}"
     rest = {key: draws for key, draws in judged[0].resampled.items() if key != gone}
-    places = finetunes.one_change(found, study.Measured(judged[0].table, rest)).groupby("what")["place"].apply(list)
+    places = (
+        finetunes.one_change(found, tables.Measured(judged[0].table, judged[0].values, rest))
+        .groupby("what")["place"]
+        .apply(list)
+    )
     assert places["dropout"] == list(finetunes.PLACES)
     assert places["epochs"] == [place for place in finetunes.PLACES if place != "product"]
 

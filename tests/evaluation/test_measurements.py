@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.evaluation import measurements, mistakes, protocols, space, study, tables
+from pipeline.evaluation import keys, measurements, mistakes, protocols, space, study, tables
 
 SPACE = params.EmbeddingSpace(
     pictures=30,
@@ -56,12 +56,8 @@ def pairs(world):
 
 
 def test_a_given_threshold_counts_the_pairs_below_it(world):
-    table = measurements.threshold_table("sample", ["it"])
-    values = measurements.threshold_values(
-        "sample",
-        table,
-        ["threshold/it/1.5/precision", "threshold/it/1.5/recall", "threshold/other/1/recall", "data/rows"],
-    )
+    wanted = ["threshold/it/1.5/precision", "threshold/it/1.5/recall", "threshold/other/1/recall", "data/rows"]
+    values = measurements.threshold_family("sample", ["it"], wanted).values
     below = [right for distance, right in pairs(world) if distance < 1.5]
     everything = [right for _, right in pairs(world)]
     assert values["threshold/it/1.5/precision"] == pytest.approx(np.mean(below))
@@ -70,14 +66,14 @@ def test_a_given_threshold_counts_the_pairs_below_it(world):
 
 
 def test_the_median_distance_of_two_pictures_is_a_step_above_the_true_one(world):
-    values = measurements.threshold_values("sample", measurements.threshold_table("sample", ["it"]), [])
+    values = measurements.threshold_family("sample", ["it"], []).values
     true = np.median([distance for distance, _ in pairs(world)])
     assert true <= values["threshold/it/pairs/median"] <= true + 0.01
 
 
 def test_right_per_query_is_right_matches_over_queries(world):
-    table = measurements.threshold_table("sample", ["it"])
-    found = measurements.threshold_values("sample", table, ["threshold/it/1.5/right per query"])
+    wanted = ["threshold/it/1.5/right per query", "threshold/it/best/F1", "threshold/it/pairs/median"]
+    found = measurements.threshold_family("sample", ["it"], wanted).values
     frame, _ = world
     scores = pd.read_parquet(paths.scores("sample", "it"))
     queries = np.isfinite(scores[protocols.FIRST_MISS]).sum()
@@ -86,9 +82,8 @@ def test_right_per_query_is_right_matches_over_queries(world):
 
 
 def test_what_one_pictures_threshold_loses_is_the_difference_of_two_f1():
-    table = measurements.threshold_table("sample", ["it"])
-    values = measurements.threshold_values("sample", table, [])
-    row = table.iloc[0]
+    measured = measurements.threshold_family("sample", ["it"], [])
+    values, row = measured.values, measured.table.iloc[0]
     assert values["threshold/it/one picture/F1 lost"] == pytest.approx(row["F1"] - row["one picture, F1"])
 
 
@@ -98,21 +93,21 @@ def test_curves_rise_in_recall_and_mark_the_chosen_threshold_once_per_part():
         assert rows["recall"].is_monotonic_increasing
         assert rows["best"].sum() == 1
     chosen = curves[curves["best"]]["threshold"].unique()
-    assert chosen == pytest.approx(measurements.threshold_table("sample", ["it"])["threshold"])
+    assert chosen == pytest.approx(measurements.threshold_family("sample", ["it"], []).table["threshold"])
 
 
 def test_separation_is_told_by_key():
-    table = measurements.separation_table("sample", ["encoder"])
-    values = measurements.separation_values(table)
-    assert set(table["label"]) == set(space.LABELS)
+    measured = measurements.separation_family("sample", ["encoder"])
+    values = measured.values
+    assert set(measured.table["label"]) == set(space.LABELS)
     ratio = values["space/encoder/articleType/inter"] / values["space/encoder/articleType/intra"]
     assert values["space/encoder/articleType/ratio"] == pytest.approx(ratio)
 
 
 def test_components_go_by_their_names_and_their_counts():
-    table, draws = measurements.component_table("sample", ["encoder"], np.arange(30), 200, 0)
-    values = measurements.component_values(table)
-    assert set(draws) == {key for key in values if key.endswith("/mAP")}
+    measured = measurements.component_family("sample", ["encoder"], np.arange(30), 200, 0)
+    table, values = measured.table, measured.values
+    assert set(measured.resampled) == {key for key in values if key.endswith("/mAP")}
     at = table.set_index("components")
     enough = values["pca/encoder/90 percent/components"]
     assert at.loc[enough, "variance"] >= 0.9
@@ -135,9 +130,23 @@ def test_every_type_has_its_mean_beside_its_size_and_chance(world):
 
 
 def test_mistakes_add_up_to_everything(world):
-    table = measurements.mistake_table("sample", ["it"], world[0], 5)
-    assert table[mistakes.KINDS].sum(axis=1).iloc[0] == pytest.approx(1)
-    assert set(measurements.mistake_values(table)) == {f"mistakes/it/{kind}" for kind in mistakes.KINDS}
+    measured = measurements.mistake_family("sample", ["it"], world[0], 5)
+    assert measured.table[mistakes.KINDS].sum(axis=1).iloc[0] == pytest.approx(1)
+    assert set(measured.values) == {f"mistakes/it/{kind}" for kind in mistakes.KINDS}
+
+
+def test_every_key_of_a_family_is_one_that_its_patterns_make(world):
+    names = {"retrievals": ["it"], "encoders": ["encoder"]}
+    families = {
+        "space": measurements.separation_family("sample", ["encoder"]),
+        "pca": measurements.component_family("sample", ["encoder"], np.arange(30), 200, 0),
+        "threshold": measurements.threshold_family("sample", ["it"], ["threshold/it/1.5/precision"]),
+        "mistakes": measurements.mistake_family("sample", ["it"], world[0], 5),
+    }
+    assert list(families) == list(measurements.KEYS)
+    for family, measured in families.items():
+        faults = [keys.fault(key, measurements.KEYS[family], names) for key in measured.values]
+        assert faults == [""] * len(measured.values)
 
 
 def test_a_map_has_a_label_per_point_and_only_the_commonest_where_asked(world):
@@ -154,12 +163,12 @@ def test_a_map_has_a_label_per_point_and_only_the_commonest_where_asked(world):
         (lambda: paths.scores("sample", "it"), lambda: study.scores("sample", "it"), "knn_retrieval@it"),
         (
             lambda: paths.distances("sample", "it"),
-            lambda: measurements.threshold_table("sample", ["it"]),
+            lambda: measurements.threshold_family("sample", ["it"], []),
             "knn_retrieval@it",
         ),
         (
             lambda: paths.embedding_space("sample", "encoder") / "measures.json",
-            lambda: measurements.separation_table("sample", ["encoder"]),
+            lambda: measurements.separation_family("sample", ["encoder"]),
             "embedding_space@encoder",
         ),
     ],

@@ -25,6 +25,11 @@ SPACE = params.EmbeddingSpace(
 )
 
 
+def drawn_rows(frame, count, seed):
+    """What is measured: some test pictures, drawn by the seed."""
+    return catalog.draw(np.flatnonzero(frame[catalog.SPLIT] == catalog.TEST), count, seed)
+
+
 @pytest.fixture(scope="module")
 def place(world, tmp_path_factory):
     """The catalogue's pictures in six dimensions of falling variance, and what was written about them."""
@@ -48,23 +53,12 @@ def test_a_run_writes_whole_files(place):
 def test_the_separation_is_that_of_the_chosen_test_pictures(place):
     frame, features, folder = place
     found = json.loads((folder / "measures.json").read_text(encoding="utf-8"))["separation"]
-    rows = space.test_rows(frame, SPACE.pictures, SPACE.seed)
+    rows = drawn_rows(frame, SPACE.pictures, SPACE.seed)
     for label in ("articleType", "masterCategory"):
         codes = catalog.label_codes(frame, label)[rows]
         expected = separation.separation(features.vectors[rows], codes, SPACE.seed)
         for name, value in expected.items():
             assert found[label][name] == pytest.approx(value, nan_ok=True)
-
-
-def test_chosen_rows_are_test_pictures_in_the_catalogues_order(place):
-    frame, *_ = place
-    for count in (1, 4, 99):
-        rows = space.test_rows(frame, count, 3)
-        assert len(rows) == min(count, 10)
-        assert (np.diff(rows) > 0).all()
-        assert (frame.loc[rows, catalog.SPLIT] == catalog.TEST).all()
-    assert space.test_rows(frame, 4, 3).tolist() == space.test_rows(frame, 4, 3).tolist()
-    assert any(space.test_rows(frame, 4, 3).tolist() != space.test_rows(frame, 4, seed).tolist() for seed in range(3))
 
 
 def slow_components(features, frame):
@@ -116,7 +110,7 @@ def test_features_as_they_are_have_the_strict_protocols_scores(place, run):
 def test_maps_have_a_finite_place_per_picture(place):
     frame, _, folder = place
     drawn = pd.read_parquet(folder / "map.parquet")
-    assert drawn["row"].tolist() == space.test_rows(frame, SPACE.pictures, SPACE.seed).tolist()
+    assert drawn["row"].tolist() == drawn_rows(frame, SPACE.pictures, SPACE.seed).tolist()
     places = drawn[["tsne_x", "tsne_y", "umap_x", "umap_y"]]
     assert (places.dtypes == np.float32).all()
     assert np.isfinite(places).all(axis=None)
@@ -136,7 +130,7 @@ def test_edges_join_neighbours_once_with_a_weight_up_to_1(place):
 
 def test_without_umap_the_same_seed_gives_the_same_tsne_and_no_edges(place):
     frame, features, folder = place
-    rows = space.test_rows(frame, SPACE.pictures, SPACE.seed)
+    rows = drawn_rows(frame, SPACE.pictures, SPACE.seed)
     drawn, edges = space.maps(features.vectors[rows], SPACE, with_umap=False)
     written = pd.read_parquet(folder / "map.parquet")
     pd.testing.assert_frame_equal(drawn, written[["tsne_x", "tsne_y"]], check_exact=True)

@@ -1,6 +1,7 @@
 """The study's table from scores on disk: means, intervals, chance levels, differences, who is compared, and files."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import measurements, metrics, protocols, statistics, study, tables
+from pipeline.evaluation import export, keys, measurements, metrics, protocols, statistics, study, tables
 
 EVALUATION = params.Evaluation(resamples=300, worst_classes=3, worst_queries=3, serving={}, serving_queries=9, seed=1)
 RETRIEVALS = {
@@ -103,7 +104,7 @@ def test_macro_weighs_each_label_the_same(world, place, measured):
         for _, row in scores[scores["relevant"] > 0].iterrows():
             total.setdefault(labels[row["query"]], []).append(row["AP"])
         expected = sum(sum(values) / len(values) for values in total.values()) / len(total)
-        assert measured.values()[f"good-cosine/strict/all/{relevance}/macro mAP"] == pytest.approx(expected)
+        assert measured.values[f"good-cosine/strict/all/{relevance}/macro mAP"] == pytest.approx(expected)
 
 
 def test_chance_is_the_mean_of_each_querys_chance(place, measured):
@@ -173,9 +174,9 @@ def test_keys_name_each_measurement_once(measured):
     assert set(keys) == set(measured.resampled)
     assert f"good-cosine/{STRICT}/mAP" in keys
     assert "bad-cosine/thesis, query out/12/articleType/hit@1" in keys
-    assert list(measured.values()) == keys
+    assert list(measured.values) == keys
     rows = tables.pick(measured.table, retrieval="bad-cosine", protocol="strict", gallery="test", metric="nDCG@2")
-    assert measured.values()["bad-cosine/strict/test/graded/nDCG@2"] == rows["value"].item()
+    assert measured.values["bad-cosine/strict/test/graded/nDCG@2"] == rows["value"].item()
 
 
 def test_a_place_where_no_query_finds_anything_has_no_value(place):
@@ -260,7 +261,9 @@ def test_retrievals_with_the_same_scores_differ_by_exactly_0(place):
         same, np.arange(len(plain)) % 3, statistics.draws(len(plain), 300, 0), np.arange(len(plain)), 0
     )
     where = {"protocol": "strict", "gallery": "all", "relevance": "articleType"}
-    made = study.Measured(table.assign(**where), {f"{name}/{STRICT}/{m}": row for (name, m), row in samples.items()})
+    resampled = {f"{name}/{STRICT}/{m}": row for (name, m), row in samples.items()}
+    table = table.assign(**where)
+    made = tables.Measured(table, dict(zip(study.keys(table), table["value"], strict=True)), resampled)
     keys = [f"{name}/{STRICT}/{metric}" for name in same for metric in ("mAP", "macro mAP", "precision@3")]
     pairs = pd.DataFrame({"first": keys[3:], "second": keys[:3] * 12})
     found = study.differences(made, pairs)
@@ -268,7 +271,8 @@ def test_retrievals_with_the_same_scores_differ_by_exactly_0(place):
 
 
 def test_without_pairs_there_are_no_differences(measured):
-    one = study.Measured(tables.pick(measured.table, retrieval="good-cosine"), measured.resampled)
+    rows = tables.pick(measured.table, retrieval="good-cosine")
+    one = tables.Measured(rows, measured.values, measured.resampled)
     assert study.differences(one, study.pairs_of(one, {"good": "w"})).empty
 
 
@@ -284,7 +288,7 @@ def test_differences_of_all_at_once_are_at_least_as_wide_as_normal_ones(measured
 def studied(*names):
     """A study's table with nothing in it but who was measured: `encoder-distance`."""
     rows = [(name, *name.rsplit("-", 1)) for name in names]
-    return study.Measured(pd.DataFrame(rows, columns=["retrieval", "encoder", "distance"]), {})
+    return tables.Measured(pd.DataFrame(rows, columns=["retrieval", "encoder", "distance"]), {})
 
 
 def pairs_of(measured, weights):
@@ -332,7 +336,7 @@ def test_pairs_of_a_study_can_be_subtracted(measured):
     pairs = study.pairs_of(measured, {"good": "one", "bad": "two"})
     table = study.differences(measured, pairs)
     assert table["what"].tolist() == ["distance", "weights"]
-    values = measured.values()
+    values = measured.values
     expected = [
         values[f"good-manhattan/{STRICT}/mAP"] - values[f"good-cosine/{STRICT}/mAP"],
         values[f"bad-cosine/{STRICT}/mAP"] - values[f"good-cosine/{STRICT}/mAP"],
@@ -347,14 +351,14 @@ VERDICTS = pd.DataFrame({"claim": ["one", "two", "three"], "verdict": ["differs"
 
 def test_the_files_hold_the_table_the_headlines_and_the_verdicts(measured, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    study.write("sample", measured, {"more": pd.DataFrame({"x": [1 / 3]})}, VERDICTS)
+    export.write("sample", None, measured, {"more": pd.DataFrame({"x": [1 / 3]})}, VERDICTS)
     folder = paths.evaluation("sample")
     table = pd.read_csv(folder / "metrics.csv")
     pd.testing.assert_frame_equal(table, measured.table.round(6), check_dtype=False)
     assert (folder / "more.csv").read_bytes() == b"x\n0.333333\n"
     headline = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert list(headline) == list(RETRIEVALS)
-    values = {key: round(value, 6) for key, value in measured.values().items()}
+    values = {key: round(value, 6) for key, value in measured.values.items()}
     for name, found in headline.items():
         assert found.pop("thesis mAP") == {
             size: values[f"{name}/thesis/{size}/articleType/mAP"] for size in ("12", "20")
@@ -376,9 +380,51 @@ def test_the_same_study_gives_the_same_bytes(measured, tmp_path, monkeypatch):
     written = []
     for name in ("one", "two"):
         monkeypatch.setattr(paths, "ROOT", tmp_path / name)
-        study.write("sample", measured, {}, VERDICTS)
+        export.write("sample", None, measured, {}, VERDICTS)
         written.append({path.name: path.read_bytes() for path in paths.evaluation("sample").iterdir()})
     assert written[0] == written[1]
+
+
+def test_a_trial_writes_into_a_folder_of_its_own(measured, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    export.write("sample", "trial", measured, {}, VERDICTS)
+    assert {path.name for path in paths.evaluation("sample").iterdir()} == {"trial"}
+    assert (paths.evaluation("sample", "trial") / "metrics.csv").exists()
+
+
+# --- what is no metric, and keys ---
+
+
+@pytest.mark.parametrize(
+    ("column", "near"), [("hits@5", "'hit@10'"), ("reciprocal_rank", ""), ("AP5", "'AP'"), ("hit@", "'hit@10'")]
+)
+def test_a_column_that_is_no_metric_is_named(place, column, near):
+    scores = {"good-cosine": rows_of(place[1]).assign(**{column: 0.5})}
+    count = len(scores["good-cosine"])
+    with pytest.raises(tables.TableError, match=f"the scores have a column '{column}'.*Allowed: .*{near}"):
+        study.summarise(scores, np.zeros(count), np.ones((2, count)), np.arange(count), 0)
+
+
+def test_every_measured_key_is_one_that_the_patterns_make(measured):
+    assert {keys.fault(key, study.KEYS, {"retrievals": list(RETRIEVALS)}) for key in measured.values} == {""}
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("god-cosine/strict/all/articleType/mAP", "Did you mean 'good-cosine'"),
+        ("good-cosine/strickt/all/articleType/mAP", "Did you mean 'strict'"),
+        ("good-cosine/strict/al/articleType/mAP", "Did you mean 'all'"),
+        ("good-cosine/strict/all/articletype/mAP", "Did you mean 'articleType'"),
+        ("good-cosine/strict/all/articleType/map", "Did you mean 'mAP'"),
+        ("good-cosine/strict/all/articleType/hit", "no mean is called 'hit'|a score must be of a metric"),
+        ("good-cosine/strict/all/articleType/hit@five", "a score must be of a metric"),
+        ("good-cosine/strict/all/mAP", "none of"),
+        ("good-cosine/strict/all/articleType", "4 parts between slashes, and such a key has 5"),
+    ],
+)
+def test_a_misspelt_key_is_named_with_the_nearest(key, words):
+    assert re.search(words, keys.fault(key, study.KEYS, {"retrievals": list(RETRIEVALS)}))
 
 
 # --- self-match, labels ---
@@ -388,7 +434,7 @@ def test_the_share_of_the_self_match_is_what_leaves_with_the_query(measured):
     table = measurements.self_match(measured.table)
     assert set(table["pictures"]) == {12, 20}
     assert len(table) == 3 * 2 * 2  # retrievals, sizes, and mAP and hit@1: the cutoffs 5 and 10 were not asked for
-    values = measured.values()
+    values = measured.values
     for _, row in table.iterrows():
         one, other = (
             values[f"{row['retrieval']}/{protocol}/{row['pictures']}/articleType/{row['metric']}"]

@@ -227,7 +227,8 @@ SUP_CON = {"kind": "sup_con", "by": "articleType", "weight": 1.0, "temperature":
             "classification",
             ("objective",),
             [{"kind": "cross_entropy", "by": "gender", "weight": 1.0}] * 2,
-            "each kind of term is allowed once by each label. Received: ['cross_entropy_gender', 'cross_entropy_gender']",
+            "each kind of term is allowed once by each label. "
+            "Received: ['cross_entropy_gender', 'cross_entropy_gender']",
         ),
         ("joint", ("objective",), [], "finetunes.joint.objective: List should have at least 1 item"),
         ("joint", ("monitor",), [], "finetunes.joint.monitor: List should have at least 1 item"),

@@ -1,4 +1,4 @@
-"""Every index finds what it should: the exact ones what a slow loop finds, the others most of it, none of them nonsense."""
+"""Every index finds what it should: the exact ones what a slow loop finds, the others most of it, none nonsense."""
 
 import subprocess
 import sys

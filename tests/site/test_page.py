@@ -18,7 +18,8 @@ QUIET = [
 DROP = """async ([bytes, name, type]) => {
   const transfer = new DataTransfer();
   transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
-  document.querySelector("#drop").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  document.querySelector("#drop")
+    .dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
 }"""
 
 SHOWN = "JSON.stringify([...document.querySelectorAll('#columns li')].map(item => item.dataset.id))"
@@ -180,7 +181,8 @@ def test_every_control_has_a_name_for_a_screen_reader(page, site):
     expect(page.locator("#columns li")).to_have_count(12)
     nameless = page.evaluate("""() => [...document.querySelectorAll("input, select, button, summary")]
       .filter(one => !one.hidden)
-      .filter(one => !(one.labels?.length || one.getAttribute("aria-label") || one.textContent.trim())).map(one => one.id)""")
+      .filter(one => !(one.labels?.length || one.getAttribute("aria-label") || one.textContent.trim()))
+      .map(one => one.id)""")
     assert nameless == []
     assert page.locator("#status").get_attribute("role") == "status"
     assert page.locator("#answer").get_attribute("aria-live") == "polite"

@@ -16,16 +16,17 @@ from pipeline.retrieval import ranking
 from pipeline.site import encoders, products
 from pipeline.site import site as module
 from pipeline.site.site import Site
-from pipeline.site.snapshot import Question, SearchError
+from pipeline.site.snapshot import FILTERS, Question, SearchError
 
 DISTANCES = ["cosine", "euclidean", "manhattan"]
+OWN = ["encoder", "distance", "index", "count", "like", "text", "image_weight", "farthest", "box"]  # of a question
 
 
 def study_neighbours(encoder, distance, rows, count=20):
     """As notebook 04 finds them: strict, from the encoder's features."""
     frame, features = catalog.load("sample"), store.read(paths.features("sample", encoder))
-    copies = catalog.duplicates(frame)
-    return ranking.search(features.take(rows), features, distance, count, (copies[rows], copies))
+    duplicates = catalog.duplicates(frame)
+    return ranking.search(features.take(rows), features, distance, count, (duplicates[rows], duplicates))
 
 
 def found(answer):
@@ -99,6 +100,11 @@ def test_filters_and_the_largest_distance_leave_out_what_they_say(site):
     middle = every["results"][50]["distance"]
     near = site.search(Question(like=site.ids[0], count=100, farthest=middle))
     assert found(near) == [row["id"] for row in every["results"] if row["distance"] <= middle]
+
+
+def test_a_question_has_its_own_fields_and_one_for_each_filter():
+    assert sorted(Question.model_fields) == sorted([*OWN, *FILTERS])
+    assert all(getattr(Question(), name) == [] for name in FILTERS)
 
 
 def test_a_box_searches_with_its_part_alone(site):

@@ -66,6 +66,14 @@ def test_a_product_is_put_found_and_deleted(client):
     assert client.get("/api/products/p-1/picture").status_code == 422
 
 
+def test_every_column_that_may_be_said_of_a_product_is_taken_and_shown(client):
+    facts = {name: f"some {name}" for name in [catalog.PRODUCT, *catalog.CLASSES]}
+    assert sorted(module.Facts.model_fields) == sorted(facts)
+    assert client.put("/api/products/p-3", params=facts, content=photo()).status_code == 201
+    assert client.get("/api/products/p-3").json() == {catalog.ID: "p-3", **facts, catalog.YEAR: None}
+    assert client.put("/api/products/p-4", params={catalog.YEAR: "2012"}, content=photo()).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [

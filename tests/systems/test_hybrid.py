@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score
 
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
+from pipeline.evaluation import keys
 from pipeline.params.systems import Hybrid, HybridText
 from pipeline.retrieval import text
 from pipeline.systems import hybrid
@@ -114,7 +115,10 @@ def test_a_pictures_neighbours_are_neither_itself_nor_its_copies(shop):
 
 
 def test_a_summary_holds_means_paired_gains_and_the_weight_that_train_queries_choose(shop, measured):
-    table, values, resampled = hybrid.summarise(measured, shop[0], RUN)
+    summary = hybrid.summarise(measured, shop[0], RUN)
+    table, values, resampled = summary.table, summary.values, summary.resampled
+    names = {"hybrids": ["s002"]}
+    assert {keys.fault(f"hybrid/s002/{key}", hybrid.KEYS, names) for key in values} == {""}
     assert len(table) == 2 * 3 * 2 * 3
     for key, rows in table.groupby(["text", "mode", "relevance"]):
         part = measured[(measured[["text", "mode", "relevance"]] == list(key)).all(axis=1)]

@@ -1,9 +1,10 @@
-"""The study of indexes: every row measured in a process of its own, overlaps that are true, and a fault that costs its row."""
+"""The study of indexes: every row measured in a process of its own, true overlaps, and a fault that costs its row."""
 
 import numpy as np
 import pytest
 
 from pipeline import params
+from pipeline.evaluation import keys
 from pipeline.params.systems import IndexStudy
 from pipeline.retrieval import indexes
 from pipeline.systems import index_study
@@ -30,7 +31,8 @@ def vectors():
 
 
 def test_there_is_a_row_per_index_dimension_and_size(vectors):
-    table = index_study.study(*vectors, np.arange(100), RUN)
+    measured = index_study.study(*vectors, np.arange(100), RUN)
+    table, values = measured.table, measured.values
     places = {(row.components, row.pictures) for row in table.itertuples()}
     assert places == {(8, 50), (8, 120), (4, 50), (4, 120), (4, 240)}
     assert len(table) == 15
@@ -39,10 +41,11 @@ def test_there_is_a_row_per_index_dimension_and_size(vectors):
     assert (table["single p50 ms"] <= table["single p95 ms"]).all()
     assert (table.loc[table["index"] != "ivf", "overlap"] == 1).all()
     assert (table.loc[table["index"] == "ivf", "overlap"] < 1).any()
-    values = index_study.values(table, (120, 8))
     assert values["ball_tree/8/120/overlap"] == values["ball_tree/all/all/overlap"] == 1
     assert "ball_tree/4/240/build s" in values
     assert not any("fault" in key for key in values)
+    names = {"index_studies": ["s000"]}
+    assert {keys.fault(f"index_study/s000/{key}", index_study.KEYS, names) for key in values} == {""}
 
 
 def test_a_notebooks_own_class_of_parameters_will_do(vectors):
@@ -55,7 +58,7 @@ def test_a_notebooks_own_class_of_parameters_will_do(vectors):
         "data": "sample",
     }
     run = params.from_notebook(IndexStudy, {**given, "name": "x"}, data=str, name=str)
-    assert len(index_study.study(*vectors, np.arange(100), run)) == 1
+    assert len(index_study.study(*vectors, np.arange(100), run).table) == 1
 
 
 def test_an_index_without_its_library_costs_its_row_and_no_other(vectors, monkeypatch):

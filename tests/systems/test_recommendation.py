@@ -1,4 +1,4 @@
-"""Classify, then recommend: probabilities as the trained network has them, guessing, and who is recommended for whom."""
+"""Classify, then recommend: the trained network's probabilities, guessing, and who is recommended for whom."""
 
 import keras
 import numpy as np

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data import boxes, catalog
+from pipeline.evaluation import keys
 from pipeline.params.systems import Reranking, UserPhotos
 from pipeline.retrieval import reranking
 from pipeline.systems import user_photos
@@ -135,7 +136,10 @@ def test_a_summary_holds_means_intervals_and_what_is_kept(world, rng):
             for row in rows
         ]
     )
-    found, values, resampled = user_photos.summarise(table, world[0], RUN)
+    summary = user_photos.summarise(table, world[0], RUN)
+    found, values, resampled = summary.table, summary.values, summary.resampled
+    names = {"user_photos": ["s003"], "encoders": list(table["encoder"].unique())}
+    assert {keys.fault(f"user_photos/s003/{key}", user_photos.KEYS, names) for key in values} == {""}
     assert len(found) == 6
     assert list(found["kind"].unique()) == ["placed", "small", user_photos.ALL_KINDS]
     for row in found.to_dict("records"):

@@ -120,7 +120,7 @@ def place(workplace):
 
 
 def enliven():
-    """Random weights whose batch normalisation fits the pictures: without it a random network's features are all alike."""
+    """Random weights whose batch normalisation fits the pictures: without it a random network's features are alike."""
     weights.start_afresh(0)
     model = extract.load_encoder(children.ENCODER, paths.weights("sample", "tiny"))
     backbone = model.get_layer("backbone")
@@ -142,7 +142,7 @@ def headed(place):
 
 @pytest.fixture(scope="module")
 def layered(place):
-    """A network trained from a layer on: its judge, history, metrics, and the pictures read before its last judgement."""
+    """A network trained from a layer on: judge, history, metrics, and the pictures read before its last judgement."""
     read, before, judge = [], set(), Judge()
 
     class Watched(zipfile.ZipFile):

@@ -1,5 +1,7 @@
 """The objective: each term against the pure loss on masks made by loops, its memory, its classifier, its optimiser."""
 
+import typing
+
 import children
 import keras
 import numpy as np
@@ -7,6 +9,7 @@ import pydantic
 import pytest
 import tensorflow as tf
 
+from pipeline.params.finetuning import Term
 from pipeline.training import batches, layers, losses, objective
 
 DIMENSION = 3
@@ -67,6 +70,13 @@ def within(kind, embeddings, numbers):
     rows = range(len(numbers))
     positive = [[numbers[i] == numbers[k] and numbers[i] != -1 for k in rows] for i in rows]
     return pure(kind, embeddings, embeddings, positive, [[i != k for k in rows] for i in rows])
+
+
+def test_every_kind_that_a_term_may_have_is_in_one_table_of_losses_and_nothing_else_is():
+    terms, _ = typing.get_args(Term)
+    kinds = [typing.get_args(term.model_fields["kind"].annotation) for term in typing.get_args(terms)]
+    tables = (losses.PAIRS, losses.VIEWS, layers.OWN)
+    assert sorted(kind for table in tables for kind in table) == sorted(kind for some in kinds for kind in some)
 
 
 @pytest.mark.parametrize("kind", PAIRED)
@@ -138,7 +148,7 @@ def test_arcface_is_that_of_its_own_centres_and_leaves_out_what_has_no_label(mar
 
 def test_the_largest_class_has_the_lowest_margin_and_the_smallest_the_highest():
     learner = learner_of({"kind": "arcface", "by": "articleType", "scale": 12.0, "margin": [0.2, 0.6]})
-    largest, smallest, between = learner.margins[0]
+    largest, smallest, between = learner.own[0].margins
     assert largest == pytest.approx(0.2) and smallest == pytest.approx(0.6)
     assert 0.2 < between < 0.6
 
@@ -146,8 +156,10 @@ def test_the_largest_class_has_the_lowest_margin_and_the_smallest_the_highest():
 def test_classes_of_one_size_and_empty_ones_have_margins():
     body = keras.Sequential([keras.Input((4,)), keras.layers.Dense(DIMENSION)])
     spec = spec_of({"kind": "arcface", "by": "gender", "scale": 12.0, "margin": [0.2, 0.6]})
-    assert objective.Learner(body, spec, {"gender": np.array([7, 7])}).margins[0].tolist() == pytest.approx([0.2, 0.2])
-    empty = objective.Learner(body, spec, {"gender": np.array([0, 100])}).margins[0]
+    alike, empty = (
+        objective.Learner(body, spec, {"gender": np.array(sizes)}).own[0].margins for sizes in ([7, 7], [0, 100])
+    )
+    assert alike.tolist() == pytest.approx([0.2, 0.2])
     assert empty.tolist() == pytest.approx([0.6, 0.2])
 
 
