@@ -1,4 +1,4 @@
-"""The graph against the code: every stage follows from what it runs and from nothing else, by an independent reading."""
+"""The graph against the code: a stage follows from what it runs and from nothing else, by an independent reading."""
 
 import importlib.util
 import json

@@ -130,7 +130,16 @@ def test_documented_arguments_exist(path):
             assert set(documented) <= set(arguments), f"{node.name}: {set(documented) - set(arguments)}"
 
 
-@pytest.mark.parametrize("module", ["pipeline.evaluation.metrics", "pipeline.params", "pipeline.stages"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "pipeline.evaluation.metrics",
+        "pipeline.params",
+        "pipeline.stages",
+        "pipeline.claims.registry",
+        "pipeline.report.publish",
+    ],
+)
 def test_what_needs_no_network_loads_no_tensorflow(module):
     code = f"import sys, {module}; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

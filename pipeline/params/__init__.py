@@ -1,7 +1,7 @@
 """What can be chosen: one frozen, validated model per section of `params.yaml`, and the kinds that they may name.
 
-Owns: every parameter's name, type, bounds and default, and each list of kinds. Light, so that a misspelt parameter stops
-before a network is loaded. `from pipeline import params` is enough for most code.
+Owns: every parameter's name, type, bounds and default, and each list of kinds. Light, so that a misspelt parameter
+stops before a network is loaded. `from pipeline import params` is enough for most code.
 Imports: paths.
 """
 

@@ -6,13 +6,11 @@ each product that is asked for has its nearest few, and nothing else is kept.
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix
 
 from pipeline.data import catalog
-from pipeline.encoders import backbones, weights
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import classification, protocols
 from pipeline.evaluation.keys import Of
@@ -37,6 +35,10 @@ def probabilities(features: FeatureSet, folder: Path, label: str) -> pd.DataFram
     Raises:
         WeightsError: it has no classifier of that label, or one for other features.
     """
+    import keras  # here, so that who reads the keys alone waits for no network
+
+    from pipeline.encoders import backbones, weights
+
     classes = weights.card(folder).get("classes", {}).get(label)
     if classes is None:
         raise weights.WeightsError(

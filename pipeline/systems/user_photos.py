@@ -16,7 +16,6 @@ from PIL import Image
 
 from pipeline import params, paths
 from pipeline.data import boxes, catalog, cropper, images
-from pipeline.encoders import extract
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics, protocols, statistics
 from pipeline.evaluation.keys import ANY, Of, key
@@ -71,6 +70,8 @@ def crops(photos: list[Photo], how: str, margin: float) -> list[tuple[Image.Imag
 
 def encode(data: str, spec: params.Encoder, pictures: list[Image.Image]) -> np.ndarray:
     """Features of images that are in no catalogue, by an encoder of the study; float32 (Q, D)."""
+    from pipeline.encoders import extract  # here, so that who reads the keys alone waits for no network
+
     run = extract.frozen(extract.load_encoder(spec, paths.weights(data, spec.weights)), spec.batch_size)
     parts = []
     for start in progress(range(0, len(pictures), spec.batch_size), "encoding", f"x{spec.batch_size} photos"):

@@ -2,7 +2,6 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const FILTERS = ["gender", "masterCategory", "articleType", "baseColour", "season", "usage"];
 const chosen = { photo: null, box: null, like: null, threshold: null };
 let asking = null; // the search that is under way; a newer one ends it
 let waiting = null; // a search that begins when the last change is a moment old
@@ -27,9 +26,9 @@ async function call(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new Error("The site does not answer. Is it still running?");
   }
-  const told = await answer.json().catch(() => ({ error: `the site answered ${answer.status}` }));
-  if (!answer.ok) throw new Error(told.error);
-  return told;
+  const reply = await answer.json().catch(() => ({ error: `the site answered ${answer.status}` }));
+  if (!answer.ok) throw new Error(reply.error);
+  return reply;
 }
 
 function options(select, names, first) {
@@ -42,41 +41,41 @@ function options(select, names, first) {
 // the site's state: asked again and again until it is ready
 
 async function start() {
-  let told;
+  let status;
   try {
-    told = await call("api/status");
+    status = await call("api/status");
   } catch (error) {
     $("status").textContent = error.message;
     setTimeout(start, 2000);
     return;
   }
-  if (told.phase === "failed") {
-    $("status").textContent = `The site could not start: ${told.fault}`;
+  if (status.phase === "failed") {
+    $("status").textContent = `The site could not start: ${status.fault}`;
     $("status").className = "fault";
-  } else if (told.phase !== "ready") {
-    $("status").textContent = `Just a moment: ${told.phase} …`;
+  } else if (status.phase !== "ready") {
+    $("status").textContent = `Just a moment: ${status.phase} …`;
     setTimeout(start, 500);
   } else {
-    opened(told);
+    opened(status);
     fromAddress();
   }
 }
 
-function opened(told) {
-  $("status").textContent = `${told.products.toLocaleString("en")} products of ${told.data}, ${told.encoders.length} encoders`;
-  $("facts").textContent = told.comparability;
-  options($("encoder"), told.encoders);
-  options($("other"), told.encoders, "nothing");
-  options($("distance"), told.distances);
-  options($("index"), told.indexes);
-  $("filters").replaceChildren(...FILTERS.map((name) => {
+function opened(status) {
+  $("status").textContent = `${status.products.toLocaleString("en")} products of ${status.data}, ${status.encoders.length} encoders`;
+  $("facts").textContent = status.comparability;
+  options($("encoder"), status.encoders);
+  options($("other"), status.encoders, "nothing");
+  options($("distance"), status.distances);
+  options($("index"), status.indexes);
+  $("filters").replaceChildren(...Object.keys(status.filters).map((name) => {
     const select = make("select", { id: `filter-${name}` });
-    options(select, told.filters[name], "any");
+    options(select, status.filters[name], "any");
     select.addEventListener("change", later);
     return make("label", {}, name, select);
   }));
-  $("types").replaceChildren(...told.filters.articleType.map((name) => make("option", { value: name })));
-  $("genders").replaceChildren(...told.filters.gender.map((name) => make("option", { value: name })));
+  $("types").replaceChildren(...status.filters.articleType.map((name) => make("option", { value: name })));
+  $("genders").replaceChildren(...status.filters.gender.map((name) => make("option", { value: name })));
   $("go").disabled = false;
 }
 
@@ -92,9 +91,8 @@ function question(encoder, distance) {
   }
   if (chosen.photo && chosen.box) asked.set("box", chosen.box.join(","));
   if (Number($("farthest").value) < Number($("farthest").max)) asked.set("farthest", $("farthest").value);
-  for (const name of FILTERS) {
-    const value = $(`filter-${name}`)?.value;
-    if (value) asked.append(name, value);
+  for (const select of $("filters").querySelectorAll("select")) {
+    if (select.value) asked.append(select.id.replace("filter-", ""), select.value);
   }
   return asked;
 }
@@ -176,8 +174,8 @@ function card(product) {
 }
 
 function limit(answer) {
-  const largest = { cosine: 1, euclidean: 60, manhattan: 2000 }[answer.distance];
-  const top = answer.threshold ? Math.max(answer.threshold * 2, 1e-6) : largest;
+  const farthest = Math.max(1e-6, ...answer.results.map((product) => product.distance));
+  const top = Math.max(2 * (answer.threshold || farthest), 1e-6);
   const slider = $("farthest");
   if (slider.dataset.of !== `${answer.encoder} ${answer.distance}`) {
     const any = Number(slider.value) >= Number(slider.max);
