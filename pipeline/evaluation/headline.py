@@ -26,11 +26,13 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
     sizes = subsets[GALLERY].astype(str)
     size = max((size for size in sizes if int(size) <= MOST_IMAGES), key=int)
     thesis = subsets[sizes == size].set_index([RETRIEVAL, METRIC])
+    measured = set(strict.index.get_level_values(METRIC))  # a study that was published may be older than a metric
+    shown = [(metric, kind) for metric, kind in COLUMNS if metric in measured]
     rows = {}
     for retrieval in table[RETRIEVAL].unique():
         rows[retrieval] = {
             f"{metric} {kind}".removesuffix(f" {VALUE}"): strict[kind].get((retrieval, metric))
-            for metric, kind in COLUMNS
+            for metric, kind in shown
         }
         rows[retrieval] |= {f"thesis {metric}": thesis[VALUE].get((retrieval, metric)) for metric in THESIS}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(RETRIEVAL)

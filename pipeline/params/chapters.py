@@ -76,3 +76,12 @@ class Evaluation(Section):
     serving: dict[EncoderName, Annotated[list[EncoderName], Field(min_length=1)]]
     serving_queries: Count
     seed: Seed
+
+
+# the sections of `params.yaml` that hold a chapter's settings
+CHAPTERS = {
+    "eda": Eda,
+    "knn_retrieval": KnnRetrieval,
+    "embedding_space": EmbeddingSpace,
+    "evaluation": Evaluation,
+}

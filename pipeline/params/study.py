@@ -13,7 +13,7 @@ import pydantic
 from pydantic import Field
 
 from pipeline import paths
-from pipeline.params.chapters import Eda, EmbeddingSpace, Evaluation, KnnRetrieval, Retrieval
+from pipeline.params.chapters import CHAPTERS, Retrieval
 from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Name, Seed
 from pipeline.params.networks import Concatenation, Encoder, Weights
@@ -34,8 +34,8 @@ class Data(Section):
     test_share: Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Chapters(Section):
-    """The sections that every study has; `not_run` names configurations that a suite leaves out, each with why."""
+class _Sections(Section):
+    """What every study is made of; `not_run` names configurations that a suite leaves out, each with why."""
 
     data: Data
     weights: dict[Name, Weights]
@@ -44,15 +44,14 @@ class _Chapters(Section):
     concatenations: dict[Name, Concatenation]
     retrievals: Annotated[dict[Name, Retrieval], Field(min_length=1)]
     not_run: dict[Name, str]
-    eda: Eda
-    knn_retrieval: KnnRetrieval
-    embedding_space: EmbeddingSpace
-    evaluation: Evaluation
 
 
-# a system's section holds its items by name
+# and a section per chapter, and one per system, which holds the system's items by name
 Study = pydantic.create_model(
-    "Study", __base__=_Chapters, **{section: (dict[Name, model], ...) for section, model in SYSTEMS.items()}
+    "Study",
+    __base__=_Sections,
+    **{section: (model, ...) for section, model in CHAPTERS.items()},
+    **{section: (dict[Name, model], ...) for section, model in SYSTEMS.items()},
 )
 
 

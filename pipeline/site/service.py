@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Annotated, Any
 
 import pydantic
-from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -113,87 +113,108 @@ def service(site: Site, hosts: list[str]) -> FastAPI:
     app = FastAPI(
         title="Fashion reverse image search", version="1", openapi_url="/api/schema", docs_url=None, redoc_url=None
     )
+    app.state.site = site
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _answer_with(status))
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _http)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(Guard)
-
-    @app.get("/api/status")
-    def status() -> dict[str, Any]:
-        """What the site is doing, and what can be asked of it."""
-        return site.status()
-
-    @app.get("/api/search")
-    def search(question: Annotated[Question, Query()]) -> dict[str, Any]:
-        """Products like a product (`like`), or described by words (`text`), or both."""
-        return site.search(question)
-
-    @app.post("/api/search", openapi_extra=PHOTO)
-    async def search_by_photo(request: Request, question: Annotated[Question, Query()]) -> dict[str, Any]:
-        """Products like the photo in the body."""
-        data = await _body(request)
-        return await run_in_threadpool(lambda: site.search(question, site.photo(data)))
-
-    @app.post("/api/box", openapi_extra=PHOTO)
-    async def box(request: Request) -> dict[str, Any]:
-        """Where the product is in the photo in the body: x, y, width, height in its pixels, or null."""
-        data = await _body(request)
-        return await run_in_threadpool(lambda: {"box": site.find_box(site.photo(data))})
-
-    @app.get("/api/curve")
-    def curve(
-        encoder: Annotated[str, Query(max_length=64)], distance: Annotated[str, Query(max_length=20)]
-    ) -> dict[str, Any]:
-        """Precision, recall and F1 of every threshold on the study's test queries."""
-        steps = site.curve(encoder, distance)
-        if steps is None:
-            raise SearchError(f"the study has no retrieval of {encoder!r} by {distance!r}")
-        return steps
-
-    @app.get("/api/products/{identity}")
-    def product(identity: str) -> dict[str, Any]:
-        """A product's name and labels."""
-        snapshot = site.snapshot()
-        return snapshot.facts(snapshot.row(identity))
-
-    @app.get("/api/products/{identity}/picture", response_class=Response)
-    def picture(identity: str) -> Response:
-        """A product's image."""
-        data = site.picture(identity)
-        kind = Image.open(io.BytesIO(data)).get_format_mimetype()
-        return Response(data, media_type=kind, headers={"cache-control": "private, max-age=60"})
-
-    @app.put("/api/products/{identity}", openapi_extra=PHOTO, status_code=201)
-    async def add(request: Request, identity: str, facts: Annotated[Facts, Query()]) -> dict[str, Any]:
-        """Adds a product with the image in the body; the next search finds it."""
-        data = await _body(request)
-        said = {name: value for name, value in facts.model_dump().items() if value}
-        await run_in_threadpool(lambda: site.add(identity, said, site.photo(data)))
-        return {"added": identity}
-
-    @app.delete("/api/products/{identity}")
-    def remove(identity: str) -> dict[str, Any]:
-        """Takes a product away: an added one for good, one of the catalogue until it is restored."""
-        site.remove(identity)
-        return {"removed": identity}
-
-    @app.post("/api/products/{identity}/restore")
-    def restore(identity: str) -> dict[str, Any]:
-        """Shows a product of the catalogue again."""
-        site.restore(identity)
-        return {"restored": identity}
-
-    @app.get("/", include_in_schema=False)
-    @app.get("/{name}", include_in_schema=False)
-    def page(name: str = "") -> Response:
-        if name not in PAGE:
-            raise HTTPException(404, f"there is no page {name[:80]!r}")
-        file, kind = PAGE[name]
-        return Response(files("pipeline.site").joinpath("page", file).read_bytes(), media_type=f"{kind}; charset=utf-8")
-
+    app.include_router(router)
     return app
+
+
+async def _site(request: Request) -> Site:
+    return request.app.state.site
+
+
+router = APIRouter()
+Asked = Annotated[Site, Depends(_site)]
+
+
+@router.get("/api/status")
+def status(site: Asked) -> dict[str, Any]:
+    """What the site is doing, and what can be asked of it."""
+    return site.status()
+
+
+@router.get("/api/search")
+def search(site: Asked, question: Annotated[Question, Query()]) -> dict[str, Any]:
+    """Products like a product (`like`), or described by words (`text`), or both."""
+    return site.search(question)
+
+
+@router.post("/api/search", openapi_extra=PHOTO)
+async def search_by_photo(site: Asked, request: Request, question: Annotated[Question, Query()]) -> dict[str, Any]:
+    """Products like the photo in the body."""
+    data = await _body(request)
+    return await run_in_threadpool(lambda: site.search(question, site.photo(data)))
+
+
+@router.post("/api/box", openapi_extra=PHOTO)
+async def box(site: Asked, request: Request) -> dict[str, Any]:
+    """Where the product is in the photo in the body: x, y, width, height in its pixels, or null."""
+    data = await _body(request)
+    return await run_in_threadpool(lambda: {"box": site.find_box(site.photo(data))})
+
+
+@router.get("/api/curve")
+def curve(
+    site: Asked, encoder: Annotated[str, Query(max_length=64)], distance: Annotated[str, Query(max_length=20)]
+) -> dict[str, Any]:
+    """Precision, recall and F1 of every threshold on the study's test queries."""
+    steps = site.curve(encoder, distance)
+    if steps is None:
+        raise SearchError(f"the study has no retrieval of {encoder!r} by {distance!r}")
+    return steps
+
+
+@router.get("/api/products/{identity}")
+def product(site: Asked, identity: str) -> dict[str, Any]:
+    """A product's name and labels."""
+    snapshot = site.snapshot()
+    return snapshot.facts(snapshot.row(identity))
+
+
+@router.get("/api/products/{identity}/picture", response_class=Response)
+def picture(site: Asked, identity: str) -> Response:
+    """A product's picture."""
+    data = site.picture(identity)
+    kind = Image.open(io.BytesIO(data)).get_format_mimetype()
+    return Response(data, media_type=kind, headers={"cache-control": "private, max-age=60"})
+
+
+@router.put("/api/products/{identity}", openapi_extra=PHOTO, status_code=201)
+async def add(site: Asked, request: Request, identity: str, facts: Annotated[Facts, Query()]) -> dict[str, Any]:
+    """Adds a product with the picture in the body; the next search finds it."""
+    data = await _body(request)
+    given = {name: value for name, value in facts.model_dump().items() if value}
+    await run_in_threadpool(lambda: site.add(identity, given, site.photo(data)))
+    return {"added": identity}
+
+
+@router.delete("/api/products/{identity}")
+def remove(site: Asked, identity: str) -> dict[str, Any]:
+    """Takes a product away: an added one for good, one of the catalogue until it is restored."""
+    site.remove(identity)
+    return {"removed": identity}
+
+
+@router.post("/api/products/{identity}/restore")
+def restore(site: Asked, identity: str) -> dict[str, Any]:
+    """Shows a product of the catalogue again."""
+    site.restore(identity)
+    return {"restored": identity}
+
+
+@router.get("/", include_in_schema=False)
+@router.get("/{name}", include_in_schema=False)
+def page(name: str = "") -> Response:
+    """The page and what it is made of."""
+    if name not in PAGE:
+        raise HTTPException(404, f"there is no page {name[:80]!r}")
+    file, kind = PAGE[name]
+    return Response(files("pipeline.site").joinpath("page", file).read_bytes(), media_type=f"{kind}; charset=utf-8")
 
 
 async def _body(request: Request) -> bytes:

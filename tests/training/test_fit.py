@@ -52,8 +52,8 @@ HEAD = children.finetune_like(
 LAYER = "block_6_project_BN"
 
 
-class Judge:
-    """Judges as training does, or gives the values it is told to; keeps what it was shown."""
+class Validate:
+    """Validates as training does, or gives the values it is told to; keeps what it was shown."""
 
     def __init__(self, *values):
         self.values, self.rows, self.embeddings = values, [], []
@@ -73,9 +73,9 @@ def like(spec, **changes):
     return params.Finetune.model_validate({**spec.model_dump(), **changes})
 
 
-def tuned(name, spec, judge=None, frame=None):
+def tuned(name, spec, validate=None, frame=None):
     frame = catalog.load("sample") if frame is None else frame
-    return fit.finetune_encoder("sample", name, spec, frame, judge or Judge())
+    return fit.finetune_encoder("sample", name, spec, frame, validate or Validate())
 
 
 def served(name, spec, ids):
@@ -135,29 +135,29 @@ def enliven():
 
 @pytest.fixture(scope="module")
 def headed(place):
-    """A head trained on a frozen backbone: its judge, history and metrics."""
-    judge = Judge()
-    return judge, *tuned("headed", HEAD, judge)
+    """A head trained on a frozen backbone: its validation, history and metrics."""
+    validate = Validate()
+    return validate, *tuned("headed", HEAD, validate)
 
 
 @pytest.fixture(scope="module")
 def layered(place):
-    """A network trained from a layer on: judge, history, metrics, and the pictures read before its last judgement."""
-    read, before, judge = [], set(), Judge()
+    """A network trained from a layer on: its validation, history, metrics, and the pictures read before the last."""
+    read, before, validate = [], set(), Validate()
 
     class Watched(zipfile.ZipFile):
         def read(self, name, *rest):
             read.append(name)
             return super().read(name, *rest)
 
-    def judged(*shown):
+    def validated(*shown):
         before.update(read)
-        return judge(*shown)
+        return validate(*shown)
 
     spec = like(HEAD, frozen=LAYER, objective=[CLASSES], epochs=1, optimiser={**OPTIMISER, "learning_rate": 0.0003})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "open_images", lambda data: Watched(paths.images(data)))
-        return spec, judge, *tuned("layered", spec, judged), before, set(read)
+        return spec, validate, *tuned("layered", spec, validated), before, set(read)
 
 
 def test_a_killed_run_goes_on_after_its_last_epoch_and_ends_the_same(here):
@@ -227,31 +227,31 @@ def test_training_learns(headed):
 
 
 def test_patience_stops_and_gives_back_the_best_epoch(place):
-    judge, spec = Judge(0.1, 0.5, 0.3, 0.4, 0.9), like(HEAD, epochs=5, patience=2)
-    history, metrics = tuned("patient", spec, judge)
+    validate, spec = Validate(0.1, 0.5, 0.3, 0.4, 0.9), like(HEAD, epochs=5, patience=2)
+    history, metrics = tuned("patient", spec, validate)
     assert history["epoch"].tolist() == [1, 2, 3, 4]
     assert (metrics["best_epoch"], metrics["epochs"], metrics["validation_mAP"]) == (2, 4, 0.5)
     assert metrics["loss"] == history["loss"][1]
-    found = served("patient", spec, judge.rows[0][catalog.ID])
-    assert near(found, judge.embeddings[1])
-    assert not near(found, judge.embeddings[3])
+    found = served("patient", spec, validate.rows[0][catalog.ID])
+    assert near(found, validate.embeddings[1])
+    assert not near(found, validate.embeddings[3])
 
 
 def test_without_patience_the_last_epoch_is_the_result_however_bad(place):
-    judge = Judge(0.9, 0.1)
-    _, metrics = tuned("last", HEAD, judge)
+    validate = Validate(0.9, 0.1)
+    _, metrics = tuned("last", HEAD, validate)
     assert (metrics["best_epoch"], metrics["epochs"], metrics["validation_mAP"]) == (2, 2, 0.1)
-    found = served("last", HEAD, judge.rows[0][catalog.ID])
-    assert near(found, judge.embeddings[1])
-    assert not near(found, judge.embeddings[0])
+    found = served("last", HEAD, validate.rows[0][catalog.ID])
+    assert near(found, validate.embeddings[1])
+    assert not near(found, validate.embeddings[0])
 
 
 def test_an_interrupted_run_goes_on_behind_its_best_epoch(place):
     values, spec = (0.1, 0.5, 0.3, 0.6), like(HEAD, epochs=4, patience=2)
-    history, metrics = tuned("in-one-go", spec, Judge(*values))
+    history, metrics = tuned("in-one-go", spec, Validate(*values))
     with pytest.raises(KeyboardInterrupt):
-        tuned("interrupted", spec, Judge(*values[:3], KeyboardInterrupt()))
-    rest = Judge(values[3])
+        tuned("interrupted", spec, Validate(*values[:3], KeyboardInterrupt()))
+    rest = Validate(values[3])
     again, same = tuned("interrupted", spec, rest)
     assert len(rest.rows) == 1
     assert again.equals(history) and same == metrics
@@ -266,9 +266,9 @@ def test_a_result_that_could_not_be_written_is_written_without_training_again(he
         patch.setattr(weights, "save", full)
         with pytest.raises(OSError, match="no space"):
             tuned("unwritten", HEAD)
-    judge = Judge()
-    history, metrics = tuned("unwritten", HEAD, judge)
-    assert not judge.rows
+    validate = Validate()
+    history, metrics = tuned("unwritten", HEAD, validate)
+    assert not validate.rows
     assert metrics == headed[2] and history.equals(headed[1])
     assert fingerprint("unwritten") == fingerprint("headed")
 
@@ -276,12 +276,12 @@ def test_a_result_that_could_not_be_written_is_written_without_training_again(he
 def test_a_run_does_not_go_on_from_a_history_of_other_validated_labels(place):
     frame = catalog.load("sample")
     with pytest.raises(KeyboardInterrupt):
-        tuned("relabelled", HEAD, Judge(0.1, KeyboardInterrupt()), frame)
+        tuned("relabelled", HEAD, Validate(0.1, KeyboardInterrupt()), frame)
     validated = batches.parts(frame, HEAD)["validate"].index
     frame.loc[validated, catalog.ARTICLE] = np.roll(frame.loc[validated, catalog.ARTICLE], 1)
-    judge = Judge()
-    tuned("relabelled", HEAD, judge, frame)
-    assert len(judge.rows) == HEAD.epochs
+    validate = Validate()
+    tuned("relabelled", HEAD, validate, frame)
+    assert len(validate.rows) == HEAD.epochs
 
 
 def test_a_frozen_backbone_stays_as_it_was(headed):
@@ -296,14 +296,14 @@ def test_features_of_a_frozen_backbone_are_taken_once(place):
     assert {path: path.stat().st_mtime_ns for path in (place / "build" / "training").glob("*.sqlite")} == files
 
 
-def test_what_training_judged_is_what_retrieval_serves_on_a_frozen_backbone(headed):
-    judge = headed[0]
-    assert near(served("headed", HEAD, judge.rows[0][catalog.ID]), judge.embeddings[-1])
+def test_what_training_validated_is_what_retrieval_serves_on_a_frozen_backbone(headed):
+    validate = headed[0]
+    assert near(served("headed", HEAD, validate.rows[0][catalog.ID]), validate.embeddings[-1])
 
 
-def test_what_training_judged_is_what_retrieval_serves_of_a_whole_network(layered):
-    spec, judge = layered[:2]
-    assert near(served("layered", spec, judge.rows[0][catalog.ID]), judge.embeddings[-1])
+def test_what_training_validated_is_what_retrieval_serves_of_a_whole_network(layered):
+    spec, validate = layered[:2]
+    assert near(served("layered", spec, validate.rows[0][catalog.ID]), validate.embeddings[-1])
 
 
 def test_layers_up_to_the_frozen_one_stay_and_later_ones_learn(layered):
@@ -427,7 +427,7 @@ def test_too_little_memory_names_the_batch_size_and_the_precision_is_what_it_was
 
 def test_memory_that_python_lacks_names_the_batch_size(place):
     with pytest.raises(fit.FitError, match="lower batches.size"):
-        tuned("small", like(HEAD, epochs=1), Judge(MemoryError()))
+        tuned("small", like(HEAD, epochs=1), Validate(MemoryError()))
 
 
 def two_devices():
