@@ -122,9 +122,9 @@ def run_stage(stage: stages.Stage, rest: list[str]) -> None:
 def _match_git(environment: dict[str, str]) -> None:
     """DVC needs to be told where there is no git checkout (a downloaded zip), and again once there is one."""
     local = paths.ROOT / ".dvc" / "config.local"
-    told = local.exists() and "no_scm" in local.read_text(encoding="utf-8")
-    if (paths.ROOT / ".git").exists() == told:
-        setting = ["--unset", "core.no_scm"] if told else ["core.no_scm", "true"]
+    without_git = local.exists() and "no_scm" in local.read_text(encoding="utf-8")
+    if (paths.ROOT / ".git").exists() == without_git:
+        setting = ["--unset", "core.no_scm"] if without_git else ["core.no_scm", "true"]
         subprocess.run(
             [sys.executable, "-m", "dvc", "config", "--local", *setting], cwd=paths.ROOT, env=environment, check=True
         )

@@ -77,27 +77,27 @@ def _named_as_ours(tensors: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]
     def convolve(key):  # (out, in, height, width) → (height, width, in, out)
         return [tensors[f"{key}.weight"].transpose(2, 3, 1, 0)]
 
-    found = {
+    named = {
         "stem": convolve("_conv_stem"),
         "stem_bn": normalise("_bn0"),
         "top": convolve("_conv_head"),
         "top_bn": normalise("_bn1"),
     }
-    found["classes"] = [tensors["_fc.weight"].T, tensors["_fc.bias"]]
+    named["classes"] = [tensors["_fc.weight"].T, tensors["_fc.bias"]]
     for block in range(16):
         theirs, ours = f"_blocks.{block}", f"block{block}"
         if block:
-            found |= {
+            named |= {
                 f"{ours}_expand": convolve(f"{theirs}._expand_conv"),
                 f"{ours}_expand_bn": normalise(f"{theirs}._bn0"),
             }
         depthwise = tensors[f"{theirs}._depthwise_conv.weight"].transpose(2, 3, 0, 1)  # (channels, 1, height, width)
-        found |= {f"{ours}_depthwise": [depthwise], f"{ours}_depthwise_bn": normalise(f"{theirs}._bn1")}
-        found |= {
+        named |= {f"{ours}_depthwise": [depthwise], f"{ours}_depthwise_bn": normalise(f"{theirs}._bn1")}
+        named |= {
             f"{ours}_project": convolve(f"{theirs}._project_conv"),
             f"{ours}_project_bn": normalise(f"{theirs}._bn2"),
         }
-    return found
+    return named
 
 
 def _download(name: str) -> keras.Model:

@@ -191,7 +191,7 @@ def pairs_of(measured: Measured, weights: dict[str, str], place: str = MAIN) -> 
         .drop_duplicates()
         .assign(weights=lambda t: t[ENCODER].map(weights).fillna(t[ENCODER]))  # a concatenation stands for itself
     )
-    found = []
+    pairs = []
     first_of = known.groupby("weights", sort=False)[ENCODER].first()
     for row in known.itertuples(index=False):
         rivals = {
@@ -202,10 +202,10 @@ def pairs_of(measured: Measured, weights: dict[str, str], place: str = MAIN) -> 
             rivals["weights"] = known[(known[ENCODER] == first_of.iloc[0]) & (known[DISTANCE] == row.distance)]
         for what, rival in rivals.items():
             if len(rival) and rival[RETRIEVAL].iloc[0] != row.retrieval:
-                found.append(
+                pairs.append(
                     {"what": what, "first": f"{row.retrieval}/{place}", "second": f"{rival[RETRIEVAL].iloc[0]}/{place}"}
                 )
-    return pd.DataFrame(found, columns=["what", "first", "second"]).sort_values(
+    return pd.DataFrame(pairs, columns=["what", "first", "second"]).sort_values(
         "what", kind="stable", ignore_index=True
     )
 

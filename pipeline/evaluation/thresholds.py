@@ -71,7 +71,7 @@ def transferred(counts: pd.DataFrame, thresholds: np.ndarray) -> np.ndarray:
 
 
 def first_miss(
-    distances: np.ndarray, order: np.ndarray, hits: np.ndarray, found: np.ndarray
+    distances: np.ndarray, order: np.ndarray, hits: np.ndarray, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The distance of each query's first wrong neighbour, and how many right ones stand before it; (Q,) each.
 
@@ -82,13 +82,13 @@ def first_miss(
         distances: float32 (Q, G), in the gallery's order.
         order: int32 (Q, G), nearest first.
         hits: bool (Q, G), whether each rank is right.
-        found: int (Q,), how many ranks count.
+        counts: int (Q,), how many ranks count.
     """
     ranks = np.where(hits.all(axis=1), hits.shape[1], np.argmin(hits, axis=1))
-    ranks = np.minimum(ranks, found)
+    ranks = np.minimum(ranks, counts)
     rows = np.arange(len(hits))
     first = distances[rows, order[rows, np.minimum(ranks, hits.shape[1] - 1)]]
-    return np.where(ranks < found, first, np.inf), ranks
+    return np.where(ranks < counts, first, np.inf), ranks
 
 
 @njit(nogil=True, cache=True)

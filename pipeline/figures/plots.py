@@ -94,10 +94,10 @@ def neighbour_panel(panel: list[dict], title: str) -> Figure:
 def training_curves(history: pd.DataFrame) -> Figure:
     """Against the epoch: the loss and each of its terms while learning, and what the validated part says."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    said = [name for name in history if name.startswith("validation_")]
-    losses = [name for name in history if name not in ("epoch", *said)]
+    validated = [name for name in history if name.startswith("validation_")]
+    losses = [name for name in history if name not in ("epoch", *validated)]
     losses.sort(key="loss".__ne__)  # the sum before its terms
-    for axis, names, title in zip(axes, (losses, said), ("loss, learning", "validation"), strict=True):
+    for axis, names, title in zip(axes, (losses, validated), ("loss, learning", "validation"), strict=True):
         for name in names:
             whole = name in ("loss", "validation_mAP")
             label = name.removeprefix("validation_").replace("_", " ")

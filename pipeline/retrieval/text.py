@@ -33,9 +33,9 @@ def descriptions(frame: pd.DataFrame, columns: list[str], without: list[str] | N
     known = [*catalog.LABELS, catalog.PRODUCT]
     if unknown := [name for name in [*columns, *(without or [])] if name not in known] or not columns:
         raise TextError(f"descriptions need columns of the catalogue. Allowed: {known}. Received: {unknown or columns}")
-    said = label_stems(frame, without or [])
+    left_out = label_stems(frame, without or [])
     texts = frame[columns].fillna("").astype(str).agg(" ".join, axis=1)
-    return [" ".join(word for word in words(text) if stem(word) not in said) for text in texts]
+    return [" ".join(word for word in words(text) if stem(word) not in left_out) for text in texts]
 
 
 def words(text: str) -> list[str]:

@@ -87,7 +87,7 @@ def disturbances(table: pd.DataFrame, title: str) -> Figure:
 
 
 def confusion(matrix: pd.DataFrame, title: str) -> Figure:
-    """Shares of each row: what is (down) and what was said (across), the right ones on the diagonal."""
+    """Shares of each row: the true class (down) and the predicted one (across), the right ones on the diagonal."""
     side = 2.2 + 0.17 * len(matrix)
     figure, axis = plt.subplots(figsize=(side + 0.6, side), layout="constrained")
     shares = matrix.div(matrix.sum(axis=1).replace(0, 1), axis=0)
@@ -102,7 +102,7 @@ def confusion(matrix: pd.DataFrame, title: str) -> Figure:
         yticklabels=True,
         cbar_kws={"shrink": 0.5, "label": "share of the row"},
     )
-    axis.set(title=title, xlabel="said", ylabel="is")
+    axis.set(title=title, xlabel="predicted", ylabel="true")
     axis.tick_params(labelsize=6)
     return done(figure)
 

@@ -230,8 +230,8 @@ def _augmented(queries, gallery, count, better):
 
 def _reciprocal(queries, gallery, count, better):
     candidates = _plain(queries, gallery, min(count, len(gallery)), None)
-    apart = reranking.k_reciprocal(queries, gallery, candidates, better.neighbours, better.second, better.share)
-    order = np.take_along_axis(candidates, np.argsort(apart, axis=1, kind="stable"), axis=1)
+    distances = reranking.k_reciprocal(queries, gallery, candidates, better.neighbours, better.second, better.share)
+    order = np.take_along_axis(candidates, np.argsort(distances, axis=1, kind="stable"), axis=1)
     return np.pad(order, ((0, 0), (0, count - order.shape[1])), constant_values=indexes.NOWHERE)
 
 
