@@ -142,7 +142,7 @@ def stale(place):
         ("pipeline/figures/study_plots.py", {"evaluation"}),
         ("pipeline/retrieval/text.py", {"hybrid", "evaluation"}),
         ("pipeline/training/losses.py", {"finetuning"}),
-        ("pipeline/evaluation/statistics.py", {"hybrid", "user_photos", "evaluation"}),
+        ("pipeline/evaluation/statistics.py", {"hybrid", "user_photos", "evaluation", "report"}),
         ("pipeline/encoders/torch_file.py", {"weights"}),
         ("pipeline/data/ingest.py", {"ingest"}),
         ("pipeline/paths.py", set()),
