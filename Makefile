@@ -1,5 +1,8 @@
 # Each target is a few commands that you could type yourself; on Windows type them (README, "Without make").
-PYTHON ?= python3.11
+# The first Python that TensorFlow 2.21 has wheels for; `make PYTHON=…` chooses another.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& command -v $$name && break; done)
 VENV = .venv/bin/python
 
 .PHONY: reproduce thesis test lab demo bench chromium
@@ -34,6 +37,9 @@ chromium:                    # the browser that the site's tests open
 	@command -v chromium google-chrome >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends chromium; }
 
 .venv/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or name it:" \
+		"make PYTHON=/path/to/python3.12 (TensorFlow 2.21 has no wheels for 3.14, nor for macOS on Intel)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(VENV) -m pip install --quiet -r requirements.lock -e .
+	@$(VENV) -m pip install --quiet --disable-pip-version-check uv || echo "without uv, pip takes minutes"
+	$(VENV) -m uv pip install --quiet -r requirements.lock -e . || $(VENV) -m pip install --quiet -r requirements.lock -e .
 	touch $@

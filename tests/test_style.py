@@ -157,9 +157,9 @@ def test_conda_has_no_library_of_its_own():
     names = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert names == ["python=3.11", "pip"]
+    assert names == ["python>=3.11,<3.14", "pip"]
     assert pip == ["-r requirements.lock", "-e ."]
-    assert project["requires-python"] == ">=3.11,<3.12"
+    assert project["requires-python"] == ">=3.11,<3.14"
 
 
 def locked():
@@ -170,6 +170,12 @@ def locked():
     return {
         r.name.lower(): next(iter(r.specifier)).version for r in requirements if not r.marker or r.marker.evaluate()
     }
+
+
+def test_every_python_gets_the_same_version_of_each_package():
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and line[0] != "#"]
+    names = [Requirement(line).name.lower() for line in lines]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
 
 
 def test_the_lock_pins_everything_within_the_ranges():
