@@ -13,12 +13,13 @@ import nbformat
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
-from pipeline import paths
+from pipeline import paths, stages
 from pipeline.stages import DATA, ITEM, KEY, STAGES, Stage, chapters
 
-# Code that carries results from one place to another and changes none: an edit here reruns no stage. Parameters are
-# followed key by key, by their values; of `params` only the tables of facts are code: `params.backbones`,
-# `params.columns`.
+# Code whose edits rerun no stage: it writes, names and carries what others compute, or declares parameters, which DVC
+# follows key by key, by their values; what a parameter's default or its check makes of a value is not followed. Of
+# `params` the tables of facts are followed, `backbones` and `columns`, and wherever code imports them by name the two
+# modules that say what a network and a finetune are.
 PLUMBING = {
     "pipeline",
     "pipeline.files",
@@ -26,9 +27,7 @@ PLUMBING = {
     "pipeline.notebooks",
     "pipeline.params",
     "pipeline.params.chapters",
-    "pipeline.params.finetuning",
     "pipeline.params.kinds",
-    "pipeline.params.networks",
     "pipeline.params.references",
     "pipeline.params.sections",
     "pipeline.params.study",
@@ -50,9 +49,20 @@ def write() -> None:
     paths.GRAPH.write_text(text(), encoding="utf-8", newline="\n")
 
 
+def check() -> None:
+    """Raises ValueError unless `dvc.yaml` is what the table of stages and the code say."""
+    if paths.GRAPH.read_text(encoding="utf-8") != text():
+        raise ValueError(
+            "dvc.yaml is not what pipeline/stages.py and the imports of the code say. Write it anew with: "
+            "python -m pipeline.run graph"
+        )
+
+
 def text() -> str:
     """What `dvc.yaml` holds."""
+    stages.check()
     yaml, stream = YAML(), StringIO()
+    yaml.representer.ignore_aliases = lambda *_: True  # a file is written out wherever it is named
     yaml.default_flow_style, yaml.width = False, 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.dump({"stages": {stage.name: _entry(stage) for stage in STAGES}}, stream)

@@ -3,6 +3,7 @@
 python -m pipeline.run compose [data=… suite=… key=value …]   writes params.yaml from params/
 python -m pipeline.run repro [dvc options]                     runs what has changed, says where the report is
 python -m pipeline.run publish                                 copies a finished run's numbers to reference/
+python -m pipeline.run published [data]                        what the published run says of today's claims
 python -m pipeline.run graph                                   writes dvc.yaml from pipeline/stages.py
 python -m pipeline.run STAGE [ITEM]                            one stage; dvc.yaml calls these
 """
@@ -59,7 +60,12 @@ def compose(overrides: list[str]) -> int:
 
 def repro(options: list[str]) -> int:
     """`dvc repro` with this environment's Python, also where there is no git; ends with the report's path."""
+    from pipeline import graph as written
+    from pipeline.claims import registry
+
     study = params.load()
+    registry.load()  # a claim that cannot be judged stops here, not in the last chapter
+    written.check()
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -81,6 +87,15 @@ def publish(_: list[str]) -> int:
     place = publication.publish(study)
     print(headline.markdown(publication.published_metrics(place, list(study.retrievals))))
     print(place.relative_to(paths.ROOT))
+    return 0
+
+
+def published(rest: list[str]) -> int:
+    """Prints the verdicts of a published run, today's claims among them that it did not know."""
+    from pipeline.report import publish as publication
+
+    for data in rest or publication.published_names():
+        print(f"{data}\n\n{publication.describe(data)}")
     return 0
 
 
@@ -130,7 +145,7 @@ def _match_git(environment: dict[str, str]) -> None:
         )
 
 
-COMMANDS = {"compose": compose, "repro": repro, "publish": publish, "graph": graph}
+COMMANDS = {"compose": compose, "repro": repro, "publish": publish, "published": published, "graph": graph}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -278,6 +278,23 @@ STAGES = (
 )
 
 
+def check() -> None:
+    """Raises ValueError for a row that says what cannot be: names the stage, what is allowed and what was received."""
+    names = [stage.name for stage in STAGES]
+    for stage in STAGES:
+        section = (stage.section or "data").split(".")[0]
+        if section not in Study.model_fields:
+            known = list(Study.model_fields)
+            raise ValueError(
+                f"stage {stage.name}: section names nothing. Allowed: {known}. Received: {section!r}."
+                f"{params.nearest(section, known)}"
+            )
+        if (stage.notebook is None) == (stage.work is None):
+            raise ValueError(f"stage {stage.name} needs a notebook or work, one of the two")
+        if names.count(stage.name) > 1:
+            raise ValueError(f"{stage.name!r} names two stages")
+
+
 def find(name: str) -> Stage:
     """The stage of a name."""
     return next(stage for stage in STAGES if stage.name == name)

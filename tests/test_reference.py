@@ -13,6 +13,7 @@ from pipeline.claims.verdicts import verdicts as judge_claims
 from pipeline.evaluation import headline, study, tables
 from pipeline.params.sections import read_yaml
 from pipeline.report import publish
+from pipeline.report.pages import PagesError
 
 PLACE = paths.ROOT / "reference/fashion_small"
 # Measured independently on 1000 random queries against all pictures (150 to 300 for Manhattan), articleType; the
@@ -103,7 +104,7 @@ class TestVerdicts:
         return dict(zip(study.keys(table), table["value"], strict=True)) | others
 
     def test_every_claim_has_one(self, verdicts):
-        assert list(verdicts["claim"]) == list(publish.published_claims(PLACE))
+        assert list(verdicts["claim"]) == list(read_yaml(PLACE / "claims.yaml")["claims"])
         assert set(verdicts["verdict"]) <= set(summary.VERDICTS)
 
     def test_a_claim_of_today_that_it_did_not_know_is_not_run(self, verdicts):
@@ -118,7 +119,7 @@ class TestVerdicts:
         measured = verdicts[verdicts["verdict"].isin(summary.VERDICTS[:3])]
         assert len(measured) > 50
         claims = publish.published_claims(PLACE)
-        for row in measured.itertuples():
+        for row in measured[measured["claim"].isin(claims)].itertuples():
             judge = claims[row.claim].judge
             wanted = getattr(judge, "keys", None) or [getattr(judge, "key", None)]
             if isinstance(judge, Difference):
@@ -182,19 +183,30 @@ def test_the_readme_shows_the_published_numbers(table):
     assert shown == headline.markdown(table)
 
 
-def test_a_parameter_that_has_come_since_is_no_hindrance(tmp_path, monkeypatch):
-    values = publish.published_parameters(PLACE)
-    for name in ("params.yaml", publish.VERSION):
+def test_what_has_come_since_is_no_hindrance(tmp_path, monkeypatch):
+    for name in ("params.yaml", "claims.yaml", publish.VERSION):
         (tmp_path / name).write_bytes((PLACE / name).read_bytes())
-    monkeypatch.setattr(params, "version", lambda: "of another day")
-    assert publish.published_parameters(tmp_path) == values
     without = (tmp_path / "params.yaml").read_text().replace("pca_queries:", "earlier_queries:")
     (tmp_path / "params.yaml").write_text(without)
     assert publish.published_parameters(tmp_path)["embedding_space"]["earlier_queries"] == 1000
-    monkeypatch.undo()
-    if json.loads((PLACE / publish.VERSION).read_text())["parameters"] == params.version():
-        with pytest.raises(params.ParamsError, match="earlier_queries"):
-            publish.published_parameters(tmp_path)
+    assert publish.published_claims(tmp_path)
+    monkeypatch.setattr(publish.registry, "version", lambda: "of another day")
+    assert publish.published_claims(tmp_path) == {}
+
+
+def test_the_published_run_can_be_asked_about_todays_claims(verdicts_of_the_day):
+    said = publish.describe("fashion_small")
+    counts = verdicts_of_the_day["verdict"].value_counts()
+    assert f"| all |{counts['reproduced']:>13} |{counts['differs']:>10} |" in said
+    assert "62 retrievals" in said
+    assert publish.published_names() == ["fashion_small"]
+    with pytest.raises(PagesError, match=r"nothing was published of 'sample'. Allowed: \['fashion_small'\]"):
+        publish.describe("sample")
+
+
+@pytest.fixture
+def verdicts_of_the_day():
+    return publish.published_verdicts(PLACE)
 
 
 def test_the_version_changes_with_what_a_parameter_may_be(monkeypatch):

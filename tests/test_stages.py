@@ -1,5 +1,6 @@
 """The graph against the code: a stage follows from what it runs and from nothing else, by an independent reading."""
 
+import dataclasses
 import importlib.util
 import json
 import modulefinder
@@ -64,8 +65,8 @@ def test_a_stage_follows_from_every_module_that_it_reaches_and_from_no_other(sta
 
 def test_plumbing_names_modules_that_exist_and_tables_of_facts_are_not_among_them():
     assert all(importlib.util.find_spec(name) for name in graph.PLUMBING)
-    assert graph.PLUMBING.isdisjoint({"pipeline.params.backbones", "pipeline.params.columns"})
-    followed = {"pipeline.params.backbones", "pipeline.params.columns"}
+    followed = {f"pipeline.params.{name}" for name in ("backbones", "columns", "networks", "finetuning")}
+    assert graph.PLUMBING.isdisjoint(followed)
     assert followed <= {module for stage in CODE for module in graph.code_of(stage)}
 
 
@@ -96,6 +97,30 @@ def test_a_stages_section_and_its_items_are_those_of_the_parameters(stage):
         for part in stage.section.split("."):
             section = getattr(section, part)
         assert items is None or items == list(section)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"section": "edaa"}, "stage eda: section names nothing.*Did you mean 'eda'?"),
+        ({"work": "pipeline.x:run"}, "stage eda needs a notebook or work, one of the two"),
+        ({"notebook": None}, "stage eda needs a notebook or work, one of the two"),
+        ({"name": "ingest"}, "'ingest' names two stages"),
+    ],
+)
+def test_a_row_that_says_what_cannot_be_is_refused(monkeypatch, change, words):
+    rows = [dataclasses.replace(row, **change) if row.name == "eda" else row for row in stages.STAGES]
+    monkeypatch.setattr(stages, "STAGES", tuple(rows))
+    with pytest.raises(ValueError, match=words):
+        stages.check()
+
+
+def test_a_graph_that_was_edited_by_hand_is_refused(monkeypatch, tmp_path):
+    graph.check()
+    (tmp_path / "dvc.yaml").write_text(graph.text() + "# by hand\n")
+    monkeypatch.setattr(paths, "GRAPH", tmp_path / "dvc.yaml")
+    with pytest.raises(ValueError, match="python -m pipeline.run graph"):
+        graph.check()
 
 
 def test_every_chapter_has_a_source_and_every_function_exists():

@@ -13,7 +13,7 @@ from pipeline import paths
 from pipeline.claims import families
 from pipeline.claims.claim import Bound, Claim, Difference, Document, Order, Value
 from pipeline.evaluation import keys
-from pipeline.params.sections import ParamsError, Section, check, read_yaml
+from pipeline.params.sections import ParamsError, Section, check, fingerprint, read_yaml
 from pipeline.params.suites import known_names
 
 
@@ -48,6 +48,11 @@ def read(path: Path) -> dict[str, Claim]:
     for name, claim in claims.items():
         _complete(Path(path).name, name, claim)
     return claims
+
+
+def version() -> str:
+    """A fingerprint of what `claims.yaml` may hold: it changes when a field of a claim is added, dropped or bounded."""
+    return fingerprint(Registry)
 
 
 def asked_keys(claim: Claim) -> list[str]:

@@ -133,5 +133,13 @@ def rows_of(frame: pd.DataFrame, part: str) -> np.ndarray:
 
 
 def draw(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """At most `count` of some positions, drawn by a seed, in ascending order: every seeded sample is this one."""
+    """At most `count` of some positions, drawn by a seed, in ascending order."""
     return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
+
+
+def draw_apart(rows: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """As `draw`, other positions for the same seed: the published thresholds, spaces and panels were drawn so.
+
+    One of the two goes when a publication may move those numbers.
+    """
+    return np.sort(np.random.default_rng(seed).choice(rows, min(count, len(rows)), replace=False))

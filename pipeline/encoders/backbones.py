@@ -7,10 +7,10 @@ import keras
 import numpy as np
 from keras import applications, layers, ops
 
-from pipeline import params
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
 from pipeline.encoders.small_cnn import SmallCnn
 from pipeline.params.backbones import BACKBONES
+from pipeline.params.networks import Network
 
 
 def _scaled(x):
@@ -55,7 +55,7 @@ def backbone(name: str, height_width: tuple[int, int], weights: str | None = Non
     return build(include_top=False, weights=weights, input_shape=(*height_width, 3))
 
 
-def encoder(network: params.Network, classes: dict[str, int] | None = None) -> keras.Model:
+def encoder(network: Network, classes: dict[str, int] | None = None) -> keras.Model:
     """An encoder with random weights: uint8 RGB (B, height, width, 3) → float32 (B, D).
 
     Its layer `backbone` is the network of the table; its layer `head`, where there is one, the dense layers after

@@ -30,7 +30,7 @@ def EfficientNetLite0(
     """
     if weights is not None:
         raise ValueError(
-            f"EfficientNetLite0 is built without weights; pipeline.encoders.weights brings them. Received: {weights!r}"
+            f"EfficientNetLite0 is built without weights; encoders.pretrained brings them. Received: {weights!r}"
         )
     inputs = keras.Input(input_shape)
     x = _convolve(inputs, 32, 3, 2, "stem")

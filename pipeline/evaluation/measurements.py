@@ -228,7 +228,7 @@ def _single(data: str, retrieval: str, relevance: str) -> pd.DataFrame:
 
 
 def _named_counts(rows: pd.DataFrame) -> dict[str, int]:
-    """The counts of components that have names, in one encoder's rows of `component_table`."""
+    """The counts of components that have names, in one encoder's rows of `component_family`."""
     enough = rows[(rows["components"] > 0) & (rows["variance"] >= space.ENOUGH)]["components"].min()
     return {"as extracted": 0, "all": int(rows["components"].max()), "90 percent": int(enough)}
 

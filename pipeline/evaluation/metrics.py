@@ -5,6 +5,7 @@ A metric sees numbers only: `hits` (Q, G) bool, whether the gallery item at each
 Letters: Q queries, G gallery, k cutoff, R relevant items, N gallery size.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -179,13 +180,15 @@ def parse(scores: str) -> tuple[Metric, int | None]:
     """
     name, at, k = scores.partition("@")
     metric = METRICS.get(name)
-    if metric is None or bool(at) != k.isdecimal() or not at and None not in (metric.depths or ()):
+    depth = int(k) if re.fullmatch(r"[1-9]\d*", k) else None
+    possible = metric is not None and (depth in metric.depths if metric.depths else depth is not None)
+    if not possible or (depth is None and at):
         allowed = [column(name, k) for name, metric in METRICS.items() for k in metric.depths or (10,)]
         raise ValueError(
             f"a score must be of a metric, with @k where it has one. Allowed: {allowed}, with any k. "
             f"Received: {scores!r}.{nearest(scores, allowed)}"
         )
-    return metric, int(k) if k else None
+    return metric, depth
 
 
 def mean_name(scores: str) -> str:
@@ -207,6 +210,22 @@ def scored_as(mean: str) -> str:
         allowed = [*(column(metric.mean, k) for metric in METRICS.values() for k in metric.depths or (10,)), MACRO]
         raise ValueError(f"no mean is called {mean!r}. Allowed: {allowed}, with any k.{nearest(mean, allowed)}")
     parse(scores)
+    return scores
+
+
+def plain_mean(mean: str) -> str:
+    """As `scored_as`, for a mean that is read off hits. Raises ValueError for one of gains."""
+    scores = scored_as(mean)
+    if parse(scores)[0].graded:
+        raise ValueError(f"{mean!r} is of graded relevance")
+    return scores
+
+
+def graded_mean(mean: str) -> str:
+    """As `scored_as`, for a mean that is read off gains. Raises ValueError for one of hits."""
+    scores = scored_as(mean)
+    if not parse(scores)[0].graded:
+        raise ValueError(f"{mean!r} is not of graded relevance")
     return scores
 
 

@@ -240,7 +240,7 @@ def _train_histogram(features, frame, distance, run) -> pd.DataFrame:
     """The distances from some train images to all others of the train part, in steps of their range."""
     train = catalog.rows_of(frame, catalog.TRAIN)
     duplicates, labels = catalog.duplicates(frame)[train], catalog.label_codes(frame, run.relevances[0])[train]
-    gallery, chosen = features.take(train), catalog.draw(np.arange(len(train)), run.threshold_queries, run.seed)
+    gallery, chosen = features.take(train), catalog.draw_apart(np.arange(len(train)), run.threshold_queries, run.seed)
     ranked = [(part, distances) for part, _, distances in rank(gallery.take(chosen), gallery, distance)]
     top = max(float(distances.max()) for _, distances in ranked)
     counts = np.zeros((2, thresholds.BINS), np.int64)

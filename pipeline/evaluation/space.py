@@ -39,7 +39,7 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
         ValueError: features of other images, or no test part. Before any work.
     """
     protocols.check_same_images(features, frame)
-    rows = catalog.draw(catalog.rows_of(frame, catalog.TEST), run.pictures, run.seed)
+    rows = catalog.draw_apart(catalog.rows_of(frame, catalog.TEST), run.pictures, run.seed)
     vectors = features.vectors[rows]
     labels = {label: catalog.label_codes(frame, label)[rows] for label in LABELS}
     measures = {"separation": {label: separation(vectors, codes, run.seed) for label, codes in labels.items()}}
@@ -62,7 +62,7 @@ def components(
     the variance is always among them.
     """
     train = catalog.rows_of(frame, catalog.TRAIN)
-    rows = catalog.draw(catalog.rows_of(frame, catalog.TEST), run.pca_queries, run.seed)
+    rows = catalog.draw_apart(catalog.rows_of(frame, catalog.TEST), run.pca_queries, run.seed)
     with threadpool_limits(1):
         pca = PCA(svd_solver="covariance_eigh").fit(features.vectors[train])
     kept = np.cumsum(pca.explained_variance_ratio_)

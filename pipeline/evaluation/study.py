@@ -22,9 +22,15 @@ from pipeline.progress import progress
 RETRIEVAL, ENCODER, DISTANCE, METRIC = "retrieval", "encoder", "distance", "metric"
 QUERIES, LEFT_OUT = "queries", "left_out"
 PLACE = [PROTOCOL, GALLERY, RELEVANCE]
-RELEVANCES = [*get_args(Relevance), protocols.GRADED]
-GALLERIES = [protocols.ALL, "test", protocols.EVEN_YEARS, NUMBER]
-KEYS = [(Of(("retrievals",)), protocols.PROTOCOLS, GALLERIES, RELEVANCES, metrics.scored_as)]
+OF = Of(("retrievals",))
+# by protocol, its galleries; the graded metrics are the strict protocol's
+KEYS = [
+    (OF, protocols.STRICT, [protocols.ALL, "test"], list(get_args(Relevance)), metrics.plain_mean),
+    (OF, protocols.STRICT, [protocols.ALL, "test"], protocols.GRADED, metrics.graded_mean),
+    (OF, [protocols.COPIES_IN, protocols.PRODUCT_OUT], protocols.ALL, list(get_args(Relevance)), metrics.plain_mean),
+    (OF, protocols.TEMPORAL, [protocols.ALL, protocols.EVEN_YEARS], list(get_args(Relevance)), metrics.plain_mean),
+    (OF, [protocols.THESIS, protocols.QUERY_OUT], NUMBER, list(get_args(Relevance)), metrics.plain_mean),
+]
 MAIN = key(protocols.STRICT, protocols.ALL, "articleType", metrics.mean_name(AP))
 
 
@@ -81,13 +87,13 @@ def metric_columns(table: pd.DataFrame) -> list[str]:
     Raises:
         TableError: a column that is neither a fact of the query nor a metric of the table; names it and the nearest.
     """
-    names = [name for name in table.columns if name not in protocols.FACTS and not name.startswith(protocols.CHANCE)]
+    names = [name for name in table.columns if name not in protocols.FACTS]
     for name in names:
         try:
-            metrics.parse(name)
+            metrics.parse(name.removeprefix(protocols.CHANCE))
         except ValueError as error:
             raise TableError(f"the scores have a column {name!r}, but {error}") from None
-    return names
+    return [name for name in names if not name.startswith(protocols.CHANCE)]
 
 
 def own_metrics(table: pd.DataFrame, relevance: str) -> pd.DataFrame:

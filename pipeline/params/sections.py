@@ -5,6 +5,8 @@ nearest known one.
 """
 
 import difflib
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +51,12 @@ def check(model: type[S], values: Any, where: str) -> S:
         return model.model_validate(values)
     except pydantic.ValidationError as error:
         raise ParamsError("\n".join(dict.fromkeys(_explain(model, fault, where) for fault in error.errors()))) from None
+
+
+def fingerprint(model: type[Section]) -> str:
+    """Twelve letters that change when a model's fields, their types or their bounds do."""
+    schema = json.dumps(model.model_json_schema(), sort_keys=True)
+    return hashlib.sha256(schema.encode()).hexdigest()[:12]
 
 
 def nearest(value: str, allowed: list[str]) -> str:

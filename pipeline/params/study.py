@@ -4,8 +4,6 @@ Every stage loads and checks the whole file before it does any work. An error is
 what is allowed, what was received and, for a misspelt name, the nearest known one.
 """
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +16,7 @@ from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Name, Seed
 from pipeline.params.networks import Concatenation, Encoder, Weights
 from pipeline.params.references import check_references
-from pipeline.params.sections import ParamsError, S, Section, check, read_yaml
+from pipeline.params.sections import ParamsError, S, Section, check, fingerprint, read_yaml
 from pipeline.params.systems import SYSTEMS
 
 
@@ -72,8 +70,7 @@ def load(path: Path = paths.PARAMS) -> Study:
 
 def version() -> str:
     """A fingerprint of what `params.yaml` may hold: it changes when a parameter is added, dropped or bounded anew."""
-    schema = json.dumps(Study.model_json_schema(), sort_keys=True)
-    return hashlib.sha256(schema.encode()).hexdigest()[:12]
+    return fingerprint(Study)
 
 
 def from_notebook(model: type[S], namespace: dict[str, Any], **extra: type) -> S:

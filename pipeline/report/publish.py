@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from pipeline import files, params, paths, stages
-from pipeline.claims import registry
+from pipeline.claims import registry, summary
 from pipeline.claims.claim import Claim
 from pipeline.report.pages import PagesError, executed
 
-VERSION = "version.json"  # of the parameters, so that later code knows whether it may read them as its own
+VERSION = "version.json"  # of parameters and claims, so that later code knows whether it may read them as its own
 
 
 def publish(study: params.Study) -> Path:
@@ -37,7 +37,7 @@ def publish(study: params.Study) -> Path:
             shutil.copyfile(path, partial / name)
         for retrieval, rows in table.groupby("retrieval", sort=False):
             files.write_csv(partial / "metrics" / f"{retrieval}.csv", rows)
-        files.write_json(partial / VERSION, {"parameters": params.version()})
+        files.write_json(partial / VERSION, {"parameters": params.version(), "claims": registry.version()})
     return target
 
 
@@ -52,22 +52,42 @@ def published_verdicts(place: Path) -> pd.DataFrame:
 
 
 def published_claims(place: Path) -> dict[str, Claim]:
-    """The claims that a published run judged, as they were then."""
-    return registry.read(place / "claims.yaml")
+    """The claims that a published run judged, as they were then; none where claims had another form in its day."""
+    same = _version(place)["claims"] == registry.version()
+    return registry.read(place / "claims.yaml") if same else {}
 
 
 def published_parameters(place: Path) -> dict[str, Any]:
-    """The parameters of a published run, as they were written.
+    """The parameters of a published run, as they were written: whether today's code takes them is another question."""
+    return params.read_yaml(place / "params.yaml")
 
-    A parameter that has come since is not among them: they are held against today's only where these are the same.
+
+def describe(data: str) -> str:
+    """What a published run says of today's claims, as a table for the terminal, and which it did not know.
 
     Raises:
-        ParamsError: today's code has the same parameters, and these are not valid.
+        PagesError: nothing was published of these images.
     """
-    written_for = json.loads((place / VERSION).read_text(encoding="utf-8"))["parameters"]
-    if written_for == params.version():
-        params.load(place / "params.yaml")
-    return params.read_yaml(place / "params.yaml")
+    place = paths.reference(data)
+    if not place.exists():
+        raise PagesError(f"nothing was published of {data!r}. Allowed: {published_names()}")
+    table = summary.with_unpublished(published_verdicts(place), registry.load())
+    newer = table.loc[table["evidence"] == summary.UNPUBLISHED, "claim"].tolist()
+    same = "as today's" if _version(place)["parameters"] == params.version() else "of another day than today's"
+    return (
+        f"{summary.counts(table).to_markdown()}\n\n"
+        f"{len(published_parameters(place)['retrievals'])} retrievals; its parameters are {same}.\n"
+        f"Claims that are newer than the publication: {', '.join(newer) or 'none'}."
+    )
+
+
+def published_names() -> list[str]:
+    """The data that a run was published of."""
+    return sorted(path.parent.name for path in paths.reference("x").parent.glob(f"*/{VERSION}"))
+
+
+def _version(place: Path) -> dict[str, str]:
+    return json.loads((place / VERSION).read_text(encoding="utf-8"))
 
 
 def _copied(study: params.Study) -> dict[Path, str]:

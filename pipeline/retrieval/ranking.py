@@ -166,7 +166,7 @@ def ascending(distances: np.ndarray, what: str = "distances") -> np.ndarray:
     for row, sorted_row in zip(distances, order, strict=True):  # a row at a time stays in the cache
         if row.size and not row.min() >= 0:  # also where the smallest is not a number
             raise ValueError(f"{what} must be numbers of 0 or more. Received: {row.min()}")
-        keys = row.view(np.uint32).astype(np.uint64)
+        keys = (row + np.float32(0)).view(np.uint32).astype(np.uint64)  # −0 has a sign, and would come last
         keys <<= np.uint64(32)
         keys |= positions
         keys.sort()

@@ -1,6 +1,6 @@
 """Encoders ready to answer: a network for the photo, and the features of the catalogue, mapped from disk.
 
-The network and the features are those of the study, prepared in the one way there is (`extract`): the thesis's
+The network and the features are those of the study, prepared in the one way there is (`images.prepare`): the thesis's
 finetuned model looked random on its site because photo and catalogue had been prepared in two ways.
 """
 

@@ -263,7 +263,7 @@ class Site:
             asked = now.vocabulary.transform([question.text])
             if not asked.nnz:
                 raise SearchError(f"no product is described by {question.text!r}. Try a kind, a colour or a brand")
-            words = 1 - (now.words @ asked.T).toarray().ravel()
+            words = np.maximum(1 - (now.words @ asked.T).toarray().ravel(), 0)  # rounding may leave 0 by a hair
             share = question.image_weight
             distances = words if distances is None else share * distances + (1 - share) * words
         return np.array(distances, np.float32)

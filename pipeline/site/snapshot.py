@@ -111,7 +111,7 @@ def nearest(
     distances[snapshot.hidden] = NOWHERE
     if row is not None:
         distances[snapshot.duplicates == snapshot.duplicates[row]] = NOWHERE
-    order = ascending(np.maximum(distances, 0)[None])[0]
+    order = ascending(distances[None])[0]
     order = order[np.isfinite(distances[order])]
     wanted = np.ones(len(distances), bool)
     for name in FILTERS:

@@ -5,6 +5,7 @@ spells out the label that the search is judged by, and that an uploaded photo ha
 """
 
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols, statistics
-from pipeline.evaluation.keys import ANY, NUMBER, Of, key
+from pipeline.evaluation.keys import Of, key
 from pipeline.evaluation.tables import Measured
 from pipeline.params.kinds import Relevance
 from pipeline.params.systems import Hybrid
@@ -29,7 +30,9 @@ from pipeline.vectors import unit
 CHUNK = 64  # queries at once, each ranked under every weight
 TEXT, MODE, PART, RELEVANCE, QUERY, WEIGHT, AP = "text", "mode", "part", "relevance", "query", "weight", "AP"
 OWN, TYPED, PSEUDO = "own", "typed", "pseudo"
-KEYS = [("hybrid", Of(("hybrids",)), ANY, [OWN, TYPED, PSEUDO], NUMBER, list(get_args(Relevance)), "mAP")]
+OF = Of(("hybrids",))
+SHARE = re.compile(r"0(\.\d+)?|1")
+KEYS = [("hybrid", OF, Of(("hybrids.texts",)), [OWN, TYPED, PSEUDO], [SHARE], list(get_args(Relevance)), "mAP")]
 
 
 def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFrame:

@@ -6,6 +6,7 @@ relevance `own picture`, where they are all there is to find.
 """
 
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
@@ -18,14 +19,14 @@ from pipeline import params, paths
 from pipeline.data import boxes, catalog, cropper, images
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics, protocols, statistics
-from pipeline.evaluation.keys import ANY, Of, key
+from pipeline.evaluation.keys import Of, key
 from pipeline.evaluation.tables import Measured
 from pipeline.params.kinds import Relevance
 from pipeline.params.systems import Reranking, UserPhotos
 from pipeline.progress import progress
 from pipeline.retrieval import indexes, reranking
 from pipeline.systems import photos as user_photos
-from pipeline.systems.photos import Photo
+from pipeline.systems.photos import GIVEN, Photo
 from pipeline.systems.simulation import KINDS
 
 OWN_PICTURE = "own picture"
@@ -33,7 +34,18 @@ ALL_KINDS = "all kinds"
 WHOLE, BOX, CROPPER = "whole", "box", "cropper"
 PLACE = ["encoder", "crop", "better", "kind", "relevance"]
 RELEVANCES = [*get_args(Relevance), OWN_PICTURE]
-KEYS = [("user_photos", Of(("user_photos",)), Of(("encoders",)), ANY, ANY, RELEVANCES, "AP")]
+CROPS = [WHOLE, BOX, CROPPER, re.compile(rf"({WHOLE}|{BOX}|{CROPPER})\+[a-z][a-z \-]*")]
+KEYS = [
+    (
+        "user_photos",
+        Of(("user_photos",)),
+        Of(("user_photos.encoders",)),
+        CROPS,
+        [*KINDS, GIVEN, ALL_KINDS],
+        RELEVANCES,
+        "AP",
+    )
+]
 
 
 def queries(data: str, frame: pd.DataFrame, run: UserPhotos) -> list[Photo]:

@@ -456,6 +456,28 @@ def test_a_key_that_no_measurement_can_have_is_refused_with_the_nearest(write, j
     assert near in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "user_photos/s003/arcface/bix/placed/product/AP",
+        "user_photos/s003/arcface/box/plaecd/product/AP",
+        "hybrid/s002/nmae/own/0.5/articleType/mAP",
+        "hybrid/s002/name/own/5/articleType/mAP",
+        "joint-cosine/strict/all/articleType/hit@05",
+        "joint-cosine/strict/all/articleType/hit@0",
+        "joint-cosine/strict/all/articleType/mAP@500",
+        "joint-cosine/strict/1234/articleType/mAP",
+        "joint-cosine/temporal/test/product/mAP",
+        "joint-cosine/thesis/all/articleType/mAP",
+        "joint-cosine/strict/all/graded/mAP",
+        "joint-cosine/strict/all/articleType/nDCG@10",
+    ],
+)
+def test_a_key_of_parts_that_do_not_go_together_is_refused(write, key):
+    with pytest.raises(ParamsError, match="which no measurement has"):
+        registry.load(write(claim={"judge": {"kind": "bound", "key": key, "at_least": 0}}))
+
+
 def test_every_kind_of_key_that_a_claim_asks_for_is_looked_at(write):
     judges = [{"kind": "value", "key": "a", "tolerance": 0}, bound(at_least=0)["judge"], difference("above")["judge"]]
     judges += [order("a", "b")["judge"], {"kind": "untestable", "missing": "x"}]

@@ -368,3 +368,16 @@ def test_labels_are_counted_in_the_whole_table_most_first_and_blanks_are_none():
     assert one["usage"] == {"Casual": 2}
     assert one["year"] == {"2012": 2, "2011": 1}
     assert list(counts[counts["column"] == "articleType"]["label"]) == ["D", "C"]
+
+
+def test_draws_are_seeded_ascending_and_without_repeats():
+    rows = np.arange(100, 200)
+    for draw in (catalog.draw, catalog.draw_apart):
+        some = draw(rows, 12, 3)
+        assert len(some) == 12
+        assert (np.diff(some) > 0).all()
+        assert set(some) <= set(rows)
+        assert some.tolist() == draw(rows, 12, 3).tolist() != draw(rows, 12, 4).tolist()
+        assert draw(rows, 1000, 3).tolist() == rows.tolist()
+    assert catalog.draw(rows, 5, 0).tolist() == sorted(np.random.default_rng(0).permutation(rows)[:5])
+    assert catalog.draw_apart(rows, 5, 0).tolist() == sorted(np.random.default_rng(0).choice(rows, 5, replace=False))

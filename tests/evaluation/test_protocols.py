@@ -265,7 +265,7 @@ def test_thresholds_are_read_from_all_test_pairs_and_some_train_pairs(world, jud
     frame, features = world
     exact = cdist(features.vectors, features.vectors, "cityblock").astype(np.float32)
     train = [q for q, row in frame.iterrows() if not is_test(row)]
-    chosen = np.random.default_rng(run.seed).permutation(len(train))[: run.threshold_queries]
+    chosen = np.random.default_rng(run.seed).choice(len(train), run.threshold_queries, replace=False)
     asked = {"train": [train[place] for place in chosen], "test": [q for q, row in frame.iterrows() if is_test(row)]}
     answering = {"train": train, "test": range(len(frame))}
     for part in ("train", "test"):

@@ -27,7 +27,7 @@ SPACE = params.EmbeddingSpace(
 
 def drawn_rows(frame, count, seed):
     """What is measured: some test pictures, drawn by the seed."""
-    return catalog.draw(np.flatnonzero(frame[catalog.SPLIT] == catalog.TEST), count, seed)
+    return catalog.draw_apart(np.flatnonzero(frame[catalog.SPLIT] == catalog.TEST), count, seed)
 
 
 @pytest.fixture(scope="module")

@@ -138,3 +138,14 @@ def test_a_gallery_of_nothing_but_copies_has_no_nearest(rng):
     _, order, found = next(ranking.rank(g, g, "cosine"))
     _, far = ranking.nearest(order, found, (np.zeros(3, int), np.zeros(3, int)), 2)
     assert np.isinf(far).all()
+
+
+def test_a_zero_with_a_sign_is_a_zero():
+    row = np.array([[-0.0, 0.0, 1e-9, 0.0]], np.float32)
+    assert ranking.ascending(row).tolist() == [[0, 1, 3, 2]]
+
+
+@pytest.mark.parametrize("wrong", [-0.3, np.nan])
+def test_a_distance_below_zero_or_without_a_number_is_named(wrong):
+    with pytest.raises(ValueError, match=r"hamming distances must be numbers of 0 or more. Received: (-0.3|nan)"):
+        ranking.ascending(np.array([[0.5, wrong, 0.1]], np.float32), "hamming distances")

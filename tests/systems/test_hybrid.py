@@ -117,7 +117,7 @@ def test_a_pictures_neighbours_are_neither_itself_nor_its_copies(shop):
 def test_a_summary_holds_means_paired_gains_and_the_weight_that_train_queries_choose(shop, measured):
     summary = hybrid.summarise(measured, shop[0], RUN)
     table, values, resampled = summary.table, summary.values, summary.resampled
-    names = {"hybrids": ["s002"]}
+    names = {"hybrids": ["s002"], "hybrids.texts": list(table["text"].unique())}
     assert {keys.fault(f"hybrid/s002/{key}", hybrid.KEYS, names) for key in values} == {""}
     assert len(table) == 2 * 3 * 2 * 3
     for key, rows in table.groupby(["text", "mode", "relevance"]):

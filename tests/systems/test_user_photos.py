@@ -138,7 +138,7 @@ def test_a_summary_holds_means_intervals_and_what_is_kept(world, rng):
     )
     summary = user_photos.summarise(table, world[0], RUN)
     found, values, resampled = summary.table, summary.values, summary.resampled
-    names = {"user_photos": ["s003"], "encoders": list(table["encoder"].unique())}
+    names = {"user_photos": ["s003"], "user_photos.encoders": list(table["encoder"].unique())}
     assert {keys.fault(f"user_photos/s003/{key}", user_photos.KEYS, names) for key in values} == {""}
     assert len(found) == 6
     assert list(found["kind"].unique()) == ["placed", "small", user_photos.ALL_KINDS]
