@@ -5,7 +5,7 @@ stops before a network is loaded. `from pipeline import params` is enough for mo
 Imports: paths.
 """
 
-from pipeline.params.chapters import Eda, EmbeddingSpace, Evaluation, KnnRetrieval, Retrieval
+from pipeline.params.chapters import CHAPTERS, Eda, EmbeddingSpace, Evaluation, KnnRetrieval, Retrieval
 from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Backbone, Distance, Index, retrieval_name
 from pipeline.params.networks import Concatenation, Encoder, Layer, Network, Weights
@@ -14,6 +14,7 @@ from pipeline.params.study import Data, Study, from_notebook, load, version
 from pipeline.params.systems import SYSTEMS, Hybrid, HybridText, IndexStudy, Recommendation, Reranking, UserPhotos
 
 __all__ = [
+    "CHAPTERS",
     "SYSTEMS",
     "Backbone",
     "Concatenation",
