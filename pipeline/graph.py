@@ -13,7 +13,7 @@ import nbformat
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
-from pipeline import paths, stages
+from pipeline import files, paths, stages
 from pipeline.stages import DATA, ITEM, KEY, STAGES, Stage, chapters
 
 # Code whose edits rerun no stage: it writes, names and carries what others compute, or declares parameters, which DVC
@@ -46,7 +46,7 @@ HEADER = (
 
 def write() -> None:
     """Writes `dvc.yaml`."""
-    paths.GRAPH.write_text(text(), encoding="utf-8", newline="\n")
+    files.write_text(paths.GRAPH, text())
 
 
 def check() -> None:

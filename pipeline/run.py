@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline import params, paths, stages
+from pipeline import files, params, paths, stages
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def compose(overrides: list[str]) -> int:
             raise params.ParamsError(" ".join(str(error).split())) from None
         params.load(draft)
         text = draft.read_text(encoding="utf-8")
-    paths.PARAMS.write_text(text, encoding="utf-8", newline="\n")
+    files.write_text(paths.PARAMS, text)
     return 0
 
 
