@@ -20,7 +20,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from pipeline import params
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import protocols, statistics, study
+from pipeline.evaluation import scoring, statistics, study
 
 SIZES = {
     "articleType": 142,
@@ -60,7 +60,7 @@ def main() -> None:
 
 def whole(features: FeatureSet, frame: pd.DataFrame, distance: str, given: params.Study) -> list[pd.DataFrame]:
     """What chapters 4 and 5 measure of one retrieval."""
-    judged = protocols.evaluate(features, frame, distance, given.knn_retrieval)
+    judged = scoring.evaluate(features, frame, distance, given.knn_retrieval)
     products = catalog.products(frame)
     draws: dict[int, np.ndarray] = {}
     tables = []

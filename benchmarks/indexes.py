@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.encoders import store
 from pipeline.retrieval import indexes
-from pipeline.retrieval.distances import unit
+from pipeline.vectors import unit
 
 OTHERS = ["ball_tree", "brute", "flat"]
 

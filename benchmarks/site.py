@@ -20,8 +20,8 @@ import numpy as np
 import psutil
 
 from pipeline import params, paths
+from pipeline.site.questions import Question
 from pipeline.site.site import Site
-from pipeline.site.snapshot import Question
 
 PICTURES = 200
 

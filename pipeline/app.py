@@ -21,9 +21,10 @@ from pipeline.data import boxes
 from pipeline.data.images import UnreadableImage
 from pipeline.files import whole_file
 from pipeline.progress import progress
+from pipeline.site.photos import MOST_BYTES
+from pipeline.site.questions import Question, SearchError
 from pipeline.site.service import service
-from pipeline.site.site import MOST_BYTES, Site
-from pipeline.site.snapshot import Question, SearchError
+from pipeline.site.site import Site
 
 LOCAL = "127.0.0.1"
 COLUMNS = ["file", "rank", "id", "productDisplayName", "articleType", "distance", "fault"]

@@ -22,6 +22,7 @@ from pipeline.stages import DATA, ITEM, KEY, STAGES, Stage, chapters
 # modules that say what a network and a finetune are.
 PLUMBING = {
     "pipeline",
+    "pipeline.environment",
     "pipeline.files",
     "pipeline.graph",
     "pipeline.notebooks",
@@ -35,8 +36,10 @@ PLUMBING = {
     "pipeline.params.systems",
     "pipeline.paths",
     "pipeline.progress",
+    "pipeline.reproduce",
     "pipeline.run",
     "pipeline.stages",
+    "pipeline.warm",
 }
 HEADER = (
     "# The study as a graph, written by `python -m pipeline.run graph` from pipeline/stages.py: edit that, not this.\n"

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import nbformat
 import papermill
+from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from pipeline import files, paths, progress, stages
+from pipeline import environment, files, paths, progress, stages, warm
 from pipeline.params import Study
 
 KERNEL_ENVIRONMENT = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "PYTHONHASHSEED": "0",
+    **environment.variables(),
     "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one that the user installed elsewhere
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
@@ -30,6 +30,15 @@ LOG_LINE = re.compile(r"^(WARNING: All log messages before absl|[IWEF]\d{4} \d\d
 
 class NotebookError(RuntimeError):
     """A notebook that failed, or was given parameters it does not have."""
+
+
+class WarmKernels(AsyncKernelManager):
+    """Starts kernels as forks of the warm process, which has their libraries loaded."""
+
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        """The kernel's command line, asked of the warm process."""
+        python, option, *launcher = super().format_kernel_cmd(extra_arguments)
+        return [python, option, warm.MODULE, *launcher]
 
 
 def run(study: Study) -> None:
@@ -56,6 +65,7 @@ def execute(source: Path, target: Path, parameters: dict) -> None:
                 parameters=parameters,
                 kernel_name="python3",
                 cwd=str(paths.ROOT),
+                kernel_manager_class=WarmKernels if warm.ADDRESS in os.environ else AsyncKernelManager,
                 progress_bar=False,
                 record_timing=False,
                 coalesce_streams=True,

@@ -1,15 +1,20 @@
-"""Progress with an estimate: on the terminal, in JupyterLab, and out of a notebook that runs under the graph."""
+"""Long loops: how far they are, with an estimate, wherever they run; and their items worked on ahead by threads.
+
+An estimate is shown on the terminal, in JupyterLab, and out of a notebook that runs under the graph.
+"""
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
 
 FILE = "PIPELINE_PROGRESS"  # run.py names a file here and shows its lines: an executed notebook must hold no timings
-T = TypeVar("T")
+T, R = TypeVar("T"), TypeVar("R")
 _hidden: list[bool] = []
 
 
@@ -24,6 +29,22 @@ def progress(items: Iterable[T], what: str, unit: str, total: int | None = None,
             yield from tqdm(items, file=file, mininterval=2, ncols=100, **options)
     else:
         yield from tqdm(items, ncols=100, mininterval=1, **options)
+
+
+def ahead(work: Callable[[T], R], items: Iterable[T], most: int) -> Iterator[R]:
+    """Yields `work(item)` of each item, in the items' order; a thread per core works on those that follow.
+
+    Args:
+        most: results that are held or under way while one is used: it bounds the memory.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting: deque[Future[R]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextlib.contextmanager

@@ -11,12 +11,11 @@ python -m pipeline.run STAGE [ITEM]                            one stage; dvc.ya
 import argparse
 import importlib
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from pipeline import files, params, paths, stages
+from pipeline import environment, files, params, paths, stages, warm
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command in COMMANDS:
             return COMMANDS[given.command](given.rest)
+        if warm.available():
+            return warm.run("pipeline.run", arguments or sys.argv[1:])
+        if not environment.is_set():  # some of it is read when a process starts
+            command = [sys.executable, "-m", "pipeline.run", given.command, *given.rest]
+            os.execve(sys.executable, command, {**os.environ, **environment.variables()})
         run_stage(stages.find(given.command), given.rest)
         return 0
     except KeyboardInterrupt:
@@ -59,22 +63,17 @@ def compose(overrides: list[str]) -> int:
 
 
 def repro(options: list[str]) -> int:
-    """`dvc repro` with this environment's Python, also where there is no git; ends with the report's path."""
+    """Runs what has changed, once parameters, claims and graph are known to be right; ends with the report's path."""
     from pipeline import graph as written
+    from pipeline import reproduce
     from pipeline.claims import registry
 
     study = params.load()
     registry.load()  # a claim that cannot be judged stops here, not in the last chapter
     written.check()
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "DVC_NO_ANALYTICS": "1",
-    }
-    _match_git(environment)
-    code = subprocess.run([sys.executable, "-m", "dvc", "repro", *options], cwd=paths.ROOT, env=environment).returncode
+    code = reproduce.reproduce(options)
     if code == 0:
-        print(f"\nThe report: {paths.report(study.data.name) / 'index.html'}")
+        print(f"The report: {paths.report(study.data.name) / 'index.html'}")
     return code
 
 
@@ -122,7 +121,6 @@ def run_stage(stage: stages.Stage, rest: list[str]) -> None:
             f"{stage.name} takes one item of params.yaml. Allowed: {sorted(items)}. Received: {rest}."
             f"{params.nearest(rest[0], items) if rest else ''}"
         )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     item = rest[0] if rest else None
     if stage.notebook:
         from pipeline import notebooks
@@ -132,17 +130,6 @@ def run_stage(stage: stages.Stage, rest: list[str]) -> None:
     else:
         module, _, function = stage.work.partition(":")
         getattr(importlib.import_module(module), function)(study, *rest)
-
-
-def _match_git(environment: dict[str, str]) -> None:
-    """DVC needs to be told where there is no git checkout (a downloaded zip), and again once there is one."""
-    local = paths.ROOT / ".dvc" / "config.local"
-    without_git = local.exists() and "no_scm" in local.read_text(encoding="utf-8")
-    if (paths.ROOT / ".git").exists() == without_git:
-        setting = ["--unset", "core.no_scm"] if without_git else ["core.no_scm", "true"]
-        subprocess.run(
-            [sys.executable, "-m", "dvc", "config", "--local", *setting], cwd=paths.ROOT, env=environment, check=True
-        )
 
 
 COMMANDS = {"compose": compose, "repro": repro, "publish": publish, "published": published, "graph": graph}

@@ -68,6 +68,7 @@ def _whole_study(study: Study, item: None) -> dict[str, Any]:
         "retrievals": {name: retrieval.model_dump() for name, retrieval in study.retrievals.items()},
         "weights": {name: encoder.weights for name, encoder in encoders},
         "posteriors": {name: encoder.posteriors for name, encoder in encoders if encoder.posteriors},
+        "preprocessing": {name: encoder.preprocessing for name, encoder in encoders},
         "concatenations": {name: spec.model_dump() for name, spec in study.concatenations.items()},
         "spaces": study.embedding_space.encoders,
         "chapters": {stage: items for stage, items in systems.items() if items},

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import params
+from pipeline import params, paths
 from pipeline.data import catalog
+from pipeline.encoders import store
 from pipeline.encoders.store import FeatureSet
 
 RUN = params.KnnRetrieval(
@@ -64,3 +65,12 @@ def world():
     vectors = rng.integers(0, 3, (count, 3)).astype(np.float32)
     vectors[1], vectors[9] = vectors[0], vectors[6]
     return frame, FeatureSet(frame[catalog.ID].to_numpy(object), vectors, "encoder:1")
+
+
+def keep(name, ids, vectors):
+    """An encoder's features where the code looks for them."""
+    about = {"encoder_id": name, "dimension": str(vectors.shape[1]), "encoder": name}
+    connection = store.create(paths.BUILD / name, about)
+    store.append(connection, ids, vectors)
+    store.finish(connection, paths.features("sample", name))
+    (paths.BUILD / name).unlink()

@@ -1,8 +1,10 @@
 """Progress: it yields what it is given, shows how far it is, and is silent where it is told to be."""
 
+import threading
+
 import pytest
 
-from pipeline.progress import FILE, hidden, progress
+from pipeline.progress import FILE, ahead, hidden, progress
 
 
 def test_everything_is_yielded_and_counted(capsys):
@@ -56,3 +58,33 @@ def test_a_bar_that_is_open_stays_open_through_hidden_work(capsys):
     shown = capsys.readouterr().err
     assert "outer: 100%" in shown
     assert "inner" not in shown
+
+
+@pytest.mark.parametrize("most", [0, 1, 4, 100])
+def test_work_ahead_comes_in_the_order_of_its_items_and_no_more_of_it_is_held_than_is_said(most):
+    taken, used = [], []
+
+    def items():
+        for item in range(20):
+            taken.append(item)
+            assert len(taken) - len(used) <= most + 1
+            yield item
+
+    for result in ahead(lambda item: item**2, items(), most):
+        used.append(result)
+    assert used == [item**2 for item in range(20)]
+
+
+def test_the_next_item_is_worked_on_while_one_is_used():
+    second = threading.Event()
+    found = ahead(lambda item: second.set() if item else None, range(2), 1)
+    next(found)
+    assert second.wait(10)
+
+
+def test_a_fault_of_the_work_ahead_comes_in_its_place():
+    found = ahead(lambda item: 1 / (2 - item), range(4), 3)
+    assert [next(found), next(found)] == [0.5, 1.0]
+    with pytest.raises(ZeroDivisionError):
+        next(found)
+    assert list(found) == []

@@ -71,8 +71,8 @@ def test_plumbing_names_modules_that_exist_and_tables_of_facts_are_not_among_the
 
 
 def test_a_ranking_follows_from_few_modules_and_the_eda_from_fewer():
-    assert len(graph.code_of(stages.find("knn_retrieval"))) <= 12
-    assert len(graph.code_of(stages.find("eda"))) <= 4
+    assert len(graph.code_of(stages.find("knn_retrieval"))) <= 16
+    assert len(graph.code_of(stages.find("eda"))) <= 6
 
 
 def test_an_import_of_a_module_that_is_not_there_is_named():
@@ -165,9 +165,11 @@ def stale(place):
         # the definition of relevance: everything that reads a label
         ("pipeline/data/catalog.py", {stage.name for stage in CODE} - {"weights", "concatenation"}),
         ("pipeline/figures/study_plots.py", {"evaluation"}),
-        ("pipeline/retrieval/text.py", {"hybrid", "evaluation"}),
+        ("pipeline/retrieval/text.py", {"hybrid"}),
         ("pipeline/training/losses.py", {"finetuning"}),
-        ("pipeline/evaluation/statistics.py", {"hybrid", "user_photos", "evaluation", "report"}),
+        ("pipeline/evaluation/statistics.py", {"hybrid", "user_photos", "evaluation"}),
+        ("pipeline/evaluation/thresholds.py", {"knn_retrieval", "evaluation"}),
+        ("pipeline/figures/curves.py", {"finetuning"}),
         ("pipeline/encoders/torch_file.py", {"weights"}),
         ("pipeline/data/ingest.py", {"ingest"}),
         ("pipeline/paths.py", set()),

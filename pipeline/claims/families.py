@@ -5,14 +5,20 @@ import pandas as pd
 
 from pipeline import params
 from pipeline.data import catalog
-from pipeline.evaluation import facts, keys, measurements, results, study
+from pipeline.evaluation import facts, keys, mistakes, results, space_tables, study, threshold_choice
 from pipeline.evaluation.tables import Measured
-from pipeline.systems import hybrid, index_study, recommendation, user_photos
+from pipeline.systems import keys as system_keys
 
 FIRST = 10  # neighbours of each query whose faults are counted
-# a smaller document's system: its stage, and the module that says what its keys are
-SYSTEMS = {"index_study": index_study, "hybrid": hybrid, "user_photos": user_photos, "recommendation": recommendation}
-KEYS = {"scores": study.KEYS, "data": facts.KEYS, **measurements.KEYS, **{name: m.KEYS for name, m in SYSTEMS.items()}}
+KEYS = {
+    "scores": study.KEYS,
+    "data": facts.KEYS,
+    "space": space_tables.SEPARATION_KEYS,
+    "pca": space_tables.COMPONENT_KEYS,
+    "threshold": threshold_choice.KEYS,
+    "mistakes": mistakes.KEYS,
+    **system_keys.KEYS,
+}
 
 
 def patterns() -> list[keys.Pattern]:
@@ -33,11 +39,11 @@ def measure(data: str, frame: pd.DataFrame, run: params.Evaluation, wanted: list
     return {
         "scores": study.measure(data, run.retrievals, run),
         "data": facts.facts(data),
-        "space": measurements.separation_family(data, run.spaces),
-        "pca": measurements.component_family(data, run.spaces, products, run.resamples, run.seed),
-        "threshold": measurements.threshold_family(data, names, wanted),
-        "mistakes": measurements.mistake_family(data, names, frame, FIRST),
-        **{stage: results.load(data, stage, run.chapters.get(stage, [])) for stage in SYSTEMS},
+        "space": space_tables.separations(data, run.spaces),
+        "pca": space_tables.components(data, run.spaces, products, run.resamples, run.seed),
+        "threshold": threshold_choice.measure(data, names, wanted),
+        "mistakes": mistakes.measure(data, names, frame, FIRST),
+        **{stage: results.load(data, stage, run.chapters.get(stage, [])) for stage in system_keys.KEYS},
     }
 
 

@@ -74,12 +74,12 @@ def _bound(claim, values, resampled):
 
 def _difference(claim, values, resampled):
     judge = claim.judge
-    pairs = [[key(name, judge.at) for name in pair] for pair in judge.pairs]
-    run = [pair for pair in pairs if all(np.isfinite(values.get(key, np.nan)) for key in pair)]
+    pairs = {tuple(names): [key(name, judge.at) for name in names] for names in judge.pairs}
+    run = {names: pair for names, pair in pairs.items() if not _missing(pair, values)}
     if not run:
-        return _missing(pairs[0], values)
-    estimates = np.array([values[a] - values[b] for a, b in run])
-    samples = np.stack([_draws(a, values, resampled) - _draws(b, values, resampled) for a, b in run], axis=1)
+        return _missing(next(iter(pairs.values())), values)
+    estimates = np.array([values[a] - values[b] for a, b in run.values()])
+    samples = np.stack([_draws(a, values, resampled) - _draws(b, values, resampled) for a, b in run.values()], axis=1)
     low, high = statistics.simultaneous(estimates, samples) if len(run) > 1 else statistics.interval(samples)
     if judge.expect == "above":
         sides = [
@@ -89,27 +89,26 @@ def _difference(claim, values, resampled):
     else:
         sides = [_inside(a, b, judge.margin) for a, b in zip(low, high, strict=True)]
     verdict = CONTRADICTED if CONTRADICTED in sides else DIFFERS if DIFFERS in sides else REPRODUCED
-    names = [[key.removesuffix(f"/{judge.at}") for key in pair] for pair in run]
     shown = [
-        f"{pair[0]} − {pair[1]}: {_shown(e, a, b, '+')}"
-        for pair, e, a, b in zip(names, estimates, low, high, strict=True)
+        f"{one} − {other}: {_shown(e, a, b, '+')}"
+        for (one, other), e, a, b in zip(run, estimates, low, high, strict=True)
     ]
-    return verdict, f"{judge.at}: " + "; ".join(shown), sorted({key for pair in run for key in pair})
+    return verdict, f"{judge.at}: " + "; ".join(shown), sorted({key for pair in run.values() for key in pair})
 
 
 def _order(claim, values, resampled):
-    keys = claim.judge.keys
+    keys, complete = claim.judge.keys, split(claim.judge.complete) if claim.judge.complete else []
     if (missing := _missing(keys, values)) is not None:
         return missing
     steps = np.diff([values[key] for key in keys])
-    family = [key for key in values if claim.judge.complete and key.startswith(f"{claim.judge.complete}/")]
-    between = [key for key in family if key not in keys and values[key] > values[keys[-1]]]
+    family = [name for name in values if complete and split(name)[: len(complete)] == complete]
+    between = [name for name in family if name not in keys and values[name] > values[keys[-1]]]
     holds, reversed_ = (steps <= 0).all() and not between, (steps >= 0).all() and (steps > 0).any()
-    names = [key.removeprefix(f"{claim.judge.complete}/") for key in keys]
-    shown = " ≥ ".join(f"{name} {_number(values[key])}" for name, key in zip(names, keys, strict=True))
-    if not holds:
-        shown = f"does not hold: {shown}" + "".join(f"; {split(key)[-1]} {_number(values[key])}" for key in between)
-    return REPRODUCED if holds else CONTRADICTED if reversed_ else DIFFERS, shown, keys
+    shown, more = (
+        [f"{key(*split(name)[len(complete) :])} {_number(values[name])}" for name in some] for some in (keys, between)
+    )
+    text = " ≥ ".join(shown) if holds else "; ".join([f"does not hold: {' ≥ '.join(shown)}", *more])
+    return REPRODUCED if holds else CONTRADICTED if reversed_ else DIFFERS, text, keys
 
 
 def _document(claim, values, resampled):

@@ -18,7 +18,7 @@ from charset_normalizer import from_bytes
 from sklearn.model_selection import GroupShuffleSplit
 
 from pipeline import files, params, paths
-from pipeline.data import boxes
+from pipeline.data import csv_tables, queries
 from pipeline.data.catalog import (
     COLUMNS,
     HEIGHT,
@@ -74,7 +74,7 @@ def ingest(data: params.Data) -> dict:
             "pictures in images/, and no row has a readable picture of its id"
         )
     frame = add_splits(frame, data.test_share, data.seed)
-    photos = boxes.collect(source, paths.user_photos(data.name))
+    photos = queries.collect(source, paths.user_photos(data.name))
     report = {"source": source.origin, **report, **pictures, **_counts(frame), **photos}
     files.write_csv(paths.labels(data.name), label_counts(rows))
     files.write_parquet(paths.catalog(data.name), frame)
@@ -93,11 +93,7 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
     """
     text, encoding = _decoded(data)
     lines = _rows(text)
-    header = [name.strip() for name in next(lines)[1]]
-    if missing := [name for name in COLUMNS if name not in header]:
-        raise CatalogError(
-            f"styles.csv lacks the column{'s' * (len(missing) > 1)} {missing}. Expected: {COLUMNS}. Received: {header}"
-        )
+    header = csv_tables.header(next(lines)[1], "styles.csv", COLUMNS, CatalogError)
     rows, repaired, bad = {}, [], []
     for number, fields in lines:
         if len(fields) > len(header) and header[-1] == PRODUCT:

@@ -13,18 +13,8 @@ import zipfile
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-HEADER = [
-    "id",
-    "gender",
-    "masterCategory",
-    "subCategory",
-    "articleType",
-    "baseColour",
-    "season",
-    "year",
-    "usage",
-    "productDisplayName",
-]
+from pipeline.params.columns import COLUMNS
+
 WIDTH, HEIGHT = 60, 80
 SCALE = 3  # drawn three times larger, then reduced: smooth edges
 FIRST_ID = 10001
@@ -189,7 +179,7 @@ def draw(seed: int = 0) -> bytes:
     """
     rows, pictures, photos = _products(seed)
     _make_ugly(rows, pictures)
-    lines = [",".join(HEADER), *(",".join(row) for row in rows)]
+    lines = [",".join(COLUMNS), *(",".join(row) for row in rows)]
     files = {"styles.csv": ("\n".join(lines) + "\n").encode()}
     files |= {f"images/{image_id}.jpg": data for image_id, data in pictures.items()}
     files |= {f"user_photos/{number}.jpg": data for number, (data, _, _) in enumerate(photos)}

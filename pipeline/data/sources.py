@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline import params, paths
-from pipeline.data import sample
+from pipeline.data import csv_tables, sample
 from pipeline.data.catalog import ARTICLE, COLUMNS, DRAWN, ID, PRODUCT
 
 MAX_MEMBERS = 1_000_000
@@ -213,13 +213,7 @@ def _gallery(origin: str, name: str, table: bytes, file: Callable[[str], bytes],
     """
     layout = GALLERIES[name]
     columns = [layout.identity, layout.place, layout.product, layout.kind]
-    reader = csv.DictReader(io.StringIO(table.decode("utf-8-sig", errors="replace"), newline=""))
-    header = [column.strip() for column in reader.fieldnames or []]
-    if missing := [column for column in columns[:2] if column not in header]:
-        raise SourceError(
-            f"{name} lacks the columns {missing}. Expected: {list(dict.fromkeys(columns))}. Received: {header[:20]}"
-        )
-    reader.fieldnames = header
+    reader = csv_tables.rows(table.decode("utf-8-sig", errors="replace"), name, columns[:2], SourceError, columns[2:])
     images, text = {}, io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

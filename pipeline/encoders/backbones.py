@@ -10,7 +10,7 @@ from keras import applications, layers, ops
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
 from pipeline.encoders.small_cnn import SmallCnn
 from pipeline.params.backbones import BACKBONES
-from pipeline.params.networks import Network
+from pipeline.params.networks import BACKBONE, HEAD, Network
 
 
 def _scaled(x):
@@ -72,14 +72,14 @@ def encoder(network: Network, classes: dict[str, int] | None = None) -> keras.Mo
     own = BACKBONES[network.backbone].scaling
     x = SCALINGS[own if network.preprocessing == "own" else network.preprocessing](x)
     body = backbone(network.backbone, (height, width))
-    body.name = "backbone"
+    body.name = BACKBONE
     pool = POOLING[network.pooling](name="pooling", dtype="float32")
     views = [pool(body(x))]
     if getattr(network, "mirrored", False):
         views.append(pool(body(ops.flip(x, axis=2))))
     if network.head:
         dense = [layers.Dense(layer.units, activation=layer.activation) for layer in network.head]
-        head = keras.Sequential([keras.Input((views[0].shape[-1],)), *dense], name="head")
+        head = keras.Sequential([keras.Input((views[0].shape[-1],)), *dense], name=HEAD)
         views = [head(view) for view in views]
     if shares := getattr(network, "posteriors", {}):
         return keras.Model(pictures, _with_posteriors(views, shares, classes or {}), name="encoder")

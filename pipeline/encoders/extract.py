@@ -2,13 +2,10 @@
 
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import zipfile
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -19,8 +16,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from pipeline import params, paths
 from pipeline.data import images
 from pipeline.encoders import backbones, store, weights
+from pipeline.encoders.card import read_card
 from pipeline.encoders.store import FeatureSet
-from pipeline.progress import progress
+from pipeline.progress import ahead, progress
 
 BATCHES_AHEAD = 4  # decoded and waiting: bounds memory, keeps the network busy
 COMMIT_ROWS = 2048  # lost at most by a kill
@@ -40,7 +38,7 @@ def encoder_id(data: str, name: str, spec: params.Encoder, weights_folder: Path)
 
 def load_encoder(spec: params.Encoder, weights_folder: Path) -> keras.Model:
     """The encoder with its weights."""
-    named = weights.card(weights_folder).get("classes", {}) if spec.posteriors else {}
+    named = read_card(weights_folder).get("classes", {}) if spec.posteriors else {}
     if missing := [label for label in spec.posteriors if label not in named]:
         raise weights.WeightsError(
             f"{weights_folder.name} has no classifier for {missing[0]}. Allowed: {sorted(named)}"
@@ -131,14 +129,7 @@ def _decoded(
         missing = spec.batch_size - len(batch_ids)
         return batch_ids, np.pad(pictures, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else pictures
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        ahead: deque = deque()
-        for start in range(done, len(ids), spec.batch_size):
-            ahead.append(pool.submit(decode, start))
-            if len(ahead) > BATCHES_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+    return ahead(decode, range(done, len(ids), spec.batch_size), BATCHES_AHEAD)
 
 
 def _counted(batches: Iterator, total: int, done: int, batch_size: int) -> Iterator:

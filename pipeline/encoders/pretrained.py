@@ -10,9 +10,11 @@ import numpy as np
 from pipeline import params, paths
 from pipeline.encoders import torch_file
 from pipeline.encoders.backbones import backbone
+from pipeline.encoders.card import WeightsError
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
-from pipeline.encoders.weights import WeightsError, load_file, save, start_afresh
+from pipeline.encoders.weights import load_file, save, start_afresh
 from pipeline.params.backbones import BACKBONES
+from pipeline.params.networks import BACKBONE
 
 LITE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 LICENCES = {
@@ -45,7 +47,7 @@ def make(spec: params.Weights, folder: Path) -> dict:
         network = backbone(spec.backbone, (row.side, row.side))
         if spec.source == "file":
             about["file"], about["file_sha256"] = Path(spec.path).name, load_file(network, paths.ROOT / spec.path)
-    network.name = "backbone"
+    network.name = BACKBONE
     return save([network], folder, about)
 
 

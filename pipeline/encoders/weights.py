@@ -6,7 +6,6 @@ others.
 """
 
 import hashlib
-import json
 import warnings
 from pathlib import Path
 
@@ -14,10 +13,7 @@ import h5py
 import keras
 
 from pipeline import files
-
-
-class WeightsError(ValueError):
-    """Weights that cannot be had, or are not what they should be."""
+from pipeline.encoders.card import CARD, WeightsError, read_card
 
 
 def start_afresh(seed: int) -> None:
@@ -32,7 +28,7 @@ def save(parts: list[keras.Model], folder: Path, about: dict) -> dict:
         for part in parts:
             part.save_weights(partial / f"{part.name}.weights.h5")
         about = {**about, "parameters": parts[0].count_params(), "fingerprint": fingerprint(partial)}
-        files.write_json(partial / "card.json", about)
+        files.write_json(partial / CARD, about)
     return about
 
 
@@ -56,23 +52,6 @@ def load_part(part: keras.Model, folder: Path) -> None:
     load_file(part, folder / f"{part.name}.weights.h5")
 
 
-def card(folder: Path) -> dict:
-    """What is known of the weights in a folder.
-
-    Raises:
-        WeightsError: it holds none.
-    """
-    try:
-        return dict(json.loads((folder / "card.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise WeightsError(
-            f"{folder.name} has no card.json. Make it with: dvc repro weights@{folder.name}, or "
-            f"finetuning@{folder.name}"
-        ) from None
-    except ValueError as error:
-        raise WeightsError(f"{folder.name}/card.json is damaged ({error}). Make the weights again") from None
-
-
 def load_start(encoder: keras.Model, folder: Path) -> None:
     """Puts a folder's weights into an encoder that is to be trained: its head too, where both have one of one shape."""
     load_file(encoder.get_layer("backbone"), folder / "backbone.weights.h5")
@@ -85,7 +64,7 @@ def load_start(encoder: keras.Model, folder: Path) -> None:
 def load_start_classifier(classifier: keras.Model, names: list[str], folder: Path) -> None:
     """Puts a folder's classifier of the same label into one that is to be trained, where both name the same classes."""
     path, label = folder / f"{classifier.name}.weights.h5", classifier.name.removeprefix("classifier_")
-    same = path.exists() and card(folder)["classes"][label] == names
+    same = path.exists() and read_card(folder)["classes"][label] == names
     if same and _shapes(path) == sorted(tuple(weight.shape) for weight in classifier.weights):
         load_file(classifier, path)
 

@@ -1,7 +1,20 @@
 """How often a classifier is right, read against true labels: accuracy and macro F1, defined once."""
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import accuracy_score, f1_score
+
+
+def true_and_predicted(true: pd.Series, scores: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The label of each image that has one, and the class that scores highest for it; object (N,) each, N at most B.
+
+    Args:
+        true: (B,); blank where an image has no label.
+        scores: (B, C) in the same order, a column per class under its name.
+    """
+    known = true.notna().to_numpy()
+    predicted = scores.columns.to_numpy(object)[scores.to_numpy()[known].argmax(axis=1)]
+    return true.to_numpy(object)[known], predicted
 
 
 def accuracy(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from pipeline import files, paths
-from pipeline.evaluation import protocols
-from pipeline.evaluation.study import GALLERY, MACRO, METRIC, RETRIEVAL
+from pipeline.evaluation.metrics import HIT_AT_1, MACRO, MAP, METRICS, parse, scored_as
+from pipeline.evaluation.names import ALL, GALLERY, METRIC, RETRIEVAL, STRICT, THESIS
 from pipeline.evaluation.tables import DECIMALS, VALUE, Measured, pick
 
 
@@ -19,12 +19,10 @@ def write(
         name: of a trial, which has a folder of its own; None writes the study's own files.
     """
     folder = paths.evaluation(data, name)
-    by_type = pick(measured.table, protocol=protocols.STRICT, gallery=protocols.ALL, relevance="articleType")
-    bars = pick(by_type, metric="mAP")[[RETRIEVAL, VALUE]].rename(columns={VALUE: "mAP"})
-    precision = by_type[by_type[METRIC].str.startswith("precision@")]
-    cutoffs = precision[METRIC].str.split("@").str[1]
-    curve = pd.DataFrame({RETRIEVAL: precision[RETRIEVAL], "k": cutoffs, "precision": precision[VALUE]})
-    every = {"metrics": measured.table, "verdicts": verdicts, "mean_average_precision": bars, "precision_at_k": curve}
+    by_type = pick(measured.table, protocol=STRICT, gallery=ALL, relevance="articleType")
+    bars = pick(by_type, metric=MAP)[[RETRIEVAL, VALUE]].rename(columns={VALUE: MAP})
+    every = {"metrics": measured.table, "verdicts": verdicts, "mean_average_precision": bars}
+    every["precision_at_k"] = _precision_at_k(by_type)
     for what, table in {**every, **tables}.items():
         files.write_csv(folder / f"{what}.csv", table.round(DECIMALS))
     counts = {
@@ -35,12 +33,21 @@ def write(
     files.write_json(folder / "verdicts.json", counts)
 
 
+def _precision_at_k(by_type: pd.DataFrame) -> pd.DataFrame:
+    """The precision of each retrieval at each k that it was taken at."""
+    parsed = {name: parse(scored_as(name)) for name in by_type[METRIC].unique()}
+    cutoffs = {name: k for name, (metric, k) in parsed.items() if metric is METRICS["precision"]}
+    rows = pick(by_type, metric=list(cutoffs))
+    return pd.DataFrame({RETRIEVAL: rows[RETRIEVAL], "k": rows[METRIC].map(cutoffs), "precision": rows[VALUE]})
+
+
 def _headline(table: pd.DataFrame, by_type: pd.DataFrame) -> dict[str, dict]:
     """The few numbers of each retrieval that `dvc metrics` compares."""
-    thesis = pick(table, protocol=protocols.THESIS, relevance="articleType")
+    thesis = pick(table, protocol=THESIS, relevance="articleType")
     headline = {}
     for name in table[RETRIEVAL].unique():
         strict = pick(by_type, retrieval=name).set_index(METRIC)[VALUE].round(DECIMALS)
-        sizes = pick(thesis, retrieval=name, metric="mAP").set_index(GALLERY)[VALUE].round(DECIMALS)
-        headline[name] = {**strict[["mAP", MACRO, "hit@1"]].to_dict(), "thesis mAP": sizes.to_dict()}
+        sizes = pick(thesis, retrieval=name, metric=MAP).set_index(GALLERY)[VALUE].round(DECIMALS)
+        shown = strict[[MAP, MACRO, HIT_AT_1]].to_dict()
+        headline[name] = {**shown, f"{THESIS} {MAP}": sizes.to_dict()}
     return headline

@@ -2,13 +2,12 @@
 
 import pandas as pd
 
-from pipeline.evaluation import protocols
-from pipeline.evaluation.metrics import MACRO, METRICS, column
-from pipeline.evaluation.study import GALLERY, METRIC, RETRIEVAL
+from pipeline.evaluation.metrics import HIT_AT_1, MACRO, MAP, METRICS, column
+from pipeline.evaluation.names import ALL, GALLERY, METRIC, RETRIEVAL, STRICT, THESIS
 from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE, pick
 
 MOST_IMAGES = 1000  # of the thesis's protocol: the largest subset up to this many is shown
-THESIS = ["mAP", "hit@1"]
+OF_THESIS = [MAP, HIT_AT_1]  # what is shown of it
 SHOWN = [column(metric.mean, k) for metric in METRICS.values() for k in metric.headline]
 # the first metric with its interval, its chance level and its macro mean, then the others' values
 COLUMNS = [*((SHOWN[0], kind) for kind in (VALUE, LOW, HIGH, CHANCE)), *((mean, VALUE) for mean in (MACRO, *SHOWN[1:]))]
@@ -21,8 +20,8 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
         table: the tidy table of `study.measure`, or as it was published.
     """
     typed = pick(table, relevance="articleType")
-    strict = pick(typed, protocol=protocols.STRICT, gallery=protocols.ALL).set_index([RETRIEVAL, METRIC])
-    subsets = pick(typed, protocol=protocols.THESIS)
+    strict = pick(typed, protocol=STRICT, gallery=ALL).set_index([RETRIEVAL, METRIC])
+    subsets = pick(typed, protocol=THESIS)
     sizes = subsets[GALLERY].astype(str)
     size = max((size for size in sizes if int(size) <= MOST_IMAGES), key=int)
     thesis = subsets[sizes == size].set_index([RETRIEVAL, METRIC])
@@ -34,7 +33,7 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
             f"{metric} {kind}".removesuffix(f" {VALUE}"): strict[kind].get((retrieval, metric))
             for metric, kind in shown
         }
-        rows[retrieval] |= {f"thesis {metric}": thesis[VALUE].get((retrieval, metric)) for metric in THESIS}
+        rows[retrieval] |= {f"{THESIS} {metric}": thesis[VALUE].get((retrieval, metric)) for metric in OF_THESIS}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(RETRIEVAL)
 
 

@@ -156,12 +156,16 @@ METRICS = {
     "nDCG": Metric(ndcg_at, chance_ndcg_at, "nDCG", graded=True),
 }
 AP = "AP"
-MACRO = f"macro {METRICS[AP].mean}"  # the mean over labels of the means within a label
+MAP = METRICS[AP].mean
+MACRO = f"macro {MAP}"  # the mean over labels of the means within a label
 
 
 def column(name: str, k: int | None) -> str:
     """What a metric's scores at k are called: `AP`, `AP@1000`, `hit@5`."""
     return name if k is None else f"{name}@{k}"
+
+
+HIT_AT_1 = column(METRICS["hit"].mean, 1)  # whether the first neighbour is right
 
 
 def columns(cutoffs: list[int], graded: bool = False) -> list[tuple[str, Metric, int | None]]:

@@ -3,12 +3,27 @@
 import numpy as np
 import pandas as pd
 
+from pipeline import paths
 from pipeline.data import catalog
+from pipeline.evaluation.keys import Of, key
 from pipeline.evaluation.metrics import AP
+from pipeline.evaluation.tables import Measured, read
 from pipeline.retrieval.ranking import DISTANCE, NEIGHBOUR, QUERY, RANK, Neighbours
 
 RIGHT, COLOUR, GENDER, TYPE = "type, gender and colour right", "wrong colour", "wrong gender", "wrong type"
 KINDS = [RIGHT, COLOUR, GENDER, TYPE]
+KEYS = [("mistakes", Of(("retrievals",)), KINDS)]
+
+
+def measure(data: str, retrievals: list[str], frame: pd.DataFrame, first: int) -> Measured:
+    """Per retrieval: what share of first neighbours has the right type, gender and colour, and what fault the rest."""
+    found = {}
+    for name in retrievals:
+        neighbours = read(paths.neighbours(data, name), f"knn_retrieval@{name}")
+        found[name] = shares(kinds(neighbours, frame, first))
+    table = pd.DataFrame(found).T.rename_axis("retrieval").reset_index()
+    values = {key("mistakes", row["retrieval"], kind): row[kind] for _, row in table.iterrows() for kind in KINDS}
+    return Measured(table, values)
 
 
 def kinds(neighbours: pd.DataFrame, frame: pd.DataFrame, first: int) -> pd.Series:

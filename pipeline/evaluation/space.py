@@ -19,6 +19,7 @@ from pipeline.encoders import store
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols
 from pipeline.evaluation.metrics import AP
+from pipeline.evaluation.names import QUERY
 from pipeline.evaluation.separation import separation
 from pipeline.retrieval.distances import cosine
 
@@ -75,7 +76,7 @@ def components(
         vectors = features.vectors if count == 0 else np.ascontiguousarray(projected[:, :count])
         gallery = FeatureSet(features.ids, vectors, f"{features.encoder_id}, {count} components")
         values = protocols.precisions(gallery.take(rows), gallery, frame, rows, LABELS[:1])[LABELS[0]]
-        tables.append(pd.DataFrame({"components": count, protocols.QUERY: rows.astype(np.int32), AP: values}))
+        tables.append(pd.DataFrame({"components": count, QUERY: rows.astype(np.int32), AP: values}))
     return pd.concat(tables, ignore_index=True), {str(count): float(kept[count - 1]) for count in counts}
 
 

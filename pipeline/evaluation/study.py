@@ -11,27 +11,48 @@ import pandas as pd
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.evaluation import metrics, protocols, statistics
+from pipeline.evaluation import metrics, statistics
 from pipeline.evaluation.keys import NUMBER, Of, key
-from pipeline.evaluation.metrics import AP, MACRO
-from pipeline.evaluation.protocols import GALLERY, PROTOCOL, QUERY, RELEVANCE, RELEVANT, SIZE
+from pipeline.evaluation.metrics import AP, MACRO, MAP
+from pipeline.evaluation.names import (
+    ALL,
+    CHANCE_OF,
+    COPIES_IN,
+    DISTANCE,
+    ENCODER,
+    EVEN_YEARS,
+    FACTS,
+    GRADED,
+    LEFT_OUT,
+    METRIC,
+    PLACE,
+    PRODUCT_OUT,
+    QUERIES,
+    QUERY,
+    QUERY_OUT,
+    RELEVANCE,
+    RELEVANT,
+    RETRIEVAL,
+    SIZE,
+    STRICT,
+    TEMPORAL,
+    TEST,
+    THESIS,
+)
 from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE, Measured, TableError, read
 from pipeline.params.kinds import Relevance
 from pipeline.progress import progress
 
-RETRIEVAL, ENCODER, DISTANCE, METRIC = "retrieval", "encoder", "distance", "metric"
-QUERIES, LEFT_OUT = "queries", "left_out"
-PLACE = [PROTOCOL, GALLERY, RELEVANCE]
 OF = Of(("retrievals",))
 # by protocol, its galleries; the graded metrics are the strict protocol's
 KEYS = [
-    (OF, protocols.STRICT, [protocols.ALL, "test"], list(get_args(Relevance)), metrics.plain_mean),
-    (OF, protocols.STRICT, [protocols.ALL, "test"], protocols.GRADED, metrics.graded_mean),
-    (OF, [protocols.COPIES_IN, protocols.PRODUCT_OUT], protocols.ALL, list(get_args(Relevance)), metrics.plain_mean),
-    (OF, protocols.TEMPORAL, [protocols.ALL, protocols.EVEN_YEARS], list(get_args(Relevance)), metrics.plain_mean),
-    (OF, [protocols.THESIS, protocols.QUERY_OUT], NUMBER, list(get_args(Relevance)), metrics.plain_mean),
+    (OF, STRICT, [ALL, TEST], list(get_args(Relevance)), metrics.plain_mean),
+    (OF, STRICT, [ALL, TEST], GRADED, metrics.graded_mean),
+    (OF, [COPIES_IN, PRODUCT_OUT], ALL, list(get_args(Relevance)), metrics.plain_mean),
+    (OF, TEMPORAL, [ALL, EVEN_YEARS], list(get_args(Relevance)), metrics.plain_mean),
+    (OF, [THESIS, QUERY_OUT], NUMBER, list(get_args(Relevance)), metrics.plain_mean),
 ]
-MAIN = key(protocols.STRICT, protocols.ALL, "articleType", metrics.mean_name(AP))
+MAIN = key(STRICT, ALL, "articleType", MAP)
 
 
 def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Evaluation) -> Measured:
@@ -87,26 +108,26 @@ def metric_columns(table: pd.DataFrame) -> list[str]:
     Raises:
         TableError: a column that is neither a fact of the query nor a metric of the table; names it and the nearest.
     """
-    names = [name for name in table.columns if name not in protocols.FACTS]
+    names = [name for name in table.columns if name not in FACTS]
     for name in names:
         try:
-            metrics.parse(name.removeprefix(protocols.CHANCE))
+            metrics.parse(name.removeprefix(CHANCE_OF))
         except ValueError as error:
             raise TableError(f"the scores have a column {name!r}, but {error}") from None
-    return [name for name in names if not name.startswith(protocols.CHANCE)]
+    return [name for name in names if not name.startswith(CHANCE_OF)]
 
 
 def own_metrics(table: pd.DataFrame, relevance: str) -> pd.DataFrame:
     """Scores of one relevance without the columns of metrics that it lacks: graded ones are the graded one's alone."""
-    graded = relevance == protocols.GRADED
+    graded = relevance == GRADED
     others = [name for name in metric_columns(table) if metrics.parse(name)[0].graded != graded]
-    chances = [name for name in table.columns if name.startswith(protocols.CHANCE) and not graded]
+    chances = [name for name in table.columns if name.startswith(CHANCE_OF) and not graded]
     return table.drop(columns=[*others, *chances])
 
 
 def labels_of(frame: pd.DataFrame, relevance: str) -> np.ndarray:
     """The labels that a relevance's macro mean is over, one number per image; (G,)."""
-    return catalog.label_codes(frame, "articleType" if relevance == protocols.GRADED else relevance)
+    return catalog.label_codes(frame, "articleType" if relevance == GRADED else relevance)
 
 
 def summarise(
@@ -208,19 +229,11 @@ def pairs_of(measured: Measured, weights: dict[str, str], place: str = MAIN) -> 
             rivals["weights"] = known[(known[ENCODER] == first_of.iloc[0]) & (known[DISTANCE] == row.distance)]
         for what, rival in rivals.items():
             if len(rival) and rival[RETRIEVAL].iloc[0] != row.retrieval:
-                pairs.append(
-                    {"what": what, "first": f"{row.retrieval}/{place}", "second": f"{rival[RETRIEVAL].iloc[0]}/{place}"}
-                )
+                first, second = (key(retrieval, place) for retrieval in (row.retrieval, rival[RETRIEVAL].iloc[0]))
+                pairs.append({"what": what, "first": first, "second": second})
     return pd.DataFrame(pairs, columns=["what", "first", "second"]).sort_values(
         "what", kind="stable", ignore_index=True
     )
-
-
-def by_label(scores: pd.DataFrame, names: np.ndarray) -> pd.DataFrame:
-    """Per label: queries, relevant items each, mAP and hit@1, worst first. `names`: each query's label."""
-    answered = scores.assign(label=names)[(scores[RELEVANT] > 0).to_numpy()].groupby("label")
-    table = answered.agg(queries=(AP, "size"), relevant=(RELEVANT, "mean"), mAP=(AP, "mean"), hit=("hit@1", "mean"))
-    return table.sort_values("mAP").rename(columns={"hit": "hit@1"}).reset_index()
 
 
 def keys(table: pd.DataFrame) -> list[str]:
@@ -233,7 +246,7 @@ def chance_of(name: str, rows: pd.DataFrame) -> np.ndarray:
     """The expected value of a metric for a random ranking, per query."""
     metric, k = metrics.parse(name)
     if metric.graded:
-        return rows[f"{protocols.CHANCE}{name}"].to_numpy()
+        return rows[f"{CHANCE_OF}{name}"].to_numpy()
     return metric.chance(rows[RELEVANT].to_numpy(), rows[SIZE].to_numpy(), k)
 
 

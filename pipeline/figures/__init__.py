@@ -1,5 +1,5 @@
 """Frames and arrays in, figures out.
 
 Owns: every figure of the chapters but the systems'; nothing is computed here.
-Imports: data, paths, retrieval.
+Imports: data, evaluation, paths, retrieval.
 """

@@ -10,7 +10,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.figures.plots import GREY, PLAIN, QUERY, RIGHT, WRONG, done
+from pipeline.evaluation.keys import split
+from pipeline.figures.style import GREY, PLAIN, QUERY, RIGHT, WRONG, done, legend_beside
 
 VERDICT_COLOURS = [RIGHT, "#e0a030", WRONG, "#8e44ad", GREY, "#dfe3e6"]
 
@@ -19,7 +20,7 @@ def self_match(table: pd.DataFrame, reported: dict[str, float], title: str) -> F
     """mAP and hit@1 against the size of the subset, with the query in it and without; dotted: what was reported.
 
     Args:
-        table: `measurements.self_match`, of the retrievals to show.
+        table: `self_match.table`, of the retrievals to show.
         reported: mAP by the name of the thesis's model.
     """
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
@@ -66,7 +67,7 @@ def intervals(table: pd.DataFrame, group: str, title: str) -> Figure:
     axis.set_yticklabels(names)
     axis.invert_yaxis()
     axis.grid(axis="x", alpha=0.3)
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axis)
     return done(figure)
 
 
@@ -80,7 +81,7 @@ def differences(table: pd.DataFrame, title: str) -> Figure:
         axis.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=4)
         axis.plot(row["difference"], place, "o", color="white", markeredgecolor=colour, markersize=5)
         kind = f"{row['what']}: " if several else ""
-        labels.append(f"{kind}{row['first'].split('/')[0]} − {row['second'].split('/')[0]}")
+        labels.append(f"{kind}{split(row['first'])[0]} − {split(row['second'])[0]}")
     axis.axvline(0, color="black", linewidth=0.8)
     axis.xaxis.set_major_locator(MaxNLocator(6))
     axis.set(title=title, yticks=range(len(labels)), ylim=(-0.6, len(labels) - 0.4), xlabel="difference of mAP")
@@ -109,7 +110,7 @@ def by_class(table: pd.DataFrame, retrievals: list[str], title: str) -> Figure:
     ordered = table.sort_values("relevant")
     axis.plot(ordered["relevant"], ordered["chance"], color="black", linewidth=0.8, label="chance")
     axis.set(title=title, xscale="log", xlabel="right pictures in the gallery", ylabel="mAP", ylim=(0, 1.02))
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axis)
     return done(figure)
 
 
@@ -122,7 +123,7 @@ def stacked(table: pd.DataFrame, label: str, columns: list[str], title: str) -> 
         axis.bar_label(bars, labels=[f"{value:.0%}" for value in table[name]], label_type="center", fontsize=7)
         left = left + table[name]
     axis.set(title=title, xlim=(0, 1), ylim=(len(table) - 0.4, -0.6))
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axis)
     return done(figure)
 
 
@@ -202,7 +203,7 @@ def precision_recall(table: pd.DataFrame, title: str) -> Figure:
         axis.plot(rows["recall"], rows["precision"], "o", color=colour)
     axis.set(title=title, xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axis.grid(alpha=0.3)
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
+    legend_beside(axis, fontsize=8)
     return done(figure)
 
 
@@ -215,7 +216,7 @@ def transferred(table: pd.DataFrame, title: str) -> Figure:
     axis.set(title=title, xlabel="F1 over all pairs of test queries", xlim=(0, None))
     axis.tick_params(axis="y", labelsize=7.5)
     axis.invert_yaxis()
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axis)
     return done(figure)
 
 
@@ -231,5 +232,5 @@ def verdicts(counts: pd.DataFrame, title: str) -> Figure:
         left = left + counts[verdict]
     axis.set(title=title, xlabel="claims")
     axis.invert_yaxis()
-    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axis)
     return done(figure)

@@ -6,14 +6,14 @@ import pydantic
 from pydantic import Field
 
 from pipeline.params.kinds import Count, Label, Relevance, Seed, WeightsName
-from pipeline.params.networks import Network
+from pipeline.params.networks import BACKBONE, Network
 from pipeline.params.sections import Section
 
 Kinship = Label | Literal["product", "view"]
 Weight = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Temperature = Annotated[float, Field(gt=0, le=10)]
-BACKBONE = "backbone"
+Split = Literal["product", "temporal"]  # training.batches.SPLITS has the column of each
 
 
 class CrossEntropy(Section):
@@ -140,7 +140,7 @@ class Finetune(Network):
 
     init: WeightsName
     frozen: str | None
-    split: Literal["product", "temporal"]
+    split: Split
     share: Annotated[float, Field(gt=0, le=1)]  # of the learnt products
     objective: Annotated[list[Term], Field(min_length=1)]
     dropout: Share

@@ -1,4 +1,5 @@
-"""The words that a parameter may be, each list written once: distances, indexes, relevances, labels; and plain numbers.
+"""The words that a parameter may be, each list written once: distances, indexes, relevances, labels, what the systems
+take; and plain numbers.
 
 The code that answers to a word stands under it: the distance `cosine` is `retrieval.distances.cosine`.
 """
@@ -18,6 +19,16 @@ Label = Literal[tuple(CLASSES)]
 Relevance = Literal[ARTICLE, SUB, MASTER, f"{GENDER}+{ARTICLE}", f"{ARTICLE}+{COLOUR}", "product"]
 Graded = Literal[ARTICLE, GENDER, COLOUR, USAGE]
 Column = Literal[(*CLASSES, PRODUCT)]
+# of image and text: what the query's text is
+OWN_TEXT, TYPED_TEXT, PSEUDO_TEXT = "own", "typed", "pseudo"
+TextMode = Literal[OWN_TEXT, TYPED_TEXT, PSEUDO_TEXT]
+# of user photos: where they come from, what is done to simulated ones, how they are cropped, what follows the search
+SIMULATED, GIVEN = "simulated", "given"
+PhotoSource = Literal[SIMULATED, GIVEN]
+PhotoKind = Literal["placed", "cluttered", "rotated", "small", "lit", "compressed", "everything"]
+WHOLE, BOX, CROPPER = "whole", "box", "cropper"
+Crop = Literal[WHOLE, BOX, CROPPER]
+RerankingKind = Literal["query_expansion", "database_augmentation", "k_reciprocal"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$")]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Count = Annotated[int, Field(ge=1)]

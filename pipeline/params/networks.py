@@ -9,6 +9,15 @@ from pydantic import Field
 from pipeline.params.kinds import Backbone, Colour, Count, Label, Name, Seed, WeightsName
 from pipeline.params.sections import Section
 
+# the words that a network's parameters may be; tests/params/test_networks.py holds the code to them
+Resize = Literal["stretch", "pad", "native"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Preprocessing = Literal["own", "unit", "caffe"]
+Pooling = Literal["avg", "max", "flatten"]
+Activation = Literal["linear", "relu"]
+WeightsSource = Literal["imagenet", "lite", "random", "file"]
+BACKBONE, HEAD = "backbone", "head"  # an encoder's parts: its layers, and the names of their weights' files
+
 
 def _size(value: Any) -> Any:
     sides = value if isinstance(value, list) and len(value) == 2 else [value]
@@ -21,7 +30,7 @@ class Layer(Section):
     """One dense layer of a head."""
 
     units: Count
-    activation: Literal["linear", "relu"]
+    activation: Activation
 
 
 class Network(Section):
@@ -29,11 +38,11 @@ class Network(Section):
 
     backbone: Backbone
     image_size: Annotated[int | list[int], pydantic.BeforeValidator(_size)]
-    resize: Literal["stretch", "pad", "native"]
+    resize: Resize
     pad_color: Colour
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
-    preprocessing: Literal["own", "unit", "caffe"]
-    pooling: Literal["avg", "max", "flatten"]
+    interpolation: Interpolation
+    preprocessing: Preprocessing
+    pooling: Pooling
     head: list[Layer]
 
     @property
@@ -46,7 +55,7 @@ class Network(Section):
 class Weights(Section):
     """Where a backbone's weights come from."""
 
-    source: Literal["imagenet", "lite", "random", "file"]
+    source: WeightsSource
     backbone: Backbone
     path: str | None = None
     seed: Seed | None = None

@@ -1,12 +1,27 @@
 """Parameters of what the four smaller documents build: indexes (000), image and text (002), user photos (003), classify
 and recommend (004)."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import pydantic
 from pydantic import Field
 
-from pipeline.params.kinds import Column, Count, EncoderName, FeaturesName, Index, Label, Name, Relevance, Seed
+from pipeline.params.kinds import (
+    Column,
+    Count,
+    Crop,
+    EncoderName,
+    FeaturesName,
+    Index,
+    Label,
+    Name,
+    PhotoKind,
+    PhotoSource,
+    Relevance,
+    RerankingKind,
+    Seed,
+    TextMode,
+)
 from pipeline.params.sections import Section
 
 
@@ -38,7 +53,7 @@ class Hybrid(Section):
 
     encoder: FeaturesName
     texts: Annotated[dict[Name, HybridText], Field(min_length=1)]
-    modes: Annotated[list[Literal["own", "typed", "pseudo"]], Field(min_length=1)]
+    modes: Annotated[list[TextMode], Field(min_length=1)]
     typed: Annotated[list[Column], Field(min_length=1)]
     weights: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=2)]  # the image's part
     relevances: Annotated[list[Relevance], Field(min_length=1)]
@@ -60,7 +75,7 @@ class Hybrid(Section):
 class Reranking(Section):
     """What is done to a ranking after the search."""
 
-    kind: Literal["query_expansion", "database_augmentation", "k_reciprocal"]
+    kind: RerankingKind
     neighbours: Count  # that are added; of k-reciprocal re-ranking k1
     alpha: Annotated[float, Field(ge=0)] = 0.0  # the power of the similarity that weighs them
     second: Count = 1  # k2 of k-reciprocal re-ranking
@@ -71,10 +86,10 @@ class UserPhotos(Section):
     """Photos that users take, with a box around the product, searched in the catalogue."""
 
     encoders: Annotated[list[EncoderName], Field(min_length=1)]
-    source: Literal["simulated", "given"]
-    kinds: Annotated[list[Name], Field(min_length=1)]  # of simulated photos
+    source: PhotoSource
+    kinds: Annotated[list[PhotoKind], Field(min_length=1)]  # of simulated photos
     queries: Count  # simulated: test images, each in a photo of every kind; given: at most so many
-    crops: Annotated[list[Literal["whole", "box", "cropper"]], Field(min_length=1)]
+    crops: Annotated[list[Crop], Field(min_length=1)]
     margin: Annotated[float, Field(ge=0, le=1)]  # around the box, in parts of its longer side
     top: Count
     relevances: Annotated[list[Relevance], Field(min_length=1)]

@@ -9,7 +9,6 @@ import pandas as pd
 
 from pipeline import files, params, paths, stages
 from pipeline.claims import registry, summary
-from pipeline.claims.claim import Claim
 from pipeline.report.pages import PagesError, executed
 
 VERSION = "version.json"  # of parameters and claims, so that later code knows whether it may read them as its own
@@ -49,12 +48,6 @@ def published_metrics(place: Path, retrievals: list[str]) -> pd.DataFrame:
 def published_verdicts(place: Path) -> pd.DataFrame:
     """The verdicts of a published run, of the claims of its day."""
     return pd.read_csv(place / "verdicts.csv", dtype={"document": str}, keep_default_na=False)
-
-
-def published_claims(place: Path) -> dict[str, Claim]:
-    """The claims that a published run judged, as they were then; none where claims had another form in its day."""
-    same = _version(place)["claims"] == registry.version()
-    return registry.read(place / "claims.yaml") if same else {}
 
 
 def published_parameters(place: Path) -> dict[str, Any]:

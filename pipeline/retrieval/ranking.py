@@ -4,9 +4,7 @@ Features of two encoders are never compared: the thesis's case d (section 4.3 d)
 """
 
 import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +12,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from pipeline.encoders.store import FeatureSet
-from pipeline.progress import progress
+from pipeline.progress import ahead, progress
 from pipeline.retrieval.distances import to as distances_to
 
 CHUNK = 128  # queries that one worker ranks at once: 128 x 44,441 distances and sort keys take 70 MB
@@ -99,14 +97,9 @@ def rank(
         return part, ascending(distances, f"{distance} distances"), distances
 
     # a worker per core, each with single-threaded BLAS: sorting then costs no core its turn at the products
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        ahead: deque = deque()
-        for part in progress(parts, f"ranking by {distance}", f"x{chunk} queries", len(parts)):
-            ahead.append(pool.submit(ranked, part))
-            if len(ahead) > (os.cpu_count() or 1):
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+    with threadpool_limits(1):
+        counted = progress(parts, f"ranking by {distance}", f"x{chunk} queries", len(parts))
+        yield from ahead(ranked, counted, os.cpu_count() or 1)
 
 
 def nearest(
@@ -125,9 +118,22 @@ def nearest(
     most = np.bincount(duplicates[1]).max()  # no query has more duplicates than the largest group of them
     first = order[:, : count + most]
     passed = duplicates[0][:, None] == duplicates[1][first]
-    kept = np.take_along_axis(first, np.argsort(passed, axis=1, kind="stable")[:, :count], axis=1)
+    kept = pass_over(first, passed, count)
     kept_distances = np.take_along_axis(distances, kept, axis=1)
     return kept, np.where(duplicates[0][:, None] == duplicates[1][kept], np.float32(np.inf), kept_distances)
+
+
+def pass_over(order: np.ndarray, passed: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` of each ranking once some of it is passed over: that comes last, all else keeps its order.
+
+    Args:
+        order: rankings, or what stands beside them, (Q, N).
+        passed: bool (Q, N): what is passed over, such as the query itself and its duplicates.
+
+    Returns:
+        (Q, K), K being `count` or N: what was passed over is in it only where fewer than K are left.
+    """
+    return np.take_along_axis(order, np.argsort(passed, axis=1, kind="stable")[:, :count], axis=1)
 
 
 def search(

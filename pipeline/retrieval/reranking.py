@@ -10,6 +10,7 @@ from numba import njit
 from scipy import sparse
 
 from pipeline.retrieval import indexes
+from pipeline.retrieval.ranking import pass_over
 from pipeline.vectors import unit
 
 
@@ -40,8 +41,7 @@ def database_augmentation(gallery: np.ndarray, neighbours: int, alpha: float) ->
     """
     near, _ = indexes.build("exact", gallery)(gallery, neighbours + 1)
     itself = near == np.arange(len(gallery))[:, None]
-    order = np.argsort(itself, axis=1, kind="stable")[:, :neighbours]
-    return query_expansion(gallery, gallery, np.take_along_axis(near, order, axis=1), alpha)
+    return query_expansion(gallery, gallery, pass_over(near, itself, neighbours), alpha)
 
 
 def k_reciprocal(

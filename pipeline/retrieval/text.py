@@ -1,4 +1,4 @@
-"""TF-IDF of product descriptions, the text half of document 002's hybrid search.
+"""TF-IDF of product descriptions, the text half of document 002's hybrid search, and how the two halves are mixed.
 
 Source: document 002, section 3 (its public code holds no TF-IDF). A description is made of the catalogue's columns;
 which ones is a choice, because most names spell out the label that a search is judged by.
@@ -75,6 +75,20 @@ def fit(texts: list[str]) -> TfidfVectorizer:
 def stems(text: str) -> list[str]:
     """The stems of a text's words."""
     return [stem(word) for word in words(text)]
+
+
+def mixed(by_image: np.ndarray, by_text: np.ndarray, image_weight: float) -> np.ndarray:
+    """The distance of image and text together, 1 − (weight · image cosine + (1 − weight) · text cosine); float32.
+
+    Args:
+        by_image: cosine similarities of images, any shape. by_text: those of texts, the same shape.
+        image_weight: the image's part, from 0 to 1; the text has the rest.
+
+    Returns:
+        The shape of both, in [0, 2]: rounding may leave it by a hair, and is cut off.
+    """
+    similarity = np.float32(image_weight) * by_image + np.float32(1 - image_weight) * by_text
+    return np.clip(np.float32(1) - similarity, 0, 2).astype(np.float32, copy=False)
 
 
 def pseudo(gallery: sparse.csr_matrix, neighbours: np.ndarray) -> sparse.csr_matrix:

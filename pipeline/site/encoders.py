@@ -8,6 +8,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ from pipeline import files, params, paths
 from pipeline.data import images
 from pipeline.encoders import concatenation, extract, store
 from pipeline.retrieval import distances, indexes
+from pipeline.site import products
 
 CANDIDATES = 1000  # products that an index gives, which filters then choose from
 Encode = Callable[[Image.Image], np.ndarray]
@@ -81,6 +83,19 @@ def load(study: params.Study, name: str, ids: list[str]) -> Ready:
     encode = network(study, name)
     encode(Image.new("RGB", (8, 8)))  # the first photo takes half a second longer than the others: not a shopper's
     return Ready(name, identity, encode, mapped(study.data.name, name, ids))
+
+
+def of_added(ready: Ready, shelf: Path, ids: list[str]) -> np.ndarray:
+    """The features (A, D) of the products that were added to a shelf; what it has not of them yet is made and kept."""
+    known = products.features(shelf, ready.identity)
+    missing = {
+        identity: ready.encode(images.decode(products.picture(shelf, identity)))
+        for identity in ids
+        if identity not in known
+    }
+    products.keep(shelf, ready.identity, missing)
+    rows = [known[identity] if identity in known else missing[identity] for identity in ids]
+    return np.stack(rows) if rows else np.empty((0, ready.vectors.shape[1]), np.float32)
 
 
 def network(study: params.Study, name: str) -> Encode:

@@ -23,12 +23,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline.data import catalog
 from pipeline.data.boxes import BoxError
 from pipeline.data.images import UnreadableImage
+from pipeline.encoders.card import WeightsError
 from pipeline.encoders.store import StoreError
-from pipeline.encoders.weights import WeightsError
 from pipeline.retrieval.text import TextError
+from pipeline.site.photos import MOST_BYTES
 from pipeline.site.products import LONGEST, ProductError
-from pipeline.site.site import MOST_BYTES, NotReady, Site
-from pipeline.site.snapshot import Question, SearchError
+from pipeline.site.questions import Question, SearchError
+from pipeline.site.site import NotReady, Site
 
 SECONDS_TO_SEND = 30  # a photo has to have come
 PAGE = {

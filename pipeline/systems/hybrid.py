@@ -5,11 +5,9 @@ spells out the label that the search is judged by, and that an uploaded photo ha
 """
 
 import os
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -19,20 +17,18 @@ from threadpoolctl import threadpool_limits
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols, statistics
-from pipeline.evaluation.keys import Of, key
+from pipeline.evaluation.keys import key
+from pipeline.evaluation.metrics import AP
+from pipeline.evaluation.names import QUERY, RELEVANCE
 from pipeline.evaluation.tables import Measured
-from pipeline.params.kinds import Relevance
+from pipeline.params.kinds import OWN_TEXT, PSEUDO_TEXT, TYPED_TEXT
 from pipeline.params.systems import Hybrid
 from pipeline.progress import progress
 from pipeline.retrieval import indexes, ranking, text
 from pipeline.vectors import unit
 
 CHUNK = 64  # queries at once, each ranked under every weight
-TEXT, MODE, PART, RELEVANCE, QUERY, WEIGHT, AP = "text", "mode", "part", "relevance", "query", "weight", "AP"
-OWN, TYPED, PSEUDO = "own", "typed", "pseudo"
-OF = Of(("hybrids",))
-SHARE = re.compile(r"0(\.\d+)?|1")
-KEYS = [("hybrid", OF, Of(("hybrids.texts",)), [OWN, TYPED, PSEUDO], [SHARE], list(get_args(Relevance)), "mAP")]
+TEXT, MODE, PART, WEIGHT = "text", "mode", "part", "weight"
 
 
 def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFrame:
@@ -57,7 +53,8 @@ def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFr
         descriptions = text.descriptions(frame, columns.columns, columns.without)
         vectorizer = text.fit([descriptions[row] for row in parts[0]])
         gallery = vectorizer.transform(descriptions)
-        asked = {OWN: gallery[rows], TYPED: vectorizer.transform(typed), PSEUDO: text.pseudo(gallery, near)}
+        asked = {OWN_TEXT: gallery[rows], TYPED_TEXT: vectorizer.transform(typed)}
+        asked[PSEUDO_TEXT] = text.pseudo(gallery, near)
         for mode in run.modes:
             pair = (images, gallery), (images[rows], asked[mode])
             tables.append(_precisions(*pair, rows, frame, run, f"{name}, {mode}").assign(**{TEXT: name, MODE: mode}))
@@ -110,14 +107,14 @@ def circular(run: Hybrid, text: str, mode: str, relevance: str) -> bool:
     nearest images say is no leak: it is known of the gallery, whoever asks.
     """
     columns, without = run.texts[text].columns, run.texts[text].without
-    if mode == PSEUDO:
+    if mode == PSEUDO_TEXT:
         return False
     if relevance == "product":
-        return mode == OWN and catalog.PRODUCT in columns
+        return mode == OWN_TEXT and catalog.PRODUCT in columns
     spelt = set(catalog.label_columns(relevance)) - set(without)
     if catalog.PRODUCT not in columns:
         spelt &= set(columns)
-    return bool(spelt & set(run.typed)) if mode == TYPED else bool(spelt)
+    return bool(spelt & set(run.typed)) if mode == TYPED_TEXT else bool(spelt)
 
 
 def nearest_others(images: np.ndarray, rows: np.ndarray, duplicates: np.ndarray, count: int) -> np.ndarray:
@@ -125,8 +122,7 @@ def nearest_others(images: np.ndarray, rows: np.ndarray, duplicates: np.ndarray,
     most = np.bincount(duplicates).max()
     positions, _ = indexes.build("exact", images)(images[rows], count + most)
     other = (positions >= 0) & (duplicates[positions] != duplicates[rows][:, None])
-    kept = np.take_along_axis(positions, np.argsort(~other, axis=1, kind="stable"), axis=1)[:, :count]
-    return np.where(np.sort(~other, axis=1)[:, :count], indexes.NOWHERE, kept)
+    return ranking.pass_over(np.where(other, positions, indexes.NOWHERE), ~other, count)
 
 
 def _precisions(gallery, asked, rows, frame, run, words) -> pd.DataFrame:
@@ -164,10 +160,4 @@ def _ranked(gallery, asked, weights, words) -> Iterator[tuple[slice, float, np.n
 
 
 def _order(by_image: np.ndarray, by_text: np.ndarray, weight: float) -> np.ndarray:
-    return ranking.ascending(mixed(by_image, by_text, weight))
-
-
-def mixed(by_image: np.ndarray, by_text: np.ndarray, weight: float) -> np.ndarray:
-    """1 − (weight · image cosine + (1 − weight) · text cosine), at least 0; float32, the shape of both."""
-    similarity = np.float32(weight) * by_image + np.float32(1 - weight) * by_text
-    return np.clip(np.float32(1) - similarity, 0, 2).astype(np.float32, copy=False)
+    return ranking.ascending(text.mixed(by_image, by_text, weight))

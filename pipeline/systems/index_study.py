@@ -7,32 +7,22 @@ cannot slow down the next. Times are of this machine, at this moment: compare ro
 import multiprocessing
 import time
 from multiprocessing.connection import Connection
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 import psutil
 from sklearn.decomposition import PCA
 
-from pipeline.evaluation.keys import NUMBER, Of, key
+from pipeline.evaluation.keys import key
 from pipeline.evaluation.tables import Measured
 from pipeline.params.kinds import Index
 from pipeline.params.systems import IndexStudy
 from pipeline.progress import progress
 from pipeline.retrieval import indexes
+from pipeline.systems.keys import ALL, COSTS
 from pipeline.vectors import unit
 
 INDEX, COMPONENTS, IMAGES, FAULT = "index", "components", "pictures", "fault"
-MEASURES = [
-    "build s",
-    "memory MB",
-    "single p50 ms",
-    "single p95 ms",
-    "batch p50 ms",
-    "batch p95 ms",
-    "overlap",
-]
-KEYS = [("index_study", Of(("index_studies",)), list(get_args(Index)), ["all", NUMBER], ["all", NUMBER], MEASURES)]
 # a fresh process per index without loading the libraries anew each time, where the system has it
 CONTEXT = multiprocessing.get_context(
     "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
@@ -75,7 +65,7 @@ def _by_key(table: pd.DataFrame, shape: tuple[int, int]) -> Measured:
     values = {}
     for row in table.to_dict("records"):
         kind, dimensions, images = (row.pop(name) for name in (INDEX, COMPONENTS, IMAGES))
-        places = [(dimensions, images), *([("all", "all")] if (images, dimensions) == shape else [])]
+        places = [(dimensions, images), *([(ALL, ALL)] if (images, dimensions) == shape else [])]
         values |= {key(kind, d, g, what): value for d, g in places for what, value in row.items() if what != FAULT}
     return Measured(table, {text: float(value) for text, value in values.items() if pd.notna(value)})
 
@@ -137,7 +127,7 @@ def measure(kind: Index, gallery: np.ndarray, queries: np.ndarray, exact: np.nda
     batched, distances = _timed(search, queries, run.batch, run)
     overlap = float(indexes.overlap(distances, exact[: len(distances)]).mean())
     times = [np.quantile(seconds, share) * 1e3 for seconds in (single, batched) for share in (0.5, 0.95)]
-    return dict(zip(MEASURES, [built, memory / 1e6, *times, overlap], strict=True)) | {FAULT: ""}
+    return dict(zip(COSTS, [built, memory / 1e6, *times, overlap], strict=True)) | {FAULT: ""}
 
 
 def _timed(search: indexes.Search, queries: np.ndarray, size: int, run: IndexStudy) -> tuple[list[float], np.ndarray]:

@@ -13,9 +13,8 @@ from PIL import Image
 from pipeline import paths
 from pipeline.data import catalog, images
 from pipeline.data.boxes import TABLE, Box
+from pipeline.params.kinds import GIVEN
 from pipeline.systems import simulation
-
-GIVEN = "given"
 
 
 class Photo(NamedTuple):

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from pipeline.figures.plots import GREY, RIGHT, done
+from pipeline.figures.style import GREY, RIGHT, done, legend_beside
 
 
 def growth(table: pd.DataFrame, time: str, title: str) -> Figure:
@@ -23,7 +23,7 @@ def growth(table: pd.DataFrame, time: str, title: str) -> Figure:
             axis.plot(one["pictures"], one[time], marker="o", markersize=3, color=colour, label=name)
         axis.set(xscale="log", yscale="log", title=f"{count} dimensions", xlabel="pictures")
     axes[0][0].set(ylabel=time)
-    axes[0][-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axes[0][-1])
     figure.suptitle(title)
     return done(figure)
 
@@ -56,7 +56,7 @@ def weights(table: pd.DataFrame, group: str, title: str) -> Figure:
             axis.plot(chosen["weight"], chosen["mAP"], "o", color=colour)
         axis.set(title=relevance, xlabel="the image's weight", ylim=(0, None))
     axes[0][0].set(ylabel="mAP")
-    axes[0][-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axes[0][-1])
     figure.suptitle(title)
     return done(figure)
 
@@ -81,7 +81,7 @@ def disturbances(table: pd.DataFrame, title: str) -> Figure:
             axis.plot(rows["value"], places, "o", markersize=4, color=colour, label=crop)
         axis.set(title=encoder, xlim=(0, None), yticks=range(len(kinds)), yticklabels=kinds)
     axes[0][0].invert_yaxis()
-    axes[0][-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axes[0][-1])
     figure.suptitle(title)
     return done(figure)
 

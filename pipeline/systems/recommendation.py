@@ -6,23 +6,24 @@ each product that is asked for has its nearest few, and nothing else is kept.
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 from sklearn.metrics import classification_report, confusion_matrix
 
 from pipeline.data import catalog
+from pipeline.encoders import backbones, weights
+from pipeline.encoders.card import read_card
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import classification, protocols
-from pipeline.evaluation.keys import Of
 from pipeline.evaluation.tables import Measured
 from pipeline.retrieval import indexes
+from pipeline.retrieval.ranking import pass_over
+from pipeline.systems.keys import ACCURACY, TWICE
 from pipeline.vectors import unit
 
 ROWS = 8192  # classified at once
-PRODUCT, RANK, RECOMMENDED, SIMILARITY, COPY = "product", "rank", "recommended", "similarity", "same picture"
-ACCURACY = ["accuracy", "macro F1", "classes", "commonest", "by shares"]
-TWICE = ["pictures", "first is the same picture", "equal vectors", "above 1", "largest"]
-KEYS = [("recommendation", Of(("recommendations",)), [*ACCURACY, *TWICE])]
+ASKED, RANK, RECOMMENDED, SIMILARITY, COPY = "product", "rank", "recommended", "similarity", "same picture"
 
 
 def probabilities(features: FeatureSet, folder: Path, label: str) -> pd.DataFrame:
@@ -35,11 +36,7 @@ def probabilities(features: FeatureSet, folder: Path, label: str) -> pd.DataFram
     Raises:
         WeightsError: it has no classifier of that label, or one for other features.
     """
-    import keras  # here, so that who reads the keys alone waits for no network
-
-    from pipeline.encoders import backbones, weights
-
-    classes = weights.card(folder).get("classes", {}).get(label)
+    classes = read_card(folder).get("classes", {}).get(label)
     if classes is None:
         raise weights.WeightsError(
             f"{folder.name} has no classifier of {label}. Finetune it with cross entropy by {label}"
@@ -57,9 +54,8 @@ def true_and_predicted(frame: pd.DataFrame, probable: pd.DataFrame, label: str) 
     Args:
         probable: what `probabilities` gives.
     """
-    asked = ((frame[catalog.SPLIT] == catalog.TEST) & frame[label].notna()).to_numpy()
-    predicted = probable.columns.to_numpy(object)[probable.to_numpy()[asked].argmax(axis=1)]
-    return frame[label].to_numpy(object)[asked], predicted
+    test = catalog.rows_of(frame, catalog.TEST)
+    return classification.true_and_predicted(frame[label].iloc[test], probable.iloc[test])
 
 
 def accuracy(true: np.ndarray, predicted: np.ndarray, learnt: np.ndarray) -> dict[str, float]:
@@ -112,15 +108,17 @@ def recommend(features: FeatureSet, frame: pd.DataFrame, products: list[str], co
         )
     rows = np.array([place[product] for product in products], np.int64)
     near, distances = indexes.build("exact", features.vectors)(features.vectors[rows], count + 1)
+    itself = near == rows[:, None]
+    near, distances = pass_over(near, itself, count), pass_over(distances, itself, count)
     same, tables = catalog.duplicates(frame), []
     for row, positions, away in zip(rows, near, distances, strict=True):
-        others = np.flatnonzero((positions != row) & (positions != indexes.NOWHERE))[:count]
+        others = positions[positions != indexes.NOWHERE]
         columns = {
-            PRODUCT: frame[catalog.ID].iloc[row],
+            ASKED: frame[catalog.ID].iloc[row],
             RANK: np.arange(1, len(others) + 1),
-            RECOMMENDED: frame[catalog.ID].to_numpy()[positions[others]],
-            SIMILARITY: 1 - away[others],
-            COPY: same[positions[others]] == same[row],
+            RECOMMENDED: frame[catalog.ID].to_numpy()[others],
+            SIMILARITY: 1 - away[: len(others)],
+            COPY: same[others] == same[row],
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
@@ -135,8 +133,8 @@ def found_twice(features: FeatureSet, frame: pd.DataFrame) -> dict[str, float]:
     """
     vectors, rows = unit(features.vectors).astype(np.float32), np.arange(len(frame))
     near, distances = indexes.build("exact", vectors)(vectors, 2)
-    itself = near[:, 0] == rows
-    first, away = np.where(itself, near[:, 1], near[:, 0]), np.where(itself, distances[:, 1], distances[:, 0])
+    itself = near == rows[:, None]
+    first, away = pass_over(near, itself, 1)[:, 0], pass_over(distances, itself, 1)[:, 0]
     same = catalog.duplicates(frame)
     parts = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
     plain = np.concatenate([np.einsum("nd,nd->n", vectors[part], vectors[first[part]]) for part in parts])

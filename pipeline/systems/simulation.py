@@ -13,11 +13,12 @@ from PIL import Image, ImageDraw, ImageFilter
 from scipy import ndimage
 
 from pipeline.data.boxes import Box
+from pipeline.params.kinds import PhotoKind
 
 SIDE = 160  # pixels of a photo's sides; a catalogue image has 60×80
 WHITE = 232  # a pixel whose darkest channel is brighter belongs to the ground, where it hangs together with the border
 # what is done to a photo of each kind; each but the last does one thing
-KINDS: dict[str, dict[str, Any]] = {
+DISTURBANCES: dict[PhotoKind, dict[str, Any]] = {
     "placed": {},
     "cluttered": {"clutter": True},
     "rotated": {"angle": 35.0},
@@ -33,9 +34,9 @@ def simulate(picture: Image.Image, kind: str, rng: np.random.Generator) -> tuple
 
     Args:
         picture: RGB, a product on a light ground.
-        kind: a name in `KINDS`; `placed` is the product alone, elsewhere on white: what the others are compared with.
+        kind: a name in `DISTURBANCES`; `placed` is the product alone, elsewhere on white: others are compared with it.
     """
-    how = KINDS[kind]
+    how = DISTURBANCES[kind]
     product = Image.fromarray(np.dstack([np.asarray(picture), cut_out(picture)]))
     factor = SIDE * 0.6 / max(picture.size) * rng.uniform(how.get("scale", 0.85), how.get("scale", 0.85) + 0.15)
     size = [max(1, round(side * factor)) for side in picture.size]

@@ -6,10 +6,8 @@ relevance `own picture`, where they are all there is to find.
 """
 
 import os
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -17,50 +15,33 @@ from PIL import Image
 
 from pipeline import params, paths
 from pipeline.data import boxes, catalog, cropper, images
+from pipeline.encoders import extract
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics, protocols, statistics
-from pipeline.evaluation.keys import Of, key
+from pipeline.evaluation.keys import key
 from pipeline.evaluation.tables import Measured
-from pipeline.params.kinds import Relevance
+from pipeline.params.kinds import BOX, CROPPER, GIVEN, WHOLE
 from pipeline.params.systems import Reranking, UserPhotos
 from pipeline.progress import progress
 from pipeline.retrieval import indexes, reranking
-from pipeline.systems import photos as user_photos
-from pipeline.systems.photos import GIVEN, Photo
-from pipeline.systems.simulation import KINDS
+from pipeline.retrieval.ranking import pass_over
+from pipeline.systems.keys import ALL_KINDS, OWN_PICTURE
+from pipeline.systems.photos import Photo, given, simulated
 
-OWN_PICTURE = "own picture"
-ALL_KINDS = "all kinds"
-WHOLE, BOX, CROPPER = "whole", "box", "cropper"
-PLACE = ["encoder", "crop", "better", "kind", "relevance"]
-RELEVANCES = [*get_args(Relevance), OWN_PICTURE]
-CROPS = [WHOLE, BOX, CROPPER, re.compile(rf"({WHOLE}|{BOX}|{CROPPER})\+[a-z][a-z \-]*")]
-KEYS = [
-    (
-        "user_photos",
-        Of(("user_photos",)),
-        Of(("user_photos.encoders",)),
-        CROPS,
-        [*KINDS, GIVEN, ALL_KINDS],
-        RELEVANCES,
-        "AP",
-    )
-]
+SETTING = ["encoder", "crop", "better", "kind", "relevance"]  # what the mean AP of photos is taken by
 
 
 def queries(data: str, frame: pd.DataFrame, run: UserPhotos) -> list[Photo]:
     """The photos that ask: those given, or simulated ones of test images that the seed draws.
 
     Raises:
-        ValueError: none, or a kind that is not simulated.
+        ValueError: none.
     """
-    if unknown := [kind for kind in run.kinds if run.source == "simulated" and kind not in KINDS]:
-        raise ValueError(f"no simulated photos are called {unknown[0]!r}. Allowed: {list(KINDS)}")
-    if run.source == "given":
-        asking = list(user_photos.given(data, frame, run.queries))
+    if run.source == GIVEN:
+        asking = list(given(data, frame, run.queries))
     else:
         drawn = catalog.draw(catalog.rows_of(frame, catalog.TEST), run.queries, run.seed)
-        asking = list(user_photos.simulated(data, frame, drawn, run.kinds, run.seed))
+        asking = list(simulated(data, frame, drawn, run.kinds, run.seed))
     if not asking:
         raise ValueError(
             f"{data} came without user photos. Allowed: source: simulated, or data with a queries.csv beside its table"
@@ -82,8 +63,6 @@ def crops(photos: list[Photo], how: str, margin: float) -> list[tuple[Image.Imag
 
 def encode(data: str, spec: params.Encoder, pictures: list[Image.Image]) -> np.ndarray:
     """Features of images that are in no catalogue, by an encoder of the study; float32 (Q, D)."""
-    from pipeline.encoders import extract  # here, so that who reads the keys alone waits for no network
-
     run = extract.frozen(extract.load_encoder(spec, paths.weights(data, spec.weights)), spec.batch_size)
     parts = []
     for start in progress(range(0, len(pictures), spec.batch_size), "encoding", f"x{spec.batch_size} photos"):
@@ -112,7 +91,7 @@ def precisions(
     own = (duplicates[order] == duplicates[rows][:, None]) & (order >= 0) & (rows >= 0)[:, None]
     twins = np.where(rows >= 0, np.bincount(duplicates)[duplicates[rows]], 0)
     values = {OWN_PICTURE: metrics.average_precision(own[:, :depth], twins)}
-    remaining = np.take_along_axis(order, np.argsort(own, axis=1, kind="stable")[:, :depth], axis=1)
+    remaining = pass_over(order, own, depth)
     counts = np.minimum(((order >= 0) & ~own).sum(axis=1), depth)  # what may be found stands first
     for relevance in relevances:
         codes = catalog.label_codes(frame, relevance)
@@ -206,8 +185,8 @@ def summarise(table: pd.DataFrame, frame: pd.DataFrame, run: UserPhotos) -> Meas
     """
     products, rows, values, resampled = catalog.products(frame), [], {}, {}
     kinds = list(table["kind"].unique())
-    for place, part in pd.concat([table, table.assign(kind=ALL_KINDS)]).groupby(PLACE, sort=False):
-        encoder, crop, better, kind, relevance = place
+    for setting, part in pd.concat([table, table.assign(kind=ALL_KINDS)]).groupby(SETTING, sort=False):
+        encoder, crop, better, kind, relevance = setting
         source = part["row"].to_numpy()
         groups = np.where(source >= 0, products[source], len(frame) * 2 + np.arange(len(part)))
         draws = statistics.draws(len(part), run.resamples, run.seed, groups)
@@ -217,11 +196,11 @@ def summarise(table: pd.DataFrame, frame: pd.DataFrame, run: UserPhotos) -> Meas
         values[name], resampled[name] = float(part["AP"].mean()), samples[:, 0]
         plain = key(encoder, crop, kind, relevance, "AP")  # met before: a crop's plain search comes first
         gain_low, gain_high = statistics.interval(samples - resampled[plain][:, None])
-        row = dict(zip(PLACE, place, strict=True)) | {"value": values[name], "low": low[0], "high": high[0]}
+        row = dict(zip(SETTING, setting, strict=True)) | {"value": values[name], "low": low[0], "high": high[0]}
         row |= {"gain": values[name] - values[plain], "gain low": gain_low[0], "gain high": gain_high[0]}
         rows.append({**row, "photos": int(part["AP"].notna().sum())})
     whole = pd.DataFrame(rows)
-    others = [name for name in PLACE if name != "kind"]
+    others = [name for name in SETTING if name != "kind"]
     plain = whole[whole["kind"] == kinds[0]].set_index(others)["value"]
     return Measured(whole.assign(kept=whole["value"] / whole.set_index(others).index.map(plain)), values, resampled)
 

@@ -1,4 +1,4 @@
-"""Every random change of an image, in one pass: the same numbers give the same picture."""
+"""Every random change of an image, in one pass: the same numbers give the same image."""
 
 import math
 
@@ -8,7 +8,7 @@ from PIL import Image
 from pipeline.params.finetuning import Augment
 
 
-def changed(picture: np.ndarray, augment: Augment, fill: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
+def changed(image: np.ndarray, augment: Augment, fill: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
     """An image turned, cropped or padded, mirrored, and lit differently; uint8 (height, width, 3) in and out.
 
     Eight numbers are drawn whatever is switched on, so that switching one change off leaves the others as they were.
@@ -17,7 +17,7 @@ def changed(picture: np.ndarray, augment: Augment, fill: tuple[int, int, int], r
         fill: the colour around the image where it does not reach.
     """
     flip, angle, scale, x, y, brightness, contrast, colour = rng.uniform(-1, 1, 8)
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     matrix = _affine(
         height,
         width,
@@ -26,10 +26,10 @@ def changed(picture: np.ndarray, augment: Augment, fill: tuple[int, int, int], r
         (x, y),
         mirrored=augment.flip and flip > 0,
     )
-    image = Image.fromarray(picture).transform(
+    moved = Image.fromarray(image).transform(
         (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=tuple(fill)
     )
-    values = np.asarray(image, np.float32)
+    values = np.asarray(moved, np.float32)
     if augment.brightness or augment.contrast or augment.colour:
         values = values * np.float32(1 + brightness * augment.brightness)
         mean = values.mean()

@@ -16,7 +16,7 @@ from pipeline.params.finetuning import Batches, Finetune
 from pipeline.training import augment
 
 VALIDATION_SHARE = 0.1  # of the train part's products; the test part is never looked at while training
-PICTURE = "picture"  # a number per row: views of one picture share it
+PICTURE = "picture"  # a number per row: views of one image share it
 SPLITS = {"product": catalog.SPLIT, "temporal": catalog.TEMPORAL_SPLIT}
 
 
@@ -50,7 +50,7 @@ class LabelBatches(keras.utils.PyDataset):
         return shown, {name: np.tile(numbers[rows], self.views) for name, numbers in self.labels.items()}
 
 
-def pictures(
+def images(
     archive: zipfile.ZipFile, ids: list[str], spec: Finetune, epoch: int | None = None
 ) -> Callable[[np.ndarray, int], np.ndarray]:
     """A function from positions in `ids` and a view to images, uint8 (B, height, width, 3).
@@ -66,8 +66,8 @@ def pictures(
         seeds = ([spec.seed, epoch, view, int(row)] for row in rows)
         return np.stack(
             [
-                augment.changed(picture, spec.augment, tuple(spec.pad_color), np.random.default_rng(seed))
-                for picture, seed in zip(batch, seeds, strict=True)
+                augment.changed(image, spec.augment, tuple(spec.pad_color), np.random.default_rng(seed))
+                for image, seed in zip(batch, seeds, strict=True)
             ]
         )
 

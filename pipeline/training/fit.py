@@ -16,9 +16,11 @@ import tensorflow as tf
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders import backbones, extract, store, weights
+from pipeline.encoders.card import read_card
 from pipeline.evaluation import classification
 from pipeline.params.backbones import BACKBONES
-from pipeline.params.finetuning import BACKBONE, Finetune
+from pipeline.params.finetuning import Finetune
+from pipeline.params.networks import BACKBONE
 from pipeline.params.sections import nearest
 from pipeline.progress import progress
 from pipeline.training import batches, checkpoint, objective
@@ -149,7 +151,7 @@ class _Run:
             rows = {part: place[part_rows[catalog.ID]].to_numpy() for part, part_rows in self.parts.items()}
             return lambda part, epoch=None: lambda chosen, view: features.vectors[rows[part][chosen]]
         ids = {part: rows[catalog.ID].tolist() for part, rows in self.parts.items()}
-        return lambda part, epoch=None: batches.pictures(archive, ids[part], self.spec, epoch)
+        return lambda part, epoch=None: batches.images(archive, ids[part], self.spec, epoch)
 
     def _embed(self, source, part: str) -> np.ndarray:
         """Embeddings of a part in its own order, unchanged images; float32 (N, D)."""
@@ -166,12 +168,11 @@ class _Run:
         if label is None or not len(embeddings):
             return {}
         scores = keras.ops.convert_to_numpy(self.learner.classifier(label)(embeddings))
-        column = batches.column_of(label)
-        known = self.parts[part][column].notna().to_numpy()
-        if not known.any():
+        named = pd.DataFrame(scores, columns=self.names[label])
+        true, predicted = classification.true_and_predicted(self.parts[part][batches.column_of(label)], named)
+        if not len(true):
             return {}
-        predicted = np.array(self.names[label], object)[scores.argmax(axis=1)][known]
-        values = classification.accuracy(self.parts[part][column].to_numpy()[known], predicted)
+        values = classification.accuracy(true, predicted)
         return {"accuracy": round(values["accuracy"], 6), "macro_f1": round(values["macro F1"], 6)}
 
     def _save(self, metrics: dict) -> None:
@@ -184,7 +185,7 @@ class _Run:
             **self.spec.model_dump(),
             "learnt_from": learnt_from,
             "metrics": metrics,
-            "licence": weights.card(paths.weights(self.data, self.spec.init))["licence"],
+            "licence": read_card(paths.weights(self.data, self.spec.init))["licence"],
         }
         parts += [self.learner.classifier(label) for label in self.spec.classified]
         card["classes"] = {label: self.names[label] for label in self.spec.classified}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline import params, paths
 from pipeline.data import catalog, ingest, sources
-from pipeline.systems import photos as user_photos
+from pipeline.systems import photos
 
 HEADER = ",".join(catalog.COLUMNS)
 
@@ -385,7 +385,7 @@ def test_a_gallery_in_document_003s_form_becomes_a_catalogue_with_user_photos(pl
     assert frame["articleType"].tolist() == ["p1", "p1"]
     assert report["pictures_unreadable"].keys() == {"13"}
     assert report["user_photos"] == 1
-    (photo,) = user_photos.given("mine", frame)
+    (photo,) = photos.given("mine", frame)
     assert (photo.id, photo.row, photo.box, photo.data) == ("7", 0, (1, 2, 30, 40), SHOP["queries/u.jpg"])
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from pipeline import params, paths
 from pipeline.data import catalog, images
 from pipeline.encoders import backbones, pretrained, torch_file, weights
-from pipeline.encoders.weights import WeightsError
+from pipeline.encoders.card import WeightsError, read_card
 from pipeline.params import networks
 
 LITE = params.Weights(source="lite", backbone="efficientnet_lite0")
@@ -399,7 +399,7 @@ def test_a_part_that_fails_leaves_the_older_weights_and_nothing_else(tmp_path, t
             weights.save(parts, folder, about)
         assert {path.name: path.read_bytes() for path in folder.glob("*")} == before
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
-    assert weights.card(tmp_path / "made")["source"] == "older"
+    assert read_card(tmp_path / "made")["source"] == "older"
 
 
 def test_what_a_kill_left_of_a_folder_is_not_taken_over(tmp_path, trained):
@@ -420,16 +420,16 @@ def test_a_fingerprint_covers_each_classifier(tmp_path, trained):
 
 def test_a_card_is_read_as_it_was_saved_and_a_missing_one_is_named(trained):
     folder, _ = trained
-    assert weights.card(folder) == json.loads((folder / "card.json").read_text())
+    assert read_card(folder) == json.loads((folder / "card.json").read_text())
     with pytest.raises(WeightsError, match="gone has no card.json.*dvc repro weights@gone, or finetuning@gone"):
-        weights.card(folder.parent / "gone")
+        read_card(folder.parent / "gone")
 
 
 @pytest.mark.parametrize("content", [b"", b'{"source": "finet', b"\xff\xfe", b"not a card"])
 def test_a_damaged_card_is_named(tmp_path, content):
     (tmp_path / "card.json").write_bytes(content)
     with pytest.raises(WeightsError, match="card.json"):
-        weights.card(tmp_path)
+        read_card(tmp_path)
 
 
 def test_a_full_disk_leaves_no_weights_that_look_whole(tmp_path):

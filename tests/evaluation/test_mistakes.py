@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pipeline.data import catalog
-from pipeline.evaluation import mistakes, protocols, tables
+from pipeline.evaluation import keys, mistakes, scoring, tables
 
 LABELS = {  # id: type, gender, colour
     "a": ("Shirts", "Men", "Red"),
@@ -87,7 +87,7 @@ def test_the_worst_queries_are_one_per_label_with_what_they_found(frame):
 
 def test_the_neighbours_of_some_queries_are_as_they_were_saved(world, run):
     frame, features = world
-    saved = protocols.evaluate(features, frame, "manhattan", run).neighbours
+    saved = scoring.evaluate(features, frame, "manhattan", run).neighbours
     found = mistakes.neighbours_of(saved.frame(), ["118", "100"])
     places = [saved.query_ids.tolist().index(query) for query in ("118", "100")]
     assert found.query_ids.tolist() == ["118", "100"]
@@ -97,10 +97,17 @@ def test_the_neighbours_of_some_queries_are_as_they_were_saved(world, run):
 
 def test_the_worst_queries_of_a_judged_study_have_the_lowest_scores(world, run):
     frame, features = world
-    judged = protocols.evaluate(features, frame, "cosine", run)
+    judged = scoring.evaluate(features, frame, "cosine", run)
     scores = tables.pick(judged.scores, protocol="strict", gallery="all", relevance="articleType")
     table = mistakes.worst(scores, judged.neighbours.frame(), frame, 9)
     types = scores.assign(type=frame.loc[scores["query"], catalog.ARTICLE].to_numpy())
     lowest = types[types["relevant"] > 0].groupby("type")["AP"].min().sort_values()
     assert table["AP"].tolist() == lowest.tolist()
     assert [text.split(" · ")[0] for text in table["is"]] == lowest.index.tolist()
+
+
+def test_mistakes_add_up_to_everything(world, in_measured):
+    measured = mistakes.measure("sample", ["it"], world[0], 5)
+    assert measured.table[mistakes.KINDS].sum(axis=1).iloc[0] == pytest.approx(1)
+    assert set(measured.values) == {f"mistakes/it/{kind}" for kind in mistakes.KINDS}
+    assert {keys.fault(key, mistakes.KEYS, {"retrievals": ["it"]}) for key in measured.values} == {""}

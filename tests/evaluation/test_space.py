@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import protocols, separation, space, tables
+from pipeline.evaluation import scoring, separation, space, tables
 
 SPACE = params.EmbeddingSpace(
     pictures=20,
@@ -102,7 +102,7 @@ def test_features_as_they_are_have_the_strict_protocols_scores(place, run):
     frame, features, folder = place
     curve = pd.read_parquet(folder / "pca.parquet")
     whole = curve[curve["components"] == 0].set_index("query")["AP"]
-    scores = protocols.evaluate(features, frame, "cosine", run).scores
+    scores = scoring.evaluate(features, frame, "cosine", run).scores
     strict = tables.pick(scores, protocol="strict", gallery="all", relevance="articleType")
     np.testing.assert_array_equal(whole, strict.set_index("query").loc[whole.index, "AP"])
 

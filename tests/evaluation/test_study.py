@@ -10,7 +10,7 @@ import pytest
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import export, keys, measurements, metrics, protocols, statistics, study, tables
+from pipeline.evaluation import export, keys, metrics, scoring, statistics, study, tables
 
 EVALUATION = params.Evaluation(resamples=300, worst_classes=3, worst_queries=3, serving={}, serving_queries=9, seed=1)
 RETRIEVALS = {
@@ -38,7 +38,7 @@ def place(world, run, tmp_path_factory):
         frame.to_parquet(paths.catalog("sample"), index=False)
         for name, retrieval in RETRIEVALS.items():
             made = FeatureSet(features.ids, vectors[retrieval.encoder], retrieval.encoder)
-            judged[name] = protocols.evaluate(made, frame, retrieval.distance, run)
+            judged[name] = scoring.evaluate(made, frame, retrieval.distance, run)
             judged[name].scores.to_parquet(paths.scores("sample", name), index=False)
     return root, judged
 
@@ -135,7 +135,7 @@ def test_random_vectors_do_as_chance_does(world, run):
     found = {"mAP": [], "nDCG@2": [], "hit@3": []}
     for seed in range(30):
         vectors = np.random.default_rng(seed).normal(size=(30, 4)).astype(np.float32)
-        scores = protocols.evaluate(FeatureSet(features.ids, vectors, "e"), frame, "cosine", short).scores
+        scores = scoring.evaluate(FeatureSet(features.ids, vectors, "e"), frame, "cosine", short).scores
         for name, rows in found.items():
             relevance = "graded" if "nDCG" in name else "articleType"
             one = tables.pick(scores, protocol="strict", gallery="all", relevance=relevance)
@@ -430,43 +430,7 @@ def test_a_misspelt_key_is_named_with_the_nearest(key, words):
     assert re.search(words, keys.fault(key, study.KEYS, {"retrievals": list(RETRIEVALS)}))
 
 
-# --- self-match, labels ---
-
-
-def test_the_share_of_the_self_match_is_what_leaves_with_the_query(measured):
-    table = measurements.self_match(measured.table)
-    assert set(table["pictures"]) == {12, 20}
-    assert len(table) == 3 * 2 * 2  # retrievals, sizes, and mAP and hit@1: the cutoffs 5 and 10 were not asked for
-    values = measured.values
-    for _, row in table.iterrows():
-        one, other = (
-            values[f"{row['retrieval']}/{protocol}/{row['pictures']}/articleType/{row['metric']}"]
-            for protocol in ("thesis", "thesis, query out")
-        )
-        assert (row["query in"], row["query out"]) == (one, other)
-        assert row["share"] == pytest.approx((one - other) / one)
-    assert (table.loc[table["metric"] == "hit@1", "query in"] == 1).all()
-    assert (table["share"] > 0).any()
-
-
-def test_sizes_of_the_self_match_stand_in_the_order_of_numbers(measured):
-    more = measured.table.replace({"gallery": {"12": "200", "20": "1000"}})
-    assert measurements.self_match(more)["pictures"].tolist()[:2] == [200, 1000]
-
-
-def test_labels_stand_worst_first(world, place):
-    frame, _ = world
-    scores = rows_of(place[1], "bad-cosine")
-    names = catalog.label_names(frame, "articleType")[scores["query"]]
-    table = study.by_label(scores, names)
-    assert table["mAP"].is_monotonic_increasing
-    assert table["queries"].sum() == (scores["relevant"] > 0).sum()
-    for _, row in table.iterrows():
-        mine = scores[(names == row["label"]) & (scores["relevant"] > 0).to_numpy()]
-        assert len(mine) == row["queries"]
-        assert row[["relevant", "mAP", "hit@1"]].tolist() == pytest.approx(
-            mine[["relevant", "AP", "hit@1"]].mean().tolist()
-        )
+# --- rows and products ---
 
 
 def test_picking_keeps_the_rows_that_have_all_values(measured):

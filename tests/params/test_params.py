@@ -529,6 +529,7 @@ def systems(tmp_path_factory):
         (("hybrids", "s002", "texts", "name", "columns"), ["name"], "productDisplayName"),
         (("user_photos", "s003", "encoders"), ["joint_and_head"], "user_photos.s003.encoders names nothing"),
         (("user_photos", "s003", "crops"), ["boxes"], "Did you mean 'box'?"),
+        (("user_photos", "s003", "kinds"), ["placed", "clutered"], "Did you mean 'cluttered'?"),
         (("recommendations", "s004", "encoder"), "efficientnet_lite0_pad", "finetuned to tell articleType"),
         (("recommendations", "s004", "label"), "gender", "finetuned to tell gender"),
         (("recommendations", "s004", "encoder"), "joint", "must end at the layer before the classifier"),

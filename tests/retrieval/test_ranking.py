@@ -140,6 +140,19 @@ def test_a_gallery_of_nothing_but_copies_has_no_nearest(rng):
     assert np.isinf(far).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 12), st.integers(0, 14), st.integers(0, 10_000))
+def test_what_is_passed_over_comes_last_and_all_else_keeps_its_order(queries, width, count, seed):
+    rng = np.random.default_rng(seed)
+    order, passed = rng.integers(-1, 30, (queries, width)), rng.random((queries, width)) < 0.4
+    found = ranking.pass_over(order, passed, count)
+    assert found.dtype == order.dtype
+    for row, out, kept in zip(order.tolist(), passed, found.tolist(), strict=True):
+        left = [item for item, over in zip(row, out, strict=True) if not over]
+        over = [item for item, over in zip(row, out, strict=True) if over]
+        assert kept == [*left, *over][:count]
+
+
 def test_a_zero_with_a_sign_is_a_zero():
     row = np.array([[-0.0, 0.0, 1e-9, 0.0]], np.float32)
     assert ranking.ascending(row).tolist() == [[0, 1, 3, 2]]

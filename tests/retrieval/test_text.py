@@ -99,3 +99,12 @@ def test_a_pseudo_text_is_the_slow_mean_of_the_neighbours(rng):
         total = sum((gallery.toarray()[place] for place in places if place >= 0), np.zeros(4))
         length = np.linalg.norm(total)
         assert row == pytest.approx(total / length if length else total, abs=1e-6)
+
+
+def test_a_mix_is_a_distance(rng):
+    seen, said = rng.uniform(-1, 1, (2, 3, 4)).astype(np.float32)
+    for weight in (0.0, 0.3, 1.0):
+        expected = 1 - weight * seen.astype(float) - (1 - weight) * said
+        assert text.mixed(seen, said, weight) == pytest.approx(expected, abs=1e-6)
+        assert text.mixed(seen, said, weight).dtype == np.float32
+    assert text.mixed(np.float32([[1.0000001]]), np.float32([[1]]), 0.5).min() >= 0

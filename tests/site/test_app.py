@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pipeline import app
-from pipeline.site.snapshot import SearchError
+from pipeline.site.questions import SearchError
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -164,7 +164,7 @@ def test_nothing_near_enough_is_said(page, site):
     page.set_input_files("#file", photo(site))
     expect(page.locator("#columns li")).to_have_count(12)
     page.locator("summary", has_text="Filters").click()
-    page.select_option("#filter-articleType", site.catalogue["articleType"].iloc[-1])
+    page.select_option("#filter-articleType", site.catalogue.frame["articleType"].iloc[-1])
     page.locator("#farthest").fill("0")
     expect(page.locator("#message")).to_contain_text("Nothing is that near")
 

@@ -15,11 +15,10 @@ from pipeline.encoders import store
 from pipeline.retrieval import ranking
 from pipeline.site import encoders, products
 from pipeline.site import site as module
+from pipeline.site.questions import Question, SearchError
 from pipeline.site.site import Site
-from pipeline.site.snapshot import FILTERS, Question, SearchError
 
 DISTANCES = ["cosine", "euclidean", "manhattan"]
-OWN = ["encoder", "distance", "index", "count", "like", "text", "image_weight", "farthest", "box"]  # of a question
 
 
 def study_neighbours(encoder, distance, rows, count=20):
@@ -40,9 +39,9 @@ def picture(site, identity):
 @pytest.mark.parametrize("encoder", ["padded", "stretched", "both"])
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_a_product_and_its_photo_find_what_the_study_finds(site, encoder, distance):
-    rows = np.random.default_rng(0).choice(len(site.catalogue), 10, replace=False)
+    rows = np.random.default_rng(0).choice(len(site.catalogue.frame), 10, replace=False)
     expected = study_neighbours(encoder, distance, rows)
-    groups = dict(zip(site.ids, catalog.duplicates(site.catalogue), strict=True))
+    groups = dict(zip(site.ids, catalog.duplicates(site.catalogue.frame), strict=True))
     for row, ids, apart in zip(rows, expected.gallery_ids, expected.distances, strict=True):
         asked = site.ids[row]
         alike = site.search(Question(encoder=encoder, distance=distance, like=asked, count=20))
@@ -80,7 +79,7 @@ def test_only_so_many_encoders_are_held_and_the_first_is_always_one(site, monkey
 
 
 def test_words_find_what_they_say_and_a_weight_mixes_them_with_the_picture(site):
-    kind, colour = site.catalogue[catalog.ARTICLE].iloc[0], site.catalogue[catalog.COLOUR].iloc[0]
+    kind, colour = site.catalogue.frame[catalog.ARTICLE].iloc[0], site.catalogue.frame[catalog.COLOUR].iloc[0]
     for row in site.search(Question(text=f"{colour} {kind}", count=5))["results"]:
         assert (row["articleType"], row["baseColour"]) == (kind, colour)
     like = site.ids[5]
@@ -100,11 +99,6 @@ def test_filters_and_the_largest_distance_leave_out_what_they_say(site):
     middle = every["results"][50]["distance"]
     near = site.search(Question(like=site.ids[0], count=100, farthest=middle))
     assert found(near) == [row["id"] for row in every["results"] if row["distance"] <= middle]
-
-
-def test_a_question_has_its_own_fields_and_one_for_each_filter():
-    assert sorted(Question.model_fields) == sorted([*OWN, *FILTERS])
-    assert all(getattr(Question(), name) == [] for name in FILTERS)
 
 
 def test_a_box_searches_with_its_part_alone(site):

@@ -20,8 +20,9 @@ from PIL import Image
 from pipeline.data import catalog
 from pipeline.site import products
 from pipeline.site import service as module
-from pipeline.site.site import MOST_BYTES, Site
-from pipeline.site.snapshot import Question
+from pipeline.site.photos import MOST_BYTES
+from pipeline.site.questions import Question
+from pipeline.site.site import Site
 
 REFUSED = {413, 415, 422}
 
@@ -50,7 +51,7 @@ def test_the_answers_are_the_sites_own(client, site):
     assert answer["results"] == json.loads(json.dumps(expected["results"]))
     photographed = client.post("/api/search", content=site.picture(like), params={"count": 1}).json()
     assert photographed["results"][0]["distance"] == pytest.approx(0, abs=1e-5)
-    assert client.get("/api/status").json()["products"] == len(site.catalogue)
+    assert client.get("/api/status").json()["products"] == len(site.catalogue.frame)
     assert client.get(f"/api/products/{like}").json()["id"] == like
     assert client.get(f"/api/products/{like}/picture").headers["content-type"] == "image/jpeg"
 

@@ -12,6 +12,7 @@ from pipeline.evaluation import keys
 from pipeline.params.systems import Hybrid, HybridText
 from pipeline.retrieval import text
 from pipeline.systems import hybrid
+from pipeline.systems.keys import KEYS
 
 FULL = HybridText(columns=["productDisplayName", "baseColour"], without=[])
 BARE = HybridText(columns=["productDisplayName", "baseColour"], without=["baseColour"])
@@ -111,14 +112,14 @@ def test_a_pictures_neighbours_are_neither_itself_nor_its_copies(shop):
     few = hybrid.nearest_others(
         images[:3], np.arange(3), copies[:3], 4
     )  # 0 and 1 are copies: each has one other picture
-    assert [row[row >= 0].tolist() for row in few] == [[2], [2], [0, 1]] or sorted(few[2][:2]) == [0, 1]
+    assert [sorted(row[row >= 0].tolist()) for row in few] == [[2], [2], [0, 1]]
 
 
 def test_a_summary_holds_means_paired_gains_and_the_weight_that_train_queries_choose(shop, measured):
     summary = hybrid.summarise(measured, shop[0], RUN)
     table, values, resampled = summary.table, summary.values, summary.resampled
     names = {"hybrids": ["s002"], "hybrids.texts": list(table["text"].unique())}
-    assert {keys.fault(f"hybrid/s002/{key}", hybrid.KEYS, names) for key in values} == {""}
+    assert {keys.fault(f"hybrid/s002/{key}", KEYS["hybrid"], names) for key in values} == {""}
     assert len(table) == 2 * 3 * 2 * 3
     for key, rows in table.groupby(["text", "mode", "relevance"]):
         part = measured[(measured[["text", "mode", "relevance"]] == list(key)).all(axis=1)]
@@ -156,12 +157,3 @@ def test_a_text_that_can_spell_the_label_out_is_circular(columns, without, relev
     assert hybrid.circular(run, "x", "own", relevance) is own
     assert hybrid.circular(run, "x", "typed", relevance) is typed
     assert hybrid.circular(run, "x", "pseudo", relevance) is False
-
-
-def test_a_mix_is_a_distance(rng):
-    seen, said = rng.uniform(-1, 1, (2, 3, 4)).astype(np.float32)
-    for weight in (0.0, 0.3, 1.0):
-        expected = 1 - weight * seen.astype(float) - (1 - weight) * said
-        assert hybrid.mixed(seen, said, weight) == pytest.approx(expected, abs=1e-6)
-        assert hybrid.mixed(seen, said, weight).dtype == np.float32
-    assert hybrid.mixed(np.float32([[1.0000001]]), np.float32([[1]]), 0.5).min() >= 0

@@ -8,6 +8,7 @@ from pipeline.evaluation import keys
 from pipeline.params.systems import IndexStudy
 from pipeline.retrieval import indexes
 from pipeline.systems import index_study
+from pipeline.systems.keys import KEYS
 
 RUN = IndexStudy(
     encoder="e",
@@ -45,7 +46,7 @@ def test_there_is_a_row_per_index_dimension_and_size(vectors):
     assert "ball_tree/4/240/build s" in values
     assert not any("fault" in key for key in values)
     names = {"index_studies": ["s000"]}
-    assert {keys.fault(f"index_study/s000/{key}", index_study.KEYS, names) for key in values} == {""}
+    assert {keys.fault(f"index_study/s000/{key}", KEYS["index_study"], names) for key in values} == {""}
 
 
 def test_a_notebooks_own_class_of_parameters_will_do(vectors):

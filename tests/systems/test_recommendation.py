@@ -9,7 +9,9 @@ from sklearn.metrics.pairwise import cosine_similarity
 from pipeline.data import catalog
 from pipeline.encoders import backbones, weights
 from pipeline.encoders.store import FeatureSet
+from pipeline.evaluation import keys
 from pipeline.systems import recommendation
+from pipeline.systems.keys import KEYS
 
 
 @pytest.fixture
@@ -101,6 +103,16 @@ def test_duplicates_are_counted_with_what_rounding_makes_of_them(world, rng):
     assert found["first is the same picture"] == found["equal vectors"] == 4
     assert found["above 1"] <= 4
     assert found["largest"] == pytest.approx(1, abs=1e-5)
+
+
+def test_the_keys_that_the_chapter_writes_are_those_that_claims_may_name(world):
+    labels = world[0][catalog.ARTICLE].dropna().to_numpy(object)
+    numbers = recommendation.accuracy(labels, labels, labels), recommendation.found_twice(world[1], world[0])
+    values = recommendation.measured(world[0], *numbers).values
+    names = {"recommendations": ["s004"]}
+    assert {keys.fault(f"recommendation/s004/{key}", KEYS["recommendation"], names) for key in values} == {""}
+    ((_, _, allowed),) = KEYS["recommendation"]
+    assert list(values) == allowed
 
 
 def test_a_classifier_ends_the_network(world):

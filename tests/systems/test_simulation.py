@@ -1,11 +1,13 @@
 """Simulated photos: the product stands where its box says, and each kind does the one thing that it is called after."""
 
 import io
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from pipeline.params.kinds import PhotoKind
 from pipeline.systems import simulation
 
 
@@ -24,6 +26,10 @@ def made(picture, kind, seed=0):
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int), box, data
 
 
+def test_every_kind_that_a_parameter_may_name_is_there():
+    assert list(simulation.DISTURBANCES) == list(get_args(PhotoKind))
+
+
 def test_the_ground_is_what_hangs_together_with_the_border(picture):
     mask = simulation.cut_out(picture) > 0
     expected = np.zeros((80, 60), bool)
@@ -39,7 +45,7 @@ def test_a_picture_of_one_colour_is_taken_whole(colour):
     assert (mask == 255).all()
 
 
-@pytest.mark.parametrize("kind", simulation.KINDS)
+@pytest.mark.parametrize("kind", simulation.DISTURBANCES)
 @pytest.mark.parametrize("seed", range(5))
 def test_the_box_lies_in_the_photo_and_holds_the_product(picture, kind, seed):
     pixels, box, _ = made(picture, kind, seed)
@@ -57,7 +63,7 @@ def test_the_box_lies_in_the_photo_and_holds_the_product(picture, kind, seed):
 
 
 def test_each_kind_does_what_it_is_called_after(picture):
-    whole = {kind: [made(picture, kind, seed) for seed in range(8)] for kind in simulation.KINDS}
+    whole = {kind: [made(picture, kind, seed) for seed in range(8)] for kind in simulation.DISTURBANCES}
 
     def ground(pixels, box):
         outside = np.ones(pixels.shape[:2], bool)
@@ -87,7 +93,7 @@ def test_a_seed_gives_the_same_photo_and_another_seed_another(picture):
 def test_any_size_of_picture_fits(rng):
     for size in ((1, 1), (300, 20), (20, 300), (1000, 1200)):
         picture = Image.fromarray(rng.integers(0, 200, (size[1], size[0], 3), dtype=np.uint8))
-        for kind in simulation.KINDS:
+        for kind in simulation.DISTURBANCES:
             pixels, box, _ = made(picture, kind)
             assert pixels.shape == (simulation.SIDE, simulation.SIDE, 3)
             assert min(box.width, box.height) > 0

@@ -1,6 +1,7 @@
 """User photos: AP against a slow loop, what may be found, the crops, and the re-rankings as they are written down."""
 
 import io
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,11 @@ from PIL import Image
 
 from pipeline.data import boxes, catalog
 from pipeline.evaluation import keys
+from pipeline.params.kinds import RerankingKind
 from pipeline.params.systems import Reranking, UserPhotos
 from pipeline.retrieval import reranking
 from pipeline.systems import user_photos
+from pipeline.systems.keys import ALL_KINDS, KEYS, OWN_PICTURE
 from pipeline.systems.photos import Photo
 
 RUN = UserPhotos(
@@ -57,7 +60,7 @@ def test_precisions_equal_a_slow_loop(world, rng):
     for relevance, column in (("product", catalog.PRODUCT), ("articleType", catalog.ARTICLE)):
         expected = [slow(ranking[:12], row, frame, column, 8) for ranking, row in zip(order, rows, strict=True)]
         assert found[relevance] == pytest.approx(expected, nan_ok=True)
-    for ranking, row, value in zip(order, rows, found[user_photos.OWN_PICTURE], strict=True):
+    for ranking, row, value in zip(order, rows, found[OWN_PICTURE], strict=True):
         if row < 0:
             assert np.isnan(value)
             continue
@@ -96,7 +99,11 @@ def test_crops_are_the_whole_the_box_and_what_the_cropper_finds():
     assert user_photos.cropper.overlap(found, boxes.Box(30, 20, 30, 40)) > 0.8
 
 
-@pytest.mark.parametrize("kind", ["query_expansion", "database_augmentation", "k_reciprocal"])
+def test_every_reranking_that_a_parameter_may_name_is_there():
+    assert list(user_photos.RERANKINGS) == [None, *get_args(RerankingKind)]
+
+
+@pytest.mark.parametrize("kind", get_args(RerankingKind))
 def test_rerankings_are_those_of_their_module(kind, rng):
     queries, gallery = rng.normal(size=(4, 6)).astype(np.float32), rng.normal(size=(15, 6)).astype(np.float32)
     better = Reranking(kind=kind, neighbours=3, alpha=1.0, second=2, share=0.3)
@@ -139,9 +146,9 @@ def test_a_summary_holds_means_intervals_and_what_is_kept(world, rng):
     summary = user_photos.summarise(table, world[0], RUN)
     found, values, resampled = summary.table, summary.values, summary.resampled
     names = {"user_photos": ["s003"], "user_photos.encoders": list(table["encoder"].unique())}
-    assert {keys.fault(f"user_photos/s003/{key}", user_photos.KEYS, names) for key in values} == {""}
+    assert {keys.fault(f"user_photos/s003/{key}", KEYS["user_photos"], names) for key in values} == {""}
     assert len(found) == 6
-    assert list(found["kind"].unique()) == ["placed", "small", user_photos.ALL_KINDS]
+    assert list(found["kind"].unique()) == ["placed", "small", ALL_KINDS]
     for row in found.to_dict("records"):
         asked = table[table["kind"].isin([row["kind"]] if row["kind"] in RUN.kinds else RUN.kinds)]
         part, plain = (asked[asked["better"] == better] for better in (row["better"], ""))
@@ -179,10 +186,8 @@ def test_the_photos_that_came_with_the_data_know_their_product(in_sample):
     assert all(asked.image().size == (160, 120) for asked in chosen[:3])
 
 
-def test_an_unknown_kind_and_no_photos_are_named(in_sample, monkeypatch):
+def test_data_without_photos_are_named(in_sample, monkeypatch):
     frame = catalog.load("sample")
-    with pytest.raises(ValueError, match="no simulated photos are called 'blurred'. Allowed: .'placed'"):
-        user_photos.queries("sample", frame, RUN.model_copy(update={"kinds": ["placed", "blurred"]}))
-    monkeypatch.setattr(user_photos.user_photos, "given", lambda *_: iter(()))
+    monkeypatch.setattr(user_photos, "given", lambda *_: iter(()))
     with pytest.raises(ValueError, match="sample came without user photos. Allowed: source: simulated"):
         user_photos.queries("sample", frame, RUN.model_copy(update={"source": "given"}))

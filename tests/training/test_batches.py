@@ -247,7 +247,7 @@ def test_two_views_of_real_pictures_differ_and_are_drawn_alike_again(frame):
     with paths.open_images("sample") as archive:
         twice = [
             batches.LabelBatches(
-                batches.pictures(archive, ids(frame), spec, epoch=2), {}, np.arange(40)[::-1], 16, views=2
+                batches.images(archive, ids(frame), spec, epoch=2), {}, np.arange(40)[::-1], 16, views=2
             )
             for _ in range(2)
         ]
@@ -264,7 +264,7 @@ def test_without_an_epoch_or_without_changes_pictures_are_what_the_encoder_sees(
             spec = children.finetune_like(augment=augment)
             plain = load_pictures(archive, [ids(frame)[row] for row in rows], spec)
             for view in (0, 1):
-                np.testing.assert_array_equal(batches.pictures(archive, ids(frame), spec, epoch)(rows, view), plain)
+                np.testing.assert_array_equal(batches.images(archive, ids(frame), spec, epoch)(rows, view), plain)
 
 
 def test_a_picture_changes_with_seed_epoch_and_view_and_not_with_its_place_in_the_batch(frame):
@@ -272,7 +272,7 @@ def test_a_picture_changes_with_seed_epoch_and_view_and_not_with_its_place_in_th
     with paths.open_images("sample") as archive:
 
         def one(spec, epoch, view, rows=(5,)):
-            return batches.pictures(archive, ids(frame), spec, epoch)(np.array(rows), view)[-1].tobytes()
+            return batches.images(archive, ids(frame), spec, epoch)(np.array(rows), view)[-1].tobytes()
 
         assert one(spec, 1, 0) == one(spec, 1, 0, rows=(9, 2, 5))
         assert len({one(spec, 1, 0), one(spec, 2, 0), one(spec, 1, 1), one(other, 1, 0)}) == 4
@@ -282,7 +282,7 @@ def test_pictures_of_one_batch_are_changed_each_in_its_own_way(frame):
     spec = children.finetune_like(augment={**CHANGES, "flip": False, "crop": 0, "pad": 0, "rotation": 0})
     rows = np.arange(20)
     with paths.open_images("sample") as archive:
-        plain, changed = (batches.pictures(archive, ids(frame), spec, epoch)(rows, 0) for epoch in (None, 0))
+        plain, changed = (batches.images(archive, ids(frame), spec, epoch)(rows, 0) for epoch in (None, 0))
     lighter = changed.mean(axis=(1, 2, 3)) / plain.mean(axis=(1, 2, 3))
     assert len(np.unique(lighter.round(2))) > 8
 
@@ -292,6 +292,6 @@ def test_what_lies_outside_a_picture_has_the_padding_colour(frame):
         augment={**dict.fromkeys(CHANGES, 0), "flip": False, "pad": 0.9}, resize="stretch", pad_color=[1, 254, 3]
     )
     with paths.open_images("sample") as archive:
-        shown = batches.pictures(archive, ids(frame), spec, 0)(np.arange(12), 0)
+        shown = batches.images(archive, ids(frame), spec, 0)(np.arange(12), 0)
     corners = (shown[:, [0, 0, -1, -1], [0, -1, 0, -1]] == (1, 254, 3)).all(axis=2)
     assert 2 < corners.any(axis=1).sum() < 12

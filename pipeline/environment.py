@@ -1,0 +1,41 @@
+"""What every process that computes is started with: the same bytes on every x86-64 processor with AVX2, and no noise.
+
+Libraries choose their kernels by the processor, and sum in another order on another one. Held to AVX2, which all such
+processors since 2013 have, they give the same numbers on all of them. Variables that are read when a library is loaded
+or a process starts, so they cannot be set from within.
+"""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+# A newer processor's kernels are off, for oneDNN (TensorFlow), OpenBLAS (NumPy, SciPy), NumPy and Numba.
+X86 = {
+    "DNNL_MAX_CPU_ISA": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NUMBA_CPU_NAME": "haswell",
+    "NPY_ENABLE_CPU_FEATURES": "X86_V3",
+}
+# glibc hands every activation back to the system and takes it anew; kept, a training step takes half the time.
+GLIBC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONHASHSEED": "0"}
+
+
+def variables() -> dict[str, str]:
+    """The environment variables, for this machine."""
+    return QUIET | (X86 if _has_avx2() else {}) | (GLIBC if sys.platform == "linux" else {})
+
+
+def is_set() -> bool:
+    """Whether this process was started with them."""
+    return all(os.environ.get(name) == value for name, value in variables().items())
+
+
+def _has_avx2() -> bool:
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    processor = Path("/proc/cpuinfo")
+    return not processor.exists() or "avx2" in processor.read_text(encoding="utf-8").split()

@@ -1,0 +1,90 @@
+"""What a question finds among the products of one moment: their distances, the nearest, and what these say it shows."""
+
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pipeline.data import catalog
+from pipeline.retrieval.distances import DISTANCES
+from pipeline.retrieval.ranking import ascending
+from pipeline.site.encoders import Ready
+from pipeline.site.questions import FILTERS, Question, SearchError
+from pipeline.site.snapshots import Snapshot
+
+DIGITS = 6  # of a distance, as it is shown
+VOTERS = 10  # nearest products that say what a photo shows
+NOWHERE = np.float32(np.inf)
+
+
+def find(
+    ready: Ready, now: Snapshot, question: Question, vector: np.ndarray | None, row: int | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The products that a question finds, nearest first, and the articleType that the nearest say it shows.
+
+    Args:
+        vector: features (D,) of what is asked with; None for words alone.
+        row: the product that asks, which is not found, nor is a duplicate of it; None for a photo or words.
+
+    Raises:
+        SearchError: words that describe no product.
+    """
+    shown, voters, far = nearest(now, distances(ready, now, vector, question), question, row)
+    results = [
+        {"rank": rank, **now.facts(place), "distance": round(float(far[place]), DIGITS)}
+        for rank, place in enumerate(shown, 1)
+    ]
+    return results, vote(now.frame[catalog.ARTICLE].to_numpy()[voters])
+
+
+def distances(ready: Ready, now: Snapshot, vector: np.ndarray | None, question: Question) -> np.ndarray:
+    """The distance of every product from what was asked, float32 (G,). Raises SearchError: as `find`."""
+    far = None
+    if vector is not None:
+        added = now.features[ready.identity]
+        exact = question.index == "exact"
+        catalogued = ready.measure(question.distance) if exact else ready.near(question.index)
+        parts = [catalogued, partial(DISTANCES[question.distance], gallery=added)]
+        far = np.concatenate([part(vector[None])[0] for part in parts[: 1 + bool(len(added))]])
+    if question.text:
+        asked = now.vocabulary.transform([question.text])
+        if not asked.nnz:
+            raise SearchError(f"no product is described by {question.text!r}. Try a kind, a colour or a brand")
+        words = np.maximum(1 - (now.words @ asked.T).toarray().ravel(), 0)  # rounding may leave 0 by a hair
+        share = question.image_weight
+        far = words if far is None else share * far + (1 - share) * words
+    return np.array(far, np.float32)
+
+
+def nearest(
+    now: Snapshot, distances: np.ndarray, question: Question, row: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions of the products that are shown and of those that vote, nearest first, and the distances.
+
+    Args:
+        distances: the distance of every product, (G,); equal ones stand in the catalogue's order.
+        row: as in `find`.
+    """
+    distances = distances.astype(np.float32)
+    distances[now.hidden] = NOWHERE
+    if row is not None:
+        distances[now.duplicates == now.duplicates[row]] = NOWHERE
+    order = ascending(distances[None])[0]
+    order = order[np.isfinite(distances[order])]
+    wanted = np.ones(len(distances), bool)
+    for name in FILTERS:
+        if chosen := getattr(question, name):
+            wanted &= now.frame[name].isin(chosen).to_numpy()
+    if question.farthest is not None:
+        wanted &= (
+            distances.round(DIGITS) <= question.farthest
+        )  # as it is shown, so that a shown distance finds its product
+    return order[wanted[order]][: question.count], order[:VOTERS], distances
+
+
+def vote(types: np.ndarray) -> dict[str, Any]:
+    """What the nearest products' types say that a photo shows; blank types have no vote."""
+    counts = Counter(kind for kind in types if isinstance(kind, str))
+    kind, votes = counts.most_common(1)[0] if counts else (None, 0)
+    return {"predicted": kind, "votes": votes, "of": len(types)}

@@ -1,0 +1,113 @@
+"""Whose spread over seeds is shown, and how wide it is."""
+
+import pandas as pd
+import pytest
+from cards import AUGMENT, BATCHES, OPTIMISER, SUP_CON, card, found_of, pair, values_of
+
+from pipeline.data import catalog
+from pipeline.evaluation import concatenated, finetunes, seeds
+
+
+def spread_of(found, values):
+    return seeds.table(found, {}, finetunes.table(found, values))
+
+
+def test_the_spread_over_seeds_is_the_slow_loops(rng):
+    groups = {"a": {"share": 0.5}, "b": {"frozen": "backbone"}}
+    changes = {f"{name}{seed}": {**groups[name], "seed": seed} for seed in (3, 1, 2) for name in groups}
+    del changes["b2"]
+    reached = {name: {"epochs": 3, "test_accuracy": rng.random(), "test_macro_f1": rng.random()} for name in changes}
+    cards = {name: card(reached[name], **changed) for name, changed in changes.items()}
+    found = found_of(alone=card(image_size=64), **cards)
+    values = values_of(found, rng)
+    spread = spread_of(found, values)
+    assert list(spread) == ["encoder", "measure", "seeds", "mean", "lowest", "highest"]
+    expected = {}
+    for first, members in {"a3": ["a3", "a1", "a2"], "b3": ["b3", "b1"]}.items():
+        for place, key in finetunes.PLACES.items():
+            expected[first, place] = [values[f"{name}-cosine/{key}"] for name in members]
+        expected[first, "accuracy"] = [reached[name]["test_accuracy"] for name in members]
+        expected[first, "macro F1"] = [reached[name]["test_macro_f1"] for name in members]
+    assert set(zip(spread["encoder"], spread["measure"], strict=True)) == set(expected)
+    assert len(spread) == len(expected)
+    for row in spread.to_dict("records"):
+        numbers = expected[row["encoder"], row["measure"]]
+        assert row["seeds"] == len(numbers)
+        assert row["mean"] == pytest.approx(sum(numbers) / len(numbers))
+        assert (row["lowest"], row["highest"]) == (min(numbers), max(numbers))
+
+
+def test_a_measure_that_one_seed_alone_has_is_no_spread(rng):
+    found = found_of(a=card(), a1=card(seed=1), a2=card(seed=2))
+    values = values_of(found, rng)
+    kept = {key: value for key, value in values.items() if not key.startswith("a1-") and "/product/" not in key}
+    kept |= {key: value for key, value in values.items() if key.startswith("a-") and "/product/" in key}
+    spread = spread_of(found, kept).set_index("measure")
+    assert "product" not in spread.index
+    assert (spread.loc["articleType", "seeds"], len(spread)) == (2, 3)
+
+
+def test_concatenations_of_repeats_are_repeats(rng):
+    found = found_of(a=card(), a1=card(seed=1), b=card(share=0.5), b1=card(share=0.5, seed=1), c=card(share=0.7))
+    joined = {
+        "ab": pair("a", "b"),
+        "ab1": pair("a1", "b1"),
+        "ab_half": pair("a", "b", 0.5),
+        "ac": pair("a", "c"),
+        "ba": pair("b", "a"),
+        "plain": pair("a", "pad"),
+        "plain1": pair("a1", "pad"),
+        "other": pair("a1", "stretch"),
+        "chain": pair("ab", "c"),
+        "chain1": pair("ab1", "c"),
+    }
+    frame = pd.DataFrame({catalog.SPLIT: ["test"], catalog.ARTICLE: ["Tops"]})
+    values = values_of(joined, rng)
+    spread = seeds.table(found, joined, concatenated.together(joined, {}, frame, values))
+    products = spread[spread["measure"] == "product"].set_index("encoder")
+    assert list(products.index) == ["ab", "plain", "chain"]
+    assert (products["seeds"] == 2).all()
+    both = [values[f"{name}-cosine/strict/test/product/mAP"] for name in ("chain", "chain1")]
+    assert products.loc["chain", ["lowest", "highest"]].tolist() == sorted(both)
+
+
+DISTINCT = {
+    "init": "elsewhere",
+    "image_size": 64,
+    "frozen": "backbone",
+    "objective": [{**SUP_CON, "weight": 0.5}],
+    "batches": {**BATCHES, "size": 16},
+    "augment": AUGMENT,
+}
+MIXED_UP = {
+    "preprocessing": "own",
+    "resize": "stretch",
+    "pooling": "max",
+    "head": [{"units": 4, "activation": "relu"}],
+    "share": 0.5,
+    "dropout": 0.1,
+    "batches": {**BATCHES, "class_power": 0.5},
+    "optimiser": {**OPTIMISER, "learning_rate": 0.01},
+    "epochs": 9,
+    "patience": 2,
+    "precision": "mixed_bfloat16",
+    "objective": [{**SUP_CON, "temperature": 0.5}],
+    "augment": {**AUGMENT, "flip": False},
+    "frozen": "block2_add",
+}
+START = {"objective": [SUP_CON], "augment": AUGMENT, "frozen": "block2_project_bn"}
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_finetunes_that_differ_in_more_than_the_seed_are_no_repeats(name):
+    found = found_of(one=card(), other=card(**{"seed": 5, name: DISTINCT[name]}))
+    spread = spread_of(found, {})
+    assert spread.empty
+    assert list(spread) == ["encoder", "measure", "seeds", "mean", "lowest", "highest"]
+
+
+@pytest.mark.parametrize("name", MIXED_UP)
+def test_settings_that_the_table_does_not_show_are_no_repeats_either(name):
+    start = {key: value for key, value in START.items() if key in (name, "objective")}
+    found = found_of(one=card(**start), other=card(**{**start, "seed": 5, name: MIXED_UP[name]}))
+    assert spread_of(found, {}).empty
