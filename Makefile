@@ -1,11 +1,11 @@
-# Each target is a few commands that you could type yourself; on Windows type them (README, "Without make").
+# Each target is a few commands that you could type yourself; on Windows type them (docs/running.md, "Without make").
 # The first Python that TensorFlow 2.21 has wheels for; `make PYTHON=…` chooses another.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& command -v $$name && break; done)
 VENV = .venv/bin/python
 
-.PHONY: reproduce thesis test lab demo bench chromium
+.PHONY: reproduce thesis check test lab demo bench help
 .DEFAULT_GOAL := reproduce
 
 reproduce: .venv/installed   # the study of the drawn sample: offline, minutes, ends with the path of the report
@@ -15,10 +15,15 @@ thesis: .venv/installed      # the thesis's configurations on the real data: dow
 	$(VENV) -m pipeline.run compose data=fashion_small suite=thesis
 	$(VENV) -m pipeline.run repro
 
-test: .venv/installed chromium   # style, then every test, the whole graph on the sample included
+check: .venv/installed       # style and the fast tests: two minutes
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
-	$(VENV) -m pytest
+	$(VENV) -m pytest -q -n 2 --dist loadgroup -m "not slow"
+
+test: .venv/installed        # style, then every test: the whole graph on the sample, the kills, the site in a browser
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m pytest -n 2 --dist loadgroup
 
 lab: .venv/installed         # the notebooks, to read and change
 	$(VENV) -m jupyterlab notebooks
@@ -33,8 +38,8 @@ bench: .venv/installed       # speed as ratios, measured side by side
 	$(VENV) -m benchmarks.site
 	$(VENV) -m benchmarks.indexes
 
-chromium:                    # the browser that the site's tests open
-	@command -v chromium google-chrome >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends chromium; }
+help:                        # what can be made
+	@sed -n 's/^\([a-z]*\):[^#]*# \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or name it:" \

@@ -59,17 +59,10 @@ def execute(source: Path, target: Path, parameters: dict) -> None:
     working.parent.mkdir(parents=True, exist_ok=True)
     try:
         with _shown_progress(working.with_suffix(".progress")) as environment, _environment(environment):
-            papermill.execute_notebook(
-                str(source),
-                str(working),
-                parameters=parameters,
-                kernel_name="python3",
-                cwd=str(paths.ROOT),
-                kernel_manager_class=WarmKernels if warm.ADDRESS in os.environ else AsyncKernelManager,
-                progress_bar=False,
-                record_timing=False,
-                coalesce_streams=True,
-            )
+            options = {"progress_bar": False, "record_timing": False, "coalesce_streams": True, "cwd": str(paths.ROOT)}
+            kernels = WarmKernels if warm.ADDRESS in os.environ else AsyncKernelManager
+            options |= {"kernel_name": "python3", "kernel_manager_class": kernels}
+            papermill.execute_notebook(str(source), str(working), parameters=parameters, **options)
     except PapermillExecutionError as error:
         raise NotebookError(
             f"{source.name} failed in cell {error.exec_count}: {error.ename}: {error.evalue}\n"

@@ -35,13 +35,7 @@ def reproduce(options: list[str]) -> int:
     """
     log = paths.BUILD / "run.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    variables = {
-        **os.environ,
-        **environment.variables(),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "DVC_NO_ANALYTICS": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
+    variables = _variables()
     with _alone(), log.open("w", encoding="utf-8") as written, _owner(variables, written) as owner:
         _match_git(variables)
         command = [sys.executable, "-m", "dvc", "repro", *options]
@@ -49,8 +43,8 @@ def reproduce(options: list[str]) -> int:
         work = subprocess.Popen(command, cwd=paths.ROOT, env=variables, start_new_session=os.name != "nt", **streams)
         if owner is not None:
             owner.write(f"{work.pid} ".encode())
+        told = Told(written)
         try:
-            told = Told(written)
             for line in _lines(work.stdout):
                 told.line(line)
             code = work.wait()
@@ -59,6 +53,18 @@ def reproduce(options: list[str]) -> int:
             raise
         told.end(code, log)
     return code
+
+
+def _variables() -> dict[str, str]:
+    """The environment that DVC, stages and kernels run in."""
+    python = Path(sys.executable).parent
+    return {
+        **os.environ,
+        **environment.variables(),
+        "PATH": f"{python}{os.pathsep}{os.environ.get('PATH', '')}",
+        "DVC_NO_ANALYTICS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 class Told:
@@ -143,13 +149,11 @@ def _owner(variables: dict[str, str], log: IO[str]) -> Iterator[IO[bytes] | None
     if sys.platform != "linux":
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+    with tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as folder:
         address = f"{folder}/warm"
         command = [sys.executable, "-m", "pipeline.warm", "serve", address]
-        owner = subprocess.Popen(
-            command, cwd=paths.ROOT, env=variables, stdin=subprocess.PIPE, stdout=log, stderr=log, bufsize=0,
-            start_new_session=True,
-        )  # fmt: skip
+        streams = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "bufsize": 0}
+        owner = subprocess.Popen(command, cwd=paths.ROOT, env=variables, start_new_session=True, **streams)
         variables[warm.ADDRESS] = address
         try:
             yield owner.stdin

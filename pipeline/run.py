@@ -5,6 +5,7 @@ python -m pipeline.run repro [dvc options]                     runs what has cha
 python -m pipeline.run publish                                 copies a finished run's numbers to reference/
 python -m pipeline.run published [data]                        what the published run says of today's claims
 python -m pipeline.run graph                                   writes dvc.yaml from pipeline/stages.py
+python -m pipeline.run docs                                    makes the tables of README.md and docs/ anew
 python -m pipeline.run STAGE [ITEM]                            one stage; dvc.yaml calls these
 """
 
@@ -15,7 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline import environment, files, params, paths, stages, warm
+try:
+    from pipeline import environment, files, params, paths, stages, warm
+except ModuleNotFoundError as error:  # a plain `.venv/bin/dvc repro` finds the system's Python, without the libraries
+    own = Path(__file__).parents[1] / ".venv" / "bin" / "python"
+    if not own.exists() or Path(sys.prefix) == own.parents[1]:
+        sys.exit(f"{error} in {sys.executable}. Activate the environment that the study is installed in")
+    os.execv(own, [str(own), "-m", "pipeline.run", *sys.argv[1:]])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,7 +85,7 @@ def repro(options: list[str]) -> int:
 
 
 def publish(_: list[str]) -> int:
-    """Copies the finished run's numbers to reference/ and prints them as a table for the README."""
+    """Copies the finished run's numbers to reference/ and prints them as the table of docs/results.md."""
     from pipeline.evaluation import headline
     from pipeline.report import publish as publication
 
@@ -101,6 +108,14 @@ def published(rest: list[str]) -> int:
 def graph(_: list[str]) -> int:
     """Writes dvc.yaml from the table of stages and the code that each stage runs."""
     from pipeline import graph as written
+
+    written.write()
+    return 0
+
+
+def docs(_: list[str]) -> int:
+    """Makes the generated parts of README.md and docs/ anew."""
+    from pipeline.report import docs as written
 
     written.write()
     return 0
@@ -132,7 +147,14 @@ def run_stage(stage: stages.Stage, rest: list[str]) -> None:
         getattr(importlib.import_module(module), function)(study, *rest)
 
 
-COMMANDS = {"compose": compose, "repro": repro, "publish": publish, "published": published, "graph": graph}
+COMMANDS = {
+    "compose": compose,
+    "repro": repro,
+    "publish": publish,
+    "published": published,
+    "graph": graph,
+    "docs": docs,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

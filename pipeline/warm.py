@@ -15,11 +15,13 @@ import json
 import os
 import runpy
 import selectors
+import shutil
 import signal
 import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 MODULE = "pipeline.warm"
@@ -39,6 +41,7 @@ LIBRARIES = (
     "tensorflow",
     "keras",
 )
+LOADING = 120.0  # seconds that loading may take
 GRACE = 3.0  # seconds between the request to end and the end
 _LONGEST = 1 << 20  # bytes of a request: arguments and environment
 
@@ -54,8 +57,9 @@ def run(module: str, arguments: list[str]) -> int:
     Returns:
         Its exit code; negative: the signal that ended it.
     """
-    address = Path(os.environ[ADDRESS])
-    while address.parent.exists() and not address.exists():  # it is still loading
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # one that comes early is passed on once it can be
+    address, until = Path(os.environ[ADDRESS]), time.monotonic() + LOADING
+    while not address.exists() and time.monotonic() < until and address.parent.exists():
         time.sleep(0.02)
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(address))
@@ -65,6 +69,7 @@ def run(module: str, arguments: list[str]) -> int:
         connection.sendall(message)
         fork = int.from_bytes(_exactly(connection, 4), "big")
         signal.signal(signal.SIGINT, lambda *_: _send(fork, signal.SIGINT))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return _answer(connection)
 
 
@@ -78,36 +83,44 @@ def serve(address: str) -> dict | None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command decides what an interruption ends
     _load()
-    wake, woken = socket.socketpair()
-    for end in (wake, woken):
-        end.setblocking(False)
-    signal.set_wakeup_fd(woken.fileno())
-    signal.signal(signal.SIGCHLD, lambda *_: None)
     forks: dict[int, socket.socket] = {}
-    with socket.socket(socket.AF_UNIX) as door, selectors.DefaultSelector() as watched:
+    told = b""
+    with socket.socket(socket.AF_UNIX) as door, _ended() as ended, selectors.DefaultSelector() as watched:
         door.bind(f"{address}-")
         door.listen()
         Path(f"{address}-").rename(address)  # who sees it is heard
-        for source in (door, wake, sys.stdin):
+        for source in (door, ended, sys.stdin):
             watched.register(source, selectors.EVENT_READ)
-        told = b""
         while True:
             for source in [key.fileobj for key, _ in watched.select()]:
                 if source is sys.stdin:
-                    words = os.read(0, 64)
-                    told += words
+                    told += (words := os.read(0, 64))
                     if not words:
                         _end([*forks, *map(int, told.split())])
                         return None
                 elif source is door:
                     if request := _open(door, forks, watched):
                         return request
-                elif source is wake:
-                    wake.recv(4096)
+                elif source is ended:
+                    ended.recv(4096)
                     _reap(forks, watched)
-                else:
+                else:  # nothing is said there: the asker has gone
                     _end([pid for pid, asker in forks.items() if asker is source])
                     watched.unregister(source)
+
+
+@contextlib.contextmanager
+def _ended() -> Iterator[socket.socket]:
+    """Something to read from whenever a child has ended."""
+    read, written = socket.socketpair()
+    with read, written:
+        read.setblocking(False)
+        written.setblocking(False)
+        signal.set_wakeup_fd(written.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        yield read
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _load() -> None:
@@ -147,8 +160,6 @@ def _open(door: socket.socket, forks: dict[int, socket.socket], watched: selecto
 
 def _become(request: dict) -> None:
     """The fork's own life: a module run as the command line would run it."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["folder"])
     os.environ.clear()
@@ -242,6 +253,7 @@ def _main() -> int:
     if sys.argv[1] == "serve":
         if request := serve(sys.argv[2]):
             _live(request)
+        shutil.rmtree(Path(sys.argv[2]).parent, ignore_errors=True)  # who made it may have been killed
         return 0
     code = run(sys.argv[1], sys.argv[2:])
     if code < 0:  # ended by a signal: so does this process, for whoever watches it

@@ -78,7 +78,7 @@ def extract() -> None:
     from pipeline.encoders import extract as module
 
     module.COMMIT_ROWS = 16
-    ids = catalog.load("sample")[catalog.ID].tolist()
+    ids = catalog.load("sample")[catalog.ID].tolist()[:160]  # ten commits
     module.extract_features("sample", "tiny", ENCODER, ids, paths.features("sample", "tiny"))
 
 

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dvc.utils.hydra import compose_and_dump
-
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {
     **os.environ,
@@ -32,7 +30,9 @@ def git(place, *arguments):
 
 
 def ran(output):
-    return re.findall(r"Running stage '([^']+)'", output)
+    """The stages that ran, by what DVC says (`dvc exp run`) or our command (`repro`)."""
+    said = re.findall(r"Running stage '([^']+)'", output)
+    return said or re.findall(r"^(\S+) +(?:\d+ min )?[\d.]+ s$", output, re.MULTILINE)
 
 
 def make(place):
@@ -48,5 +48,7 @@ def make(place):
 
 def compose(target, *overrides):
     """A parameter file as the command writes it."""
+    from dvc.utils.hydra import compose_and_dump  # here: conftest.py imports this module, and DVC changes the streams
+
     compose_and_dump(str(target), str(ROOT / "params"), None, "config", str(target.parent), list(overrides))
     return target

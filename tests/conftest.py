@@ -2,15 +2,43 @@
 
 import os
 import shutil
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import children
+import clones
 import numpy as np
 import pytest
 
 from pipeline import params, paths
 from pipeline.data import ingest
+
+# What `make check` leaves out: files and folders whose tests take more than a second each, or wait for one another.
+SLOW = (
+    "test_graph.py",
+    "test_suites.py",
+    "test_stages.py",
+    "test_reproduce.py",
+    "test_warm.py",
+    "site/",
+    "training/",
+    "encoders/test_extract.py",
+    "encoders/test_weights.py",
+    "encoders/test_concatenation.py",
+    "systems/",
+    "data/test_catalog.py",
+    "data/test_sample.py",
+    "evaluation/test_space.py",
+    "evaluation/test_metrics.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the slow tests by where they stand."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +74,22 @@ def here(workplace, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", workplace)
     monkeypatch.setattr(paths, "BUILD", workplace / "build")
     return workplace
+
+
+@pytest.fixture(scope="session")
+def run_done(tmp_path_factory):
+    """A clone in which the sample's run was done from nothing, and the tracked files that then differ from the
+    committed ones: none, unless this is another kind of processor than the one that made them."""
+    place = clones.make(tmp_path_factory.mktemp("clone"))
+    clones.git(place, "add", "-A")
+    clones.git(place, "commit", "-q", "-m", "as it is")
+    result = clones.stage(place, "repro")
+    assert result.stdout.rstrip().endswith(f"The report: {place}/outputs/sample/report/index.html")
+    differing = clones.git(place, "status", "--porcelain").splitlines()
+    if differing:
+        clones.git(place, "add", "-A")
+        clones.git(place, "commit", "-q", "-m", "the sample's run")
+    return place, differing, result.stdout
 
 
 @pytest.fixture

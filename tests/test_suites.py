@@ -13,19 +13,27 @@ from pipeline.claims import registry
 SYSTEMS = {"s000": "index_study", "s002": "hybrid", "s003": "user_photos", "s004": "recommendation"}
 
 
+pytestmark = pytest.mark.xdist_group("graph")
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A clone with one commit, in which one suite runs after the other."""
+def place(run_done, tmp_path_factory):
+    """A clone with one commit, in which one suite runs after the other; what the sample's run has made is kept."""
     place = clones.make(tmp_path_factory.mktemp("suites"))
     git(place, "add", "-A")
     git(place, "commit", "-q", "-m", "as it is")
+    call(place, "dvc", "cache", "dir", "--local", str(run_done[0] / ".dvc/cache"))
     return place
 
 
 @pytest.fixture(scope="module", params=SYSTEMS)
 def suite(request, place):
-    """A suite's name and stage, once it has run."""
-    call(place, "dvc", "exp", "run", "-n", request.param, "-S", f"suite={request.param}")
+    """A suite's name and stage, once it has run: the first as an experiment, the others by the two commands."""
+    if request.param == "s000":
+        call(place, "dvc", "exp", "run", "-n", request.param, "-S", f"suite={request.param}")
+    else:
+        stage(place, "compose", f"suite={request.param}")
+        stage(place, "repro")
     return place, request.param, SYSTEMS[request.param]
 
 

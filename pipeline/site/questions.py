@@ -12,7 +12,7 @@ from pipeline.site import products
 
 FILTERS = [label for label in catalog.CLASSES if label != catalog.SUB]  # what a search may be narrowed to
 # Indexes that a site has no use for: slower ways to the exact answer, and a library that is no dependency. One that
-# `params.Index` gains is offered; the ball tree, the slowest (README), stands last.
+# `params.Index` gains is offered; the ball tree, the slowest (docs/systems.md), stands last.
 NOT_OFFERED = {"brute", "kd_tree", "flat", "annoy"}
 OFFERED = [kind for kind in get_args(params.Index) if kind not in NOT_OFFERED]
 Index = Literal[tuple(sorted(OFFERED, key=lambda kind: kind == "ball_tree"))]

@@ -12,7 +12,7 @@ import pytest
 from pipeline import app
 from pipeline.site.questions import SearchError
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/site.md"
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def last_run(place, study, monkeypatch):
     monkeypatch.setattr(app.params, "load", lambda: study)
 
 
-def test_the_readmes_example_runs_against_a_site_beside_a_notebook(last_run, tmp_path):
+def test_the_pages_example_runs_against_a_site_beside_a_notebook(last_run, tmp_path):
     running = app.serve(port=0, encoder="stretched")
     try:
         (tmp_path / "photo.jpg").write_bytes(running.site.picture(running.site.ids[0]))
-        example = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[1]
+        example = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
         code = example.replace("http://127.0.0.1:7860", running.address)
         said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert len(said.stdout.splitlines()) == 5

@@ -1,11 +1,12 @@
 """The page in a real browser: a photo by chooser and by drop, a box, filters, likes, faults, a phone, the keyboard."""
 
 import io
+import os
 import shutil
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 QUIET = [
     "--no-sandbox",
@@ -27,10 +28,15 @@ SHOWN = "JSON.stringify([...document.querySelectorAll('#columns li')].map(item =
 
 @pytest.fixture(scope="module")
 def browser():
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    assert program, "these tests need a browser: apt-get install chromium"
+    """A Chromium: the one that is there, or Playwright's; without either the tests are skipped, but not in CI."""
+    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=program, args=QUIET)
+        try:
+            opened = playwright.chromium.launch(executable_path=program, args=QUIET)
+        except Error:
+            if program or os.environ.get("BROWSER_TESTS") == "required":
+                raise
+            pytest.skip("no Chromium was found: install one, or run `playwright install chromium`")
         yield opened
         opened.close()
 

@@ -1,0 +1,324 @@
+"""README.md and docs/: what is between `<!-- begin NAME -->` and `<!-- end NAME -->`, and the picture, made anew.
+
+The numbers come from a published run, the tables of the code from the code: nothing in them is written by hand.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from html import escape
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+from pipeline import files, params, paths, stages
+from pipeline.claims import summary
+from pipeline.evaluation.headline import headline, markdown
+from pipeline.evaluation.metrics import HIT_AT_1, MAP
+from pipeline.report import publish
+
+PLACE = paths.reference("fashion_small")
+README, DOCS = paths.ROOT / "README.md", paths.ROOT / "docs"
+PICTURE = DOCS / "claimed-and-measured.svg"
+BLOCK = re.compile(
+    r"^(?P<begin><!-- begin (?P<name>\w+) -->\n).*?^(?P<end><!-- end (?P=name) -->)", re.DOTALL | re.MULTILINE
+)
+ENCODERS = {  # what the front page shows of the headline
+    "mobilenet_v2_stretch-cosine": "MobileNetV2, pretrained",
+    "efficientnet_lite0_pad-cosine": "EfficientNet-Lite0, pretrained, padded",
+    "classification-cosine": "EfficientNet-Lite0, finetuned on the labels",
+    "joint_and_head-cosine": "**recommended**: labels and products",
+}
+# of the picture: what is said, the claim that holds the thesis's number, and the measurement (retrieval, metric), or
+# the verdict whose evidence begins with it
+BARS = [
+    ("mAP, pretrained and padded", "001-5.2.1-padded-map", ("efficientnet_lite0_pad-cosine", MAP)),
+    ("mAP, finetuned on the labels", "001-5.2.1-finetuned-map", ("classification-cosine", MAP)),
+    ("the first result is right (“Recall@1”)", "001-5.2-recall-any", ("efficientnet_lite0_pad-cosine", HIT_AT_1)),
+    ("share of right ones above similarity .78", "001-4.3b-threshold", None),
+]
+
+
+def write() -> list[Path]:
+    """Writes the picture and every page's generated parts; the files that were written."""
+    files.write_text(PICTURE, picture())
+    for page in pages():
+        files.write_text(page, filled(page.read_text(encoding="utf-8")))
+    return [PICTURE, *pages()]
+
+
+def pages() -> list[Path]:
+    """The pages that a reader finds here, the front page first."""
+    return [README, *sorted(DOCS.glob("*.md"))]
+
+
+def filled(text: str) -> str:
+    """A page with its generated parts made anew.
+
+    Raises:
+        ValueError: a mark that names nothing, or one without its other half.
+    """
+
+    def part(match: re.Match) -> str:
+        name = match["name"]
+        if name not in BLOCKS:
+            raise ValueError(f"no part is called {name!r}. Allowed: {list(BLOCKS)}.{params.nearest(name, BLOCKS)}")
+        return f"{match['begin']}{BLOCKS[name]().strip()}\n{match['end']}"
+
+    if len(re.findall(r"^<!-- (?:begin|end) ", text, re.MULTILINE)) != 2 * len(BLOCK.findall(text)):
+        raise ValueError(
+            "a part begins with <!-- begin NAME --> and ends with <!-- end NAME -->; one has no other half"
+        )
+    return BLOCK.sub(part, text)
+
+
+def claimed() -> str:
+    """Four statements of the thesis, what was measured, and the verdict."""
+    hits = _headline()[HIT_AT_1]
+    finetuned, product = (_difference(name, -1) for name in ("001-4.1-finetuning", "001-6.1-product"))
+    padded = [_difference("001-6.1-padding", 1, place) for place in (0, 1)]
+    matches = _evidence("001-4.3b-matches")
+    rows = {
+        "001-5.2-recall-means": (
+            "Recall@1 = 1.0: the first result is right",
+            f"true of any encoder while a query may find itself; {_short(hits.min())} to {_short(hits.max())} when not",
+        ),
+        "001-6.1-padding": (
+            "padding beats stretching",
+            f"{padded[0]} mAP (MobileNetV2), {padded[1]} (EfficientNet-Lite0)",
+        ),
+        "001-4.1-finetuning": (
+            "finetuning on the labels hurts",
+            f"by article type {finetuned} mAP; by same product {product}",
+        ),
+        "001-4.3b-threshold": (
+            "similarity above .78: 4 pictures, all right",
+            f"{_short(_evidence('001-4.3b-threshold'))} of them right, {matches:.0f} right ones a query",
+        ),
+    }
+    verdicts = _verdicts()["verdict"]
+    return _table(
+        ["the thesis", "measured", "verdict"],
+        [[said, measured, verdicts[name]] for name, (said, measured) in rows.items()],
+    )
+
+
+def encoders() -> str:
+    """Four encoders, as the headline has them."""
+    table = _headline()
+    rows = [
+        [
+            name,
+            f"{_short(table[MAP][retrieval])} [{_short(table['mAP low'][retrieval])}, "
+            f"{_short(table['mAP high'][retrieval])}]",
+            *(_short(table[column][retrieval]) for column in ("macro mAP", HIT_AT_1, "precision@10")),
+        ]
+        for retrieval, name in ENCODERS.items()
+    ]
+    chance = ["*a random ranking*", _short(table["mAP chance"].iloc[0]), "", "", ""]
+    return _table(["encoder", "mAP [95 %]", "macro mAP", HIT_AT_1, "precision@10"], [*rows, chance])
+
+
+def results() -> str:
+    """The headline of every retrieval by the first distance."""
+    return markdown(_metrics())
+
+
+def questions() -> str:
+    """Every notebook with the first sentence of its question that asks; for the front page."""
+    rows = [
+        [f"[{title.partition(':')[0]}](notebooks/{name}.ipynb)", next(_asked(question))]
+        for name, title, question in _notebooks()
+    ]
+    return _table(["chapter", "asks"], rows)
+
+
+def chapters() -> str:
+    """Every notebook: its title, the stage that runs it and its whole question; for a page in docs/."""
+    ran = {stage.notebook: f"`{stage.name}`" for stage in stages.chapters()}
+    return _table(
+        ["notebook", "stage", "question"],
+        [
+            [f"[{title}](../notebooks/{name}.ipynb)", ran.get(name, "by hand, after a run"), question]
+            for name, title, question in _notebooks()
+        ],
+    )
+
+
+def graph() -> str:
+    """Every stage of the graph in its order."""
+    return _table(
+        ["stage", "runs once for", "what it does"],
+        [[f"`{s.name}`", f"each of `{s.section}`" if s.each else "the study", s.does] for s in stages.STAGES],
+    )
+
+
+def rooms() -> str:
+    """The code: every room with what it owns, every module with its first sentence."""
+    lines = []
+    for folder in [
+        paths.ROOT / "pipeline",
+        *sorted(path.parent for path in (paths.ROOT / "pipeline").glob("*/__init__.py")),
+    ]:
+        name = folder.relative_to(paths.ROOT).as_posix()
+        lines += ["", f"**`{name}/`**: {_first_sentence(folder / '__init__.py')}", ""]
+        modules = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+        lines += [f"* `{path.stem}`: {_first_sentence(path)}" for path in modules]
+    return "\n".join(lines)
+
+
+def choices() -> str:
+    """Which data and which suites there are, each with the first line of what its file says."""
+    found = [(kind, path) for kind in ("data", "suite") for path in sorted((paths.SUITES / kind).glob("*.yaml"))]
+    return _table(["choice", "what it is"], [[f"`{kind}={path.stem}`", _comment(path)] for kind, path in found])
+
+
+def judged() -> str:
+    """How many statements got which verdict, in a sentence."""
+    table = publish.published_verdicts(PLACE)
+    counts = table["verdict"].value_counts()
+    data = int((table["see"] == "05_evaluation#data")[table["verdict"] == summary.REPRODUCED].sum())
+    words = [f"{counts.get(name, 0)} {name}" for name in summary.VERDICTS]
+    words[0] += f" ({data} of them counts of the data)"
+    return (
+        f"{len(table)} statements of the thesis and four smaller documents are judged: {', '.join(words)}. "
+        f"{len(publish.published_parameters(PLACE)['retrievals'])} retrievals were measured."
+    )
+
+
+def verdicts() -> str:
+    """How many statements of each document got which verdict."""
+    return summary.counts(publish.published_verdicts(PLACE)).rename_axis("document").to_markdown()
+
+
+def picture() -> str:
+    """What the thesis claims beside what was measured, as bars: an SVG of published numbers, no photographs."""
+    table, known = _headline(), _verdicts()
+    lines = [_text(300, 18, "claimed by the thesis", "claimed"), _text(470, 18, "measured here", "measured")]
+    lines += [
+        '<rect x="282" y="8" width="12" height="12" class="c"/><rect x="452" y="8" width="12" height="12" class="m"/>'
+    ]
+    for place, (said, claim, cell) in enumerate(BARS):
+        top = 34 + 46 * place
+        values = [known["reported"][claim], table[cell[1]][cell[0]] if cell else _evidence(claim)]
+        lines.append(_text(272, top + 22, said, "said"))
+        for row, (value, kind) in enumerate(zip(map(float, values), "cm", strict=True)):
+            width, y = round(360 * value), top + 18 * row
+            lines.append(f'<rect x="282" y="{y}" width="{width}" height="15" class="{kind}"/>')
+            lines.append(_text(288 + width, y + 12, _short(value), "value"))
+    lines.append(
+        _text(
+            10,
+            230,
+            "Claimed: ResNet50, most likely with the query in its own gallery. Measured: the query and its copies",
+            "note",
+        )
+    )
+    lines.append(
+        _text(10, 245, "removed; EfficientNet-Lite0, 44,441 pictures. Similarity .78: MobileNetV2 in both.", "note")
+    )
+    return SVG.format(body="\n".join(lines))
+
+
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 255" width="700" height="255" role="img">
+<title>What the thesis claims and what was measured</title>
+<style>
+text {{ font: 13px Helvetica, Arial, sans-serif; fill: #222 }}
+.said {{ text-anchor: end }} .note {{ font-size: 11px; fill: #555 }}
+.c {{ fill: #9aa0a6 }} .m {{ fill: #4c78a8 }}
+</style>
+<rect width="700" height="255" fill="#fff"/>
+{body}
+</svg>
+"""
+BLOCKS: dict[str, Callable[[], str]] = {
+    "claimed": claimed,
+    "encoders": encoders,
+    "results": results,
+    "questions": questions,
+    "chapters": chapters,
+    "graph": graph,
+    "rooms": rooms,
+    "choices": choices,
+    "judged": judged,
+    "verdicts": verdicts,
+}
+
+
+@cache
+def _metrics() -> pd.DataFrame:
+    return publish.published_metrics(PLACE, list(publish.published_parameters(PLACE)["retrievals"]))
+
+
+def _headline() -> pd.DataFrame:
+    """The rows of the table of results."""
+    table = _metrics()
+    return headline(table[table["distance"] == table["distance"].iloc[0]])
+
+
+def _verdicts() -> pd.DataFrame:
+    return publish.published_verdicts(PLACE).set_index("claim")
+
+
+def _evidence(claim: str) -> float:
+    """The number that a verdict's evidence begins with."""
+    return float(_verdicts()["evidence"][claim].split()[0])
+
+
+def _difference(claim: str, sign: int, place: int = 0) -> str:
+    """A difference with its interval, as a verdict's evidence has it; `sign` −1: the other way round."""
+    found = re.findall(r": ([+-][\d.]+) \[([+-][\d.]+), ([+-][\d.]+)\]", _verdicts()["evidence"][claim])
+    value, *ends = (sign * float(number) for number in found[place])
+    low, high = sorted(ends)
+    return f"{_signed(value)} [{_signed(low)}, {_signed(high)}]"
+
+
+def _short(value: float) -> str:
+    """Three decimals without a leading zero."""
+    return f"{value:.3f}".removeprefix("0")
+
+
+def _signed(value: float) -> str:
+    return ("−" if value < 0 else "+") + _short(abs(value))
+
+
+def _notebooks() -> Iterator[tuple[str, str, str]]:
+    """Every notebook's name, title and question, in reading order."""
+    for path in sorted(paths.source_notebook("x").parent.glob("*.ipynb"), key=_reading_order):
+        first = next(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown")
+        question = re.search(r"\*\*Question\.\*\* (.+?)\n\n", first, re.DOTALL)
+        yield path.stem, first.splitlines()[0].lstrip("# "), " ".join(question[1].split())
+
+
+def _reading_order(path: Path) -> tuple[str, bool, str]:
+    """By number; the thesis's chapter 4 before the smaller documents'."""
+    return path.stem[:2], path.stem != "04_knn_retrieval", path.stem
+
+
+def _asked(question: str) -> Iterator[str]:
+    """The sentences of a text that ask."""
+    return (sentence for sentence in re.split(r"(?<=[.?]) (?=[A-Z])", question) if sentence.endswith("?"))
+
+
+def _first_sentence(path: Path) -> str:
+    """What a module says of itself, up to its first full stop."""
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n\n")[0]
+    return re.split(r"(?<=\.)\s", said)[0].replace("\n", " ").rstrip(".:")
+
+
+def _comment(path: Path) -> str:
+    """What a file of parameters says of itself: its first comment's first sentence."""
+    said = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
+    whole = " ".join(line for line in said if not line.startswith("@"))
+    return re.split(r"(?<=\.)\s", whole)[0].rstrip(".:") if whole else ""
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(x: int, y: int, said: str, kind: str) -> str:
+    return f'<text x="{x}" y="{y}" class="{kind}">{escape(said)}</text>'

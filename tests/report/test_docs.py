@@ -1,0 +1,128 @@
+"""README.md and docs/: tables are what numbers and code say, links lead somewhere, commands exist."""
+
+import re
+import tomllib
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import paths, run, stages
+from pipeline.claims import registry
+from pipeline.report import docs, publish
+
+PAGES = [*docs.pages(), paths.ROOT / "CONTRIBUTING.md", paths.ROOT / "CHANGELOG.md"]
+TEXTS = {page.relative_to(paths.ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
+READERS = {"student", "reviewer", "instructor", "running", "results", "systems", "training", "claims", "site", "data"}
+READERS |= {"design", "glossary"}
+MAKEFILE = (paths.ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def prose(text):
+    """A page without its blocks of code, in which a bracket is no link and `#` is no heading."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(text):
+    """The names that headings are linked by, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(text):
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose(text))
+    return [target for target in targets if not re.match(r"[a-z]+:", target)]
+
+
+def code(text):
+    """What stands in code, in a line or in a block."""
+    return re.findall(r"`([^`\n]+)`", prose(text)) + re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def test_every_reader_has_a_page():
+    assert [page.stem for page in docs.pages()[1:]] == sorted(READERS)
+    for name in READERS:
+        assert f"(docs/{name}.md)" in TEXTS["README.md"]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_generated_parts_are_what_the_numbers_and_the_code_say(name):
+    assert docs.filled(TEXTS[name]) == TEXTS[name], "write them anew: python -m pipeline.run docs"
+
+
+def test_every_generated_part_stands_on_a_page():
+    shown = {match["name"] for text in TEXTS.values() for match in docs.BLOCK.finditer(text)}
+    assert shown == set(docs.BLOCKS)
+
+
+def test_the_picture_is_of_the_published_numbers():
+    assert docs.PICTURE.read_text(encoding="utf-8") == docs.picture()
+    assert docs.PICTURE.name in TEXTS["README.md"]
+    assert docs.PICTURE.stat().st_size < 10_000
+    measured = publish.published_metrics(docs.PLACE, ["classification-cosine"]).set_index(
+        ["protocol", "gallery", "relevance", "metric"]
+    )["value"]
+    assert f">{measured['strict', 'all', 'articleType', 'mAP']:.3f}<".replace("0.", ".") in docs.picture()
+    assert f">{registry.load()['001-5.2.1-padded-map'].reported:.3f}<".replace("0.", ".") in docs.picture()
+
+
+def test_an_edited_number_is_made_anew_and_an_unknown_part_is_refused():
+    text = TEXTS["README.md"]
+    assert docs.filled(text.replace(".481 [", ".999 [")) == text
+    with pytest.raises(ValueError, match=r"no part is called 'encodrs'.*encoders"):
+        docs.filled(text.replace("begin encoders", "begin encodrs").replace("end encoders", "end encodrs"))
+    with pytest.raises(ValueError, match="no other half"):
+        docs.filled(text.replace("<!-- end encoders -->", ""))
+
+
+def test_the_front_page_is_short():
+    assert len(TEXTS["README.md"].encode()) <= 6000
+
+
+def test_the_front_page_says_how_long_it_takes_as_the_page_about_running_does():
+    for name in ("README.md", "docs/running.md"):
+        assert TEXTS[name].count("about three and a half minutes") == 1
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_link_leads_somewhere(name):
+    for target in links(TEXTS[name]):
+        place, _, anchor = target.partition("#")
+        file = (paths.ROOT / name).parent / place if place else paths.ROOT / name
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_command_exists(name):
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    commands = {*run.COMMANDS, *(stage.name for stage in stages.STAGES), "STAGE"}
+    for said in code(TEXTS[name]):
+        assert set(re.findall(r"^(?:\$ )?make ([a-z]+)", said, re.MULTILINE)) <= targets
+        assert set(re.findall(r"-m pipeline\.run (\w+)", said)) <= commands
+        for module in re.findall(r"-m ((?:pipeline|benchmarks)[\w.]*)", said):
+            assert (paths.ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_data_suites_and_paths_that_are_named_exist(name):
+    for said in code(TEXTS[name]):
+        for kind, choice in re.findall(r"\b(data|suite)=(\w+)", said):
+            assert (paths.SUITES / kind / f"{choice}.yaml").exists(), said
+        for path in re.findall(r"\b(?:notebooks|pipeline|tests|params|reference|docs|benchmarks)/[\w./-]*", said):
+            assert (paths.ROOT / path).exists(), path
+
+
+def test_the_licence_is_said_the_same_everywhere():
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = YAML(typ="safe").load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert project["license"] == citation["license"] == "MIT"
+    assert (paths.ROOT / project["license-files"][0]).read_text(encoding="utf-8").startswith("MIT License")
+    assert project["version"] == citation["version"]
+    assert citation["authors"] == [{"name": "The authors of the fashion retrieval study"}]
+
+
+def test_commit_hooks_fetch_nothing():
+    hooks = YAML(typ="safe").load((paths.ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [repository["repo"] for repository in hooks["repos"]] == ["local"]
+    assert {hook["language"] for hook in hooks["repos"][0]["hooks"]} == {"system"}

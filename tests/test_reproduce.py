@@ -1,0 +1,142 @@
+"""What a person sees of a run, and that nothing of it lives on when its command has ended, in whatever way."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import clones
+import psutil
+import pytest
+from clones import ran, stage
+
+from pipeline import environment, paths, reproduce
+
+
+def shown(lines, code=0, capture=None):
+    """What is printed for some lines of DVC and the stages, and what the log has."""
+    log = io.StringIO()
+    told = reproduce.Told(log)
+    for line in lines:
+        told.line(line)
+    told.end(code, paths.BUILD / "run.log")
+    return capture.readouterr(), log.getvalue()
+
+
+def test_a_stage_is_one_line_with_its_time_and_the_rest_is_in_the_log(capsys):
+    lines = ["Running stage 'a':\n", "> python -m a\n", "W0000 a warning\n", "\r 5%|#  | 1/2\r", "Updating lock\n"]
+    lines += ["Stage 'b' didn't change, skipping\n", "Stage 'c' is cached - skipping run\n", "Running stage 'd@e':\n"]
+    (out, err), log = shown(lines, capture=capsys)
+    assert ran(out) == ["a", "d@e"]
+    assert "warning" not in out + err
+    assert "5%" not in out + err + log
+    assert "W0000 a warning\n" in log
+    assert "Stages: 2 ran, 1 kept from an earlier run, 1 as they were." in out
+    assert len(out.strip().splitlines()) == 5
+
+
+def test_a_failed_stage_shows_what_it_said_and_not_what_others_said(capsys):
+    lines = ["Running stage 'a':\n", "noise of a\n", "Running stage 'b':\n", "b: no such picture\n", "ERROR: failed\n"]
+    (out, err), _ = shown(lines, 255, capsys)
+    assert "b: no such picture" in err
+    assert "noise" not in out + err
+    assert "b failed. All that was said: build/run.log" in err
+    assert ran(out) == ["a"]
+
+
+def test_lines_end_at_a_carriage_return_too_and_split_characters_are_whole():
+    read, write = os.pipe()
+    os.write(write, b"one\n10%\r20%\rzw" + "ö".encode()[:1])
+    stream = os.fdopen(read, "rb")
+    lines = reproduce._lines(stream)
+    assert [next(lines), next(lines), next(lines)] == ["one\n", "10%\r", "20%\r"]
+    os.write(write, "ö".encode()[1:] + b"lf")
+    os.close(write)
+    assert list(lines) == ["zwölf\n"]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (206, "3 min 26 s")])
+def test_durations(seconds, words):
+    assert reproduce._duration(seconds) == words
+
+
+def test_another_run_is_named_and_a_note_of_one_that_is_gone_is_not(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "BUILD", tmp_path)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / "run.pid").write_text(f"{ended.pid}\n")
+    with reproduce._alone():
+        assert (tmp_path / "run.pid").read_text() == f"{os.getpid()}\n"
+    assert not (tmp_path / "run.pid").exists()
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "pipeline.run"])
+    (tmp_path / "run.pid").write_text(f"{other.pid}\n")
+    with pytest.raises(reproduce.Busy, match=f"process {other.pid} is at work.*kill {other.pid}"), reproduce._alone():
+        pass
+    other.kill()
+
+
+def test_what_processes_are_started_with_is_the_same_whatever_the_person_has_set(monkeypatch):
+    for name in environment.variables():
+        monkeypatch.setenv(name, "another")
+    assert not environment.is_set()
+    chosen = reproduce._variables()
+    assert all(chosen[name] == value for name, value in environment.variables().items())
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A clone in which nothing has run."""
+    place = clones.make(tmp_path_factory.mktemp("stopped"))
+    clones.git(place, "add", "-A")
+    clones.git(place, "commit", "-q", "-m", "as it is")
+    return place
+
+
+def at_work(place):
+    """Processes that work in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and process.cwd().startswith(str(place)):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="stages are forked on Linux alone")
+@pytest.mark.xdist_group("stopped")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_a_run_that_is_ended_leaves_nobody_at_work_and_the_next_one_goes_on(place, how):
+    command = [sys.executable, "-m", "pipeline.run", "repro", "-f", "eda"]
+    log = place / "build/run.log"
+    log.unlink(missing_ok=True)
+    run = subprocess.Popen(command, cwd=place, env=clones.ENVIRONMENT, stdout=-1, stderr=-1, start_new_session=True)
+    while "Running stage 'eda'" not in (log.read_text() if log.exists() else ""):
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.05)
+    time.sleep(1)  # its kernel has begun
+    assert len(at_work(place)) >= 4  # the command, DVC, the stage, its kernel
+    run.send_signal(how)
+    begun = time.monotonic()
+    run.communicate(timeout=60)
+    assert time.monotonic() - begun < 20
+    assert run.returncode == (130 if how == signal.SIGINT else -how)
+    end = time.monotonic() + 15
+    while at_work(place) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert at_work(place) == []
+    assert "The report:" in stage(place, "repro", "eda").stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there `dvc repro` needs an activated environment")
+def test_a_python_without_the_libraries_gives_over_to_the_environments_own_or_says_what_to_do(place):
+    bare = [sys.executable, "-S", "-m", "pipeline.run", "ingest", "twice"]  # what a plain `dvc repro` may find
+    result = clones.call(place, *bare, check=False)
+    assert result.returncode == 1
+    assert "Activate the environment that the study is installed in" in result.stderr
+    (place / ".venv").symlink_to(sys.prefix)
+    result = clones.call(place, *bare, check=False)
+    assert "ingest takes no item. Received: ['twice']" in result.stderr
