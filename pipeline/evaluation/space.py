@@ -33,6 +33,7 @@ def run(study: params.Study, encoder: str) -> None:
     measure(data, encoder, store.read(paths.features(data, encoder)), catalog.load(data), study.embedding_space)
 
 
+@threadpool_limits.wrap(limits=1)  # sums over several threads, and so their last bits, depend on how many there are
 def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, run: params.EmbeddingSpace) -> None:
     """Writes what is measured (`measures.json`, `pca.parquet`) and drawn (`map.parquet`, `edges.parquet`).
 
@@ -64,8 +65,7 @@ def components(
     """
     train = catalog.rows_of(frame, catalog.TRAIN)
     rows = catalog.draw_apart(catalog.rows_of(frame, catalog.TEST), run.pca_queries, run.seed)
-    with threadpool_limits(1):
-        pca = PCA(svd_solver="covariance_eigh").fit(features.vectors[train])
+    pca = PCA(svd_solver="covariance_eigh").fit(features.vectors[train])
     kept = np.cumsum(pca.explained_variance_ratio_)
     most = min(len(kept), len(train) - 1)
     enough = int(np.searchsorted(kept, ENOUGH)) + 1
@@ -88,9 +88,8 @@ def maps(vectors: np.ndarray, run: params.EmbeddingSpace, with_umap: bool) -> tu
     distances = cosine(vectors, vectors)
     np.fill_diagonal(distances, 0)
     few = max(2, len(vectors) - 1)
-    with threadpool_limits(1):
-        near = TSNE(perplexity=min(run.perplexity, few / 3), metric="precomputed", init="random", random_state=run.seed)
-        spread = near.fit_transform(distances)
+    near = TSNE(perplexity=min(run.perplexity, few / 3), metric="precomputed", init="random", random_state=run.seed)
+    spread = near.fit_transform(distances)
     drawn = pd.DataFrame({"tsne_x": spread[:, 0], "tsne_y": spread[:, 1]})
     if not with_umap:
         return drawn.astype(np.float32), pd.DataFrame({"from": [], "to": [], "weight": []})
