@@ -24,6 +24,7 @@ KERNEL_ENVIRONMENT = {
     "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one that the user installed elsewhere
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 # TensorFlow's C++ log writes before its level can be set, and with the time in it
 LOG_LINE = re.compile(r"^(WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:\d+\.\d+).*\n?", re.MULTILINE)
 
@@ -81,13 +82,13 @@ def normalise(notebook: nbformat.NotebookNode, parameters: dict) -> nbformat.Not
     """The executed notebook without what two equal runs differ in: times, versions, random ids, the machine's paths."""
     notebook.metadata = nbformat.from_dict(
         {
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "kernelspec": KERNEL,
             "language_info": {"name": "python"},
             "papermill": {"parameters": parameters},
         }
     )
+    _keep_tags(notebook)
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
         if cell.cell_type == "code":
@@ -99,19 +100,23 @@ def normalise(notebook: nbformat.NotebookNode, parameters: dict) -> nbformat.Not
 def clean(source: Path, target: Path) -> None:
     """A source notebook without outputs, counts and editor's metadata: what the graph depends on."""
     notebook = nbformat.read(source, as_version=4)
+    _keep_tags(notebook)
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
     write(notebook, target)
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:
     """A notebook as a whole file."""
     files.write_text(path, nbformat.writes(notebook) + "\n")
+
+
+def _keep_tags(notebook: nbformat.NotebookNode) -> None:
+    """Leaves of each cell's metadata its tags alone."""
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
 
 
 def _stable(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:

@@ -10,7 +10,7 @@ NAMES = {"user_photos": ["s003"], "user_photos.encoders": ["arcface"]}
 
 
 def test_keys_are_those_of_a_systems_stage_and_begin_with_its_name():
-    assert set(KEYS) <= {stage.name for stage in stages.STAGES if stage.section in params.SYSTEMS}
+    assert set(KEYS) == {stage.name for stage in stages.STAGES if stage.section in params.SYSTEMS}
     for name, patterns in KEYS.items():
         assert patterns and all(pattern[0] == name for pattern in patterns)
 
