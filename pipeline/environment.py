@@ -21,7 +21,11 @@ X86 = {
 }
 # glibc hands every activation back to the system and takes it anew; kept, a training step takes half the time.
 GLIBC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONHASHSEED": "0"}
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONHASHSEED": "0",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # read when matplotlib is loaded: before the kernel is
+}
 
 
 def variables() -> dict[str, str]:

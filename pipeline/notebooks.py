@@ -22,7 +22,6 @@ from pipeline.params import Study
 KERNEL_ENVIRONMENT = {
     **environment.variables(),
     "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one that the user installed elsewhere
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 # TensorFlow's C++ log writes before its level can be set, and with the time in it
