@@ -157,6 +157,18 @@ def test_running_again_does_nothing(place):
     assert git(place, "status", "--porcelain") == ""
 
 
+def test_a_stage_run_by_itself_gives_the_bytes_of_one_that_was_forked(place):
+    files = [
+        place / "outputs/sample" / name
+        for name in ("notebooks/04_knn_retrieval/joint-cosine.ipynb", "scores/joint-cosine.parquet")
+    ]
+    forked = [file.read_bytes() for file in files]
+    for file in files:
+        file.unlink()
+    stage(place, "knn_retrieval", "joint-cosine")
+    assert [file.read_bytes() for file in files] == forked
+
+
 def test_saving_a_notebook_in_an_editor_reruns_nothing_else(place):
     path = place / "notebooks/01_eda.ipynb"
     notebook = nbformat.read(path, as_version=4)
