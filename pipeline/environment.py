@@ -1,8 +1,8 @@
-"""What every process that computes is started with: the same bytes on every x86-64 processor with AVX2, and no noise.
+"""What every process that computes is started with: kernels that x86-64 processors share, memory that is kept, no noise.
 
-Libraries choose their kernels by the processor, and sum in another order on another one. Held to AVX2, which all such
-processors since 2013 have, they give the same numbers on all of them. Variables that are read when a library is loaded
-or a process starts, so they cannot be set from within.
+Libraries choose their kernels by the processor, and sum in another order on another one. Held to AVX2, which such
+processors have had since 2013, a newer one need not give other bytes. The number of threads still matters to
+TensorFlow. Variables that are read when a library is loaded or a process starts, so they cannot be set from within.
 """
 
 import os
