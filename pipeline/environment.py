@@ -1,4 +1,4 @@
-"""What every process that computes is started with: kernels that x86-64 processors share, memory that is kept, no noise.
+"""What every process that computes is started with: kernels that x86-64 processors share, memory kept, no noise.
 
 Libraries choose their kernels by the processor, and sum in another order on another one. Held to AVX2, which such
 processors have had since 2013, a newer one need not give other bytes. The number of threads still matters to
