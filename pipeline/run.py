@@ -36,11 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if given.command in COMMANDS:
             return COMMANDS[given.command](given.rest)
+        command = [given.command, *given.rest]
         if warm.available():
-            return warm.run("pipeline.run", arguments or sys.argv[1:])
+            return warm.run("pipeline.run", command)
         if not environment.is_set():  # some of it is read when a process starts
-            command = [sys.executable, "-m", "pipeline.run", given.command, *given.rest]
-            os.execve(sys.executable, command, {**os.environ, **environment.variables()})
+            python = [sys.executable, "-m", "pipeline.run"]
+            os.execve(sys.executable, [*python, *command], {**os.environ, **environment.variables()})
         run_stage(stages.find(given.command), given.rest)
         return 0
     except KeyboardInterrupt:
