@@ -94,7 +94,7 @@ def test_a_fork_that_fails_shows_why_and_its_threads_and_exit_calls_are_waited_f
 
 def test_an_interruption_reaches_the_fork(asked, tmp_path):
     code = (
-        "import time\nprint('here', flush=True)\ntry:\n    time.sleep(60)\n"
+        "import time\ntry:\n    print('here', flush=True)\n    time.sleep(60)\n"
         "except KeyboardInterrupt:\n    raise SystemExit(130)"
     )
     process = start(tmp_path, asked, code)
