@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from pipeline import params, paths
 from pipeline.data import ingest
-from pipeline.encoders import extract, pretrained
+from pipeline.encoders import extract, pretrained, weights
 
 ENCODER = params.Encoder(
     backbone="mobilenet_v2",
@@ -43,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths.ROOT, paths.BUILD = Path(folder), Path(folder) / "build"
         ids = prepare(given.pictures)
-        model = extract.load_encoder(ENCODER, paths.weights("sample", "mobilenet_v2"))
+        model = weights.load_encoder(ENCODER, paths.weights("sample", "mobilenet_v2"))
         with paths.open_images("sample") as archive:
             arrays = extract.load_pictures(archive, ids[:2048], ENCODER)
         ours(ids[:128])  # the first call of each way compiles; it does not count

@@ -5,18 +5,14 @@ import json
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from pipeline import params, paths
 from pipeline.data import images
-from pipeline.encoders import backbones, store, weights
-from pipeline.encoders.card import read_card
+from pipeline.encoders import compiled, store
 from pipeline.encoders.store import FeatureSet
 from pipeline.progress import ahead, progress
 
@@ -30,30 +26,14 @@ class ExtractError(RuntimeError):
 
 def encoder_id(data: str, name: str, spec: params.Encoder, weights_folder: Path) -> str:
     """`name:fingerprint`, where the fingerprint covers the weights and everything that changes an image's features."""
-    counted = set(params.Encoder.model_fields) - {"weights", "batch_size", *(() if spec.mirrored else ("mirrored",))}
-    chosen = spec.model_dump(include=counted)
-    facts = {**chosen, "data": data, "name": name, "weights": weights.fingerprint(weights_folder)}
+    facts = {**compiled.settings(spec, weights_folder), "data": data, "name": name}
     return f"{name}:{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]}"
-
-
-def load_encoder(spec: params.Encoder, weights_folder: Path) -> keras.Model:
-    """The encoder with its weights."""
-    named = read_card(weights_folder).get("classes", {}) if spec.posteriors else {}
-    if missing := [label for label in spec.posteriors if label not in named]:
-        raise weights.WeightsError(
-            f"{weights_folder.name} has no classifier for {missing[0]}. Allowed: {sorted(named)}"
-        )
-    classes = {label: len(named[label]) for label in spec.posteriors}
-    model = backbones.encoder(spec, classes)
-    weights.load(model, weights_folder)
-    return model
 
 
 def extract_features(data: str, name: str, spec: params.Encoder, ids: list[str], target: Path) -> FeatureSet:
     """Features of the catalogue's images `ids`, written to the SQLite file `target` and returned.
 
-    A killed run goes on after its last committed batch; batches always begin at the same pictures, so the file ends
-    with the same bytes.
+    A killed run goes on after its last committed batch, and the file ends with the same bytes.
 
     Raises:
         ExtractError: the disk cannot hold the result, or it filled up on the way.
@@ -61,14 +41,14 @@ def extract_features(data: str, name: str, spec: params.Encoder, ids: list[str],
     """
     folder = paths.weights(data, spec.weights)
     identity = encoder_id(data, name, spec, folder)
-    model = load_encoder(spec, folder)
-    dimension = model.output_shape[-1]
-    _need_disk(target, len(ids) * (4 * dimension + 64) * 2)
+    encoder = compiled.compiled(spec, folder)
+    _need_disk(target, len(ids) * (4 * encoder.dimension + 64) * 2)
     run = hashlib.sha256(json.dumps([identity, spec.batch_size, ids]).encode()).hexdigest()[:16]
     partial = paths.BUILD / "features" / f"{data}-{name}-{run}.sqlite"
     try:
-        connection, done = _resumed(partial, {"encoder_id": identity, "dimension": str(dimension), "encoder": name})
-        _fill(connection, data, ids, done, spec, frozen(model, spec.batch_size))
+        meta = {"encoder_id": identity, "dimension": str(encoder.dimension), "encoder": name}
+        connection, done = _resumed(partial, meta)
+        _fill(connection, data, ids, done, spec, encoder.run)
         store.finish(connection, target)
     except (sqlite3.OperationalError, OSError) as error:
         raise ExtractError(
@@ -76,20 +56,6 @@ def extract_features(data: str, name: str, spec: params.Encoder, ids: list[str],
         ) from None
     partial.unlink()
     return store.read(target)
-
-
-def frozen(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The encoder as a function of one full batch: uint8 (B, height, width, 3) → float32 (B, D).
-
-    Weights become constants, so TensorFlow folds batch normalisation into the convolutions: on a CPU about three
-    times the speed of `model.predict`, equal to the last bits of float32.
-    """
-    spec = tf.TensorSpec((batch_size, *model.input_shape[1:]), tf.uint8)
-    traced = tf.function(
-        lambda pictures: model(pictures, training=False), input_signature=[spec]
-    ).get_concrete_function()
-    graph = convert_variables_to_constants_v2(traced)
-    return lambda pictures: graph(tf.constant(pictures))[0].numpy()
 
 
 def load_pictures(archive: zipfile.ZipFile, ids: list[str], spec: params.Network) -> np.ndarray:
@@ -101,7 +67,7 @@ def load_pictures(archive: zipfile.ZipFile, ids: list[str], spec: params.Network
 
 
 def _fill(
-    connection: sqlite3.Connection, data: str, ids: list[str], done: int, spec: params.Encoder, run: Callable
+    connection: sqlite3.Connection, data: str, ids: list[str], done: int, spec: params.Encoder, run: compiled.Run
 ) -> None:
     """Every batch from the `done`-th image on, committed every `COMMIT_ROWS` images."""
     waiting_ids: list[str] = []
@@ -110,7 +76,7 @@ def _fill(
         batches = _decoded(archive, ids, done, spec)
         for batch_ids, pictures in _counted(batches, len(ids), done, spec.batch_size):
             waiting_ids += batch_ids
-            waiting.append(run(pictures)[: len(batch_ids)])
+            waiting.append(run(pictures))
             if len(waiting_ids) >= COMMIT_ROWS:
                 store.append(connection, waiting_ids, np.concatenate(waiting))
                 waiting_ids, waiting = [], []
@@ -121,13 +87,11 @@ def _fill(
 def _decoded(
     archive: zipfile.ZipFile, ids: list[str], done: int, spec: params.Encoder
 ) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Full batches, decoded ahead by threads; the last is filled up with black images to keep one shape."""
+    """Batches, decoded ahead by threads."""
 
     def decode(start):
         batch_ids = ids[start : start + spec.batch_size]
-        pictures = load_pictures(archive, batch_ids, spec)
-        missing = spec.batch_size - len(batch_ids)
-        return batch_ids, np.pad(pictures, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else pictures
+        return batch_ids, load_pictures(archive, batch_ids, spec)
 
     return ahead(decode, range(done, len(ids), spec.batch_size), BATCHES_AHEAD)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import h5py
 import keras
 
-from pipeline import files
+from pipeline import files, params
+from pipeline.encoders import backbones
 from pipeline.encoders.card import CARD, WeightsError, read_card
 
 
@@ -41,6 +42,21 @@ def load(encoder: keras.Model, folder: Path) -> None:
     for part in encoder.layers:
         if part.name in ("backbone", "head") or part.name.startswith("classifier_"):
             load_part(part, folder)
+
+
+def load_encoder(spec: params.Encoder, folder: Path) -> keras.Model:
+    """An encoder of the study with its weights.
+
+    Raises:
+        WeightsError: as for `load`, or no classifier of a label whose posteriors it has.
+    """
+    named = read_card(folder).get("classes", {}) if spec.posteriors else {}
+    if missing := [label for label in spec.posteriors if label not in named]:
+        raise WeightsError(f"{folder.name} has no classifier for {missing[0]}. Allowed: {sorted(named)}")
+    classes = {label: len(named[label]) for label in spec.posteriors}
+    model = backbones.encoder(spec, classes)
+    load(model, folder)
+    return model
 
 
 def load_part(part: keras.Model, folder: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline import files, params, paths
 from pipeline.data import images
-from pipeline.encoders import concatenation, extract, store
+from pipeline.encoders import compiled, concatenation, extract, store
 from pipeline.retrieval import distances, indexes
 from pipeline.site import products
 
@@ -113,7 +113,7 @@ def network(study: params.Study, name: str) -> Encode:
     made = store.meta(paths.features(study.data.name, name)).get("encoder_id")
     if made != (now := extract.encoder_id(study.data.name, name, spec, folder)):
         raise store.StoreError(f"the features of {name} were made as {made}, its network is {now} now. Run: dvc repro")
-    run = extract.frozen(extract.load_encoder(spec, folder), 1)
+    run = compiled.compiled(spec, folder).run
 
     return lambda photo: run(images.prepare(photo, spec)[None])[0]
 

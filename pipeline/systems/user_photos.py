@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline import params, paths
 from pipeline.data import boxes, catalog, cropper, images
-from pipeline.encoders import extract
+from pipeline.encoders import compiled
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics, protocols, statistics
 from pipeline.evaluation.keys import key
@@ -63,14 +63,11 @@ def crops(photos: list[Photo], how: str, margin: float) -> list[tuple[Image.Imag
 
 def encode(data: str, spec: params.Encoder, pictures: list[Image.Image]) -> np.ndarray:
     """Features of images that are in no catalogue, by an encoder of the study; float32 (Q, D)."""
-    run = extract.frozen(extract.load_encoder(spec, paths.weights(data, spec.weights)), spec.batch_size)
+    run = compiled.compiled(spec, paths.weights(data, spec.weights)).run
     parts = []
     for start in progress(range(0, len(pictures), spec.batch_size), "encoding", f"x{spec.batch_size} photos"):
         part = pictures[start : start + spec.batch_size]
-        batch = np.zeros((spec.batch_size, *spec.height_width, 3), np.uint8)
-        for row, picture in enumerate(part):
-            batch[row] = images.prepare(picture, spec)
-        parts.append(run(batch)[: len(part)])
+        parts.append(run(np.stack([images.prepare(picture, spec) for picture in part])))
     return np.concatenate(parts)
 
 

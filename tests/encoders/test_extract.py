@@ -42,7 +42,7 @@ def test_twenty_kills_at_random_moments_end_with_the_same_bytes(here):
 def test_vectors_equal_the_plain_model_and_follow_the_catalogue(here):
     ids = catalog.load("sample")[catalog.ID].tolist()[:21]
     features = extract.extract_features("sample", "plain", children.ENCODER, ids, paths.features("sample", "plain"))
-    model = extract.load_encoder(children.ENCODER, paths.weights("sample", "tiny"))
+    model = weights.load_encoder(children.ENCODER, paths.weights("sample", "tiny"))
     with paths.open_images("sample") as archive:
         expected = model.predict(extract.load_pictures(archive, ids, children.ENCODER), verbose=0)
     np.testing.assert_allclose(features.vectors, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
@@ -156,7 +156,7 @@ def unit(vectors):
 
 
 def test_an_encoder_with_posteriors_is_what_its_saved_parts_say(classified, rng):
-    encoder = extract.load_encoder(opinionated(), classified)
+    encoder = weights.load_encoder(opinionated(), classified)
     assert encoder.output_shape == (None, 4 + 2 + 6)
     pictures = rng.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     pooled = encoder.get_layer("backbone")(pictures.astype("float32"), training=False).numpy().mean(axis=(1, 2))
@@ -174,9 +174,9 @@ def test_an_encoder_with_posteriors_is_what_its_saved_parts_say(classified, rng)
 
 def test_an_encoder_may_take_some_of_the_classifiers_or_none(classified, rng):
     pictures = rng.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
-    one = extract.load_encoder(opinionated({"articleType": 0.4}), classified)(pictures, training=False).numpy()
-    none = extract.load_encoder(opinionated({}), classified)(pictures, training=False).numpy()
-    both = extract.load_encoder(opinionated(), classified)(pictures, training=False).numpy()
+    one = weights.load_encoder(opinionated({"articleType": 0.4}), classified)(pictures, training=False).numpy()
+    none = weights.load_encoder(opinionated({}), classified)(pictures, training=False).numpy()
+    both = weights.load_encoder(opinionated(), classified)(pictures, training=False).numpy()
     np.testing.assert_allclose(one[:, :4], both[:, :4], atol=1e-6)
     np.testing.assert_allclose(one[:, 4:], 0.6**0.5 * unit(none), atol=1e-6)
 
@@ -187,29 +187,29 @@ def test_extracted_features_with_posteriors_are_the_plain_models_at_length_1(her
     features = extract.extract_features("sample", "opinions", spec, ids, paths.features("sample", "opinions"))
     with paths.open_images("sample") as archive:
         pictures = extract.load_pictures(archive, ids, spec)
-    expected = extract.load_encoder(spec, classified)(pictures, training=False)
+    expected = weights.load_encoder(spec, classified)(pictures, training=False)
     np.testing.assert_allclose(features.vectors, expected, rtol=0, atol=1e-4)
     np.testing.assert_allclose(np.linalg.norm(features.vectors, axis=1), 1, atol=1e-5)
 
 
 def test_a_folder_without_that_classifier_is_refused(copied):
     (copied / "classifier_gender.weights.h5").unlink()
-    extract.load_encoder(opinionated({"articleType": 0.4}), copied)
+    weights.load_encoder(opinionated({"articleType": 0.4}), copied)
     with pytest.raises(weights.WeightsError, match="classifier_gender.weights.h5 is missing in classified/"):
-        extract.load_encoder(opinionated(), copied)
+        weights.load_encoder(opinionated(), copied)
 
 
 def test_a_classifier_with_other_classes_than_the_card_names_is_refused(copied):
     (copied / "card.json").write_text(json.dumps({"classes": {**CLASSES, "gender": ["Men", "Women", "Unisex"]}}))
     with pytest.raises(weights.WeightsError, match="classifier_gender.weights.h5 does not fit classifier_gender"):
-        extract.load_encoder(opinionated(), copied)
+        weights.load_encoder(opinionated(), copied)
 
 
 def test_posteriors_need_a_card_and_plain_vectors_none(copied):
     (copied / "card.json").unlink()
-    extract.load_encoder(opinionated({}), copied)
+    weights.load_encoder(opinionated({}), copied)
     with pytest.raises(weights.WeightsError, match="classified has no card.json.*dvc repro"):
-        extract.load_encoder(opinionated(), copied)
+        weights.load_encoder(opinionated(), copied)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_posteriors_need_a_card_and_plain_vectors_none(copied):
 def test_a_card_that_does_not_name_the_classes_is_refused(copied, content):
     (copied / "card.json").write_text(content)
     with pytest.raises(weights.WeightsError, match="classified"):
-        extract.load_encoder(opinionated(), copied)
+        weights.load_encoder(opinionated(), copied)
 
 
 def test_each_share_changes_the_fingerprint(classified):
@@ -236,7 +236,7 @@ def test_each_share_changes_the_fingerprint(classified):
 def test_labels_in_another_order_give_the_same_vectors_or_another_fingerprint(classified, rng):
     specs = [opinionated(SHARES), opinionated(dict(reversed(SHARES.items())))]
     pictures = rng.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
-    one, other = (extract.load_encoder(spec, classified)(pictures, training=False).numpy() for spec in specs)
+    one, other = (weights.load_encoder(spec, classified)(pictures, training=False).numpy() for spec in specs)
     first, second = (extract.encoder_id("sample", "e", spec, classified) for spec in specs)
     assert first != second or np.allclose(one, other, atol=1e-6)
 

@@ -82,7 +82,7 @@ def served(name, spec, ids):
     """Embeddings of pictures by the encoder that retrieval loads from the saved folder."""
     network = {key: getattr(spec, key) for key in params.Network.model_fields}
     encoder = params.Encoder(**network, weights=name, batch_size=32)
-    model = extract.load_encoder(encoder, paths.weights("sample", name))
+    model = weights.load_encoder(encoder, paths.weights("sample", name))
     with paths.open_images("sample") as archive:
         return model.predict(extract.load_pictures(archive, list(ids), encoder), verbose=0)
 
@@ -122,7 +122,7 @@ def place(workplace):
 def enliven():
     """Random weights whose batch normalisation fits the pictures: without it a random network's features are alike."""
     weights.start_afresh(0)
-    model = extract.load_encoder(children.ENCODER, paths.weights("sample", "tiny"))
+    model = weights.load_encoder(children.ENCODER, paths.weights("sample", "tiny"))
     backbone = model.get_layer("backbone")
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
