@@ -31,7 +31,8 @@ def descriptions(frame: pd.DataFrame, columns: list[str], without: list[str] | N
         TextError: no columns, or one that the catalogue has not.
     """
     known = [*catalog.LABELS, catalog.PRODUCT]
-    if unknown := [name for name in [*columns, *(without or [])] if name not in known] or not columns:
+    unknown = [name for name in [*columns, *(without or [])] if name not in known]
+    if unknown or not columns:
         raise TextError(f"descriptions need columns of the catalogue. Allowed: {known}. Received: {unknown or columns}")
     left_out = label_stems(frame, without or [])
     texts = frame[columns].fillna("").astype(str).agg(" ".join, axis=1)

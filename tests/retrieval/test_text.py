@@ -82,9 +82,12 @@ def test_descriptions_without_a_word_are_refused():
         text.fit(["", " — "])
 
 
-@pytest.mark.parametrize(("columns", "without"), [(["name"], []), ([catalog.PRODUCT], ["colour"]), ([], [])])
-def test_columns_that_there_are_not_are_named_with_those_that_there_are(frame, columns, without):
-    with pytest.raises(text.TextError, match="Allowed: .*productDisplayName"):
+@pytest.mark.parametrize(
+    ("columns", "without", "received"),
+    [(["name"], [], r"\['name'\]"), ([catalog.PRODUCT], ["colour"], r"\['colour'\]"), ([], [], r"\[\]")],
+)
+def test_columns_that_there_are_not_are_named_with_those_that_there_are(frame, columns, without, received):
+    with pytest.raises(text.TextError, match=f"Allowed: .*productDisplayName.* Received: {received}$"):
         text.descriptions(frame, columns, without)
 
 
