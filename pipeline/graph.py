@@ -29,6 +29,7 @@ PLUMBING = {
     "pipeline.params",
     "pipeline.params.chapters",
     "pipeline.params.kinds",
+    "pipeline.params.loading",
     "pipeline.params.references",
     "pipeline.params.sections",
     "pipeline.params.study",

@@ -8,9 +8,10 @@ Imports: paths.
 from pipeline.params.chapters import CHAPTERS, Eda, EmbeddingSpace, Evaluation, KnnRetrieval, Retrieval
 from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Backbone, Distance, Index, retrieval_name
+from pipeline.params.loading import load
 from pipeline.params.networks import Concatenation, Encoder, Layer, Network, Weights
 from pipeline.params.sections import ParamsError, Section, check, nearest, read_yaml
-from pipeline.params.study import Data, Study, from_notebook, load, version
+from pipeline.params.study import Data, Study, from_notebook, version
 from pipeline.params.systems import SYSTEMS, Hybrid, HybridText, IndexStudy, Recommendation, Reranking, UserPhotos
 
 __all__ = [

@@ -78,10 +78,13 @@ class Evaluation(Section):
     seed: Seed
 
 
-# the sections of `params.yaml` that hold a chapter's settings
-CHAPTERS = {
-    "eda": Eda,
-    "knn_retrieval": KnnRetrieval,
-    "embedding_space": EmbeddingSpace,
-    "evaluation": Evaluation,
-}
+class Chapters(Section):
+    """The sections of `params.yaml` that hold a chapter's settings."""
+
+    eda: Eda
+    knn_retrieval: KnnRetrieval
+    embedding_space: EmbeddingSpace
+    evaluation: Evaluation
+
+
+CHAPTERS = {section: field.annotation for section, field in Chapters.model_fields.items()}

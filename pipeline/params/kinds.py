@@ -5,29 +5,36 @@ The code that answers to a word stands under it: the distance `cosine` is `retri
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field
 
 from pipeline.params.backbones import BACKBONES
 from pipeline.params.columns import ARTICLE, CLASSES, COLOUR, GENDER, MASTER, PRODUCT, SUB, USAGE
 
-Backbone = Literal[tuple(BACKBONES)]
+if TYPE_CHECKING:  # words that stand in a table elsewhere are any text to a checker
+    Backbone = str
+    Label = str
+    Relevance = str
+    Graded = str
+    Column = str
+else:
+    Backbone = Literal[tuple(BACKBONES)]
+    Label = Literal[tuple(CLASSES)]
+    Relevance = Literal[ARTICLE, SUB, MASTER, f"{GENDER}+{ARTICLE}", f"{ARTICLE}+{COLOUR}", "product"]
+    Graded = Literal[ARTICLE, GENDER, COLOUR, USAGE]
+    Column = Literal[(*CLASSES, PRODUCT)]
 Distance = Literal["cosine", "euclidean", "manhattan"]
 Index = Literal["exact", "brute", "ball_tree", "kd_tree", "flat", "ivf", "hnsw", "annoy"]
-Label = Literal[tuple(CLASSES)]
-Relevance = Literal[ARTICLE, SUB, MASTER, f"{GENDER}+{ARTICLE}", f"{ARTICLE}+{COLOUR}", "product"]
-Graded = Literal[ARTICLE, GENDER, COLOUR, USAGE]
-Column = Literal[(*CLASSES, PRODUCT)]
 # of image and text: what the query's text is
-OWN_TEXT, TYPED_TEXT, PSEUDO_TEXT = "own", "typed", "pseudo"
-TextMode = Literal[OWN_TEXT, TYPED_TEXT, PSEUDO_TEXT]
+TextMode = Literal["own", "typed", "pseudo"]
+OWN_TEXT, TYPED_TEXT, PSEUDO_TEXT = get_args(TextMode)
 # of user photos: where they come from, what is done to simulated ones, how they are cropped, what follows the search
-SIMULATED, GIVEN = "simulated", "given"
-PhotoSource = Literal[SIMULATED, GIVEN]
+PhotoSource = Literal["simulated", "given"]
+SIMULATED, GIVEN = get_args(PhotoSource)
 PhotoKind = Literal["placed", "cluttered", "rotated", "small", "lit", "compressed", "everything"]
-WHOLE, BOX, CROPPER = "whole", "box", "cropper"
-Crop = Literal[WHOLE, BOX, CROPPER]
+Crop = Literal["whole", "box", "cropper"]
+WHOLE, BOX, CROPPER = get_args(Crop)
 RerankingKind = Literal["query_expansion", "database_augmentation", "k_reciprocal"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$")]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]

@@ -8,9 +8,11 @@ from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Names, retrieval_name
 from pipeline.params.networks import Encoder, Network, Weights
 from pipeline.params.sections import ParamsError, Section, nearest
+from pipeline.params.study import Study
+from pipeline.params.systems import Recommendation
 
 
-def check_references(study: Section, where: str) -> None:
+def check_references(study: Study, where: str) -> None:
     """Checks every name and what it leads to; `where` is the file to name in an error.
 
     Raises:
@@ -22,7 +24,7 @@ def check_references(study: Section, where: str) -> None:
     _parts_stand_before(where, study)
     for key, name, sections in _names(type(study), study, ""):
         _known(where, key, name, [known for section in sections for known in getattr(study, section)])
-    trained = {**study.weights, **study.finetunes}
+    trained: dict[str, Weights | Finetune] = {**study.weights, **study.finetunes}
     for name, finetune in study.finetunes.items():
         _same_backbone(where, f"finetunes.{name}", finetune, finetune.init, trained[finetune.init])
         _ends(where, name, study.finetunes)
@@ -123,7 +125,7 @@ def _encoder_fits(where: str, name: str, encoder: Encoder, made: Weights | Finet
         )
 
 
-def _parts_stand_before(where: str, study: Section) -> None:
+def _parts_stand_before(where: str, study: Study) -> None:
     """A concatenation is of encoders, and of concatenations that stand before it: so it never leads in a circle."""
     made = list(study.encoders)
     for name, concatenation in study.concatenations.items():
@@ -132,7 +134,7 @@ def _parts_stand_before(where: str, study: Section) -> None:
         made.append(name)
 
 
-def _served_alike(where: str, study: Section) -> None:
+def _served_alike(where: str, study: Study) -> None:
     """Queries that are encoded otherwise than the gallery differ in their preparation alone."""
     for right, others in study.evaluation.serving.items():
         for name in others:
@@ -144,7 +146,7 @@ def _served_alike(where: str, study: Section) -> None:
                 )
 
 
-def _recommendation_fits(where: str, key: str, recommendation: Section, study: Section) -> None:
+def _recommendation_fits(where: str, key: str, recommendation: Recommendation, study: Study) -> None:
     encoder = study.encoders[recommendation.encoder]
     made = study.finetunes.get(encoder.weights)
     if made is None or recommendation.label not in made.classified:

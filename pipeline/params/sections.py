@@ -7,10 +7,12 @@ nearest known one.
 import difflib
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -59,14 +61,14 @@ def fingerprint(model: type[Section]) -> str:
     return hashlib.sha256(schema.encode()).hexdigest()[:12]
 
 
-def nearest(value: str, allowed: list[str]) -> str:
+def nearest(value: str, allowed: Iterable[str]) -> str:
     """The end of an error's line: the allowed name that is nearest to a wrong one, if one is near."""
     spelt = {name.casefold(): name for name in allowed}
     near = difflib.get_close_matches(str(value).casefold(), spelt, n=1)
     return f" Did you mean {spelt[near[0]]!r}?" if near else ""
 
 
-def _explain(model: type[Section], fault: dict, where: str) -> str:
+def _explain(model: type[Section], fault: ErrorDetails, where: str) -> str:
     """One pydantic fault as one line: file, key, allowed, received, nearest."""
     location = [str(part) for part in fault["loc"] if part not in ("int", "[key]") and "[" not in str(part)]
     written = _place(model, location)[1]
@@ -100,7 +102,8 @@ def _number_hint(text: str) -> str:
 
 def _place(model: type[Section], location: list[str]) -> tuple[type[Section], list[str]]:
     """The model at a place, and the place as it is in the file: pydantic adds the kind where several are allowed."""
-    written, several = [], []
+    written: list[str] = []
+    several: list[type[Section]] = []
     for part in location:
         tagged = [kind for kind in several if "kind" in kind.model_fields]
         named = [kind for kind in tagged if part in getattr(kind.model_fields["kind"].annotation, "__args__", ())]

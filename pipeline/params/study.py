@@ -1,23 +1,16 @@
-"""The whole of `params.yaml`: read, checked, and handed on.
+"""The whole of `params.yaml` as one model, and what a notebook was given of it."""
 
-Every stage loads and checks the whole file before it does any work. An error is one line that names the file, the key,
-what is allowed, what was received and, for a misspelt name, the nearest known one.
-"""
-
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
 
-from pipeline import paths
-from pipeline.params.chapters import CHAPTERS, Retrieval
+from pipeline.params.chapters import Chapters, Retrieval
 from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Name, Seed
 from pipeline.params.networks import Concatenation, Encoder, Weights
-from pipeline.params.references import check_references
-from pipeline.params.sections import ParamsError, S, Section, check, fingerprint, read_yaml
-from pipeline.params.systems import SYSTEMS
+from pipeline.params.sections import S, Section, check, fingerprint
+from pipeline.params.systems import Systems
 
 
 class Data(Section):
@@ -44,28 +37,8 @@ class _Sections(Section):
     not_run: dict[Name, str]
 
 
-# and a section per chapter, and one per system, which holds the system's items by name
-Study = pydantic.create_model(
-    "Study",
-    __base__=_Sections,
-    **{section: (model, ...) for section, model in CHAPTERS.items()},
-    **{section: (dict[Name, model], ...) for section, model in SYSTEMS.items()},
-)
-
-
-def load(path: Path = paths.PARAMS) -> Study:
-    """Reads and checks a parameter file (YAML 1.2, as DVC reads it: `1e-4` is a number).
-
-    Raises:
-        ParamsError: with one line per fault.
-    """
-    try:
-        values = read_yaml(path)
-    except FileNotFoundError:
-        raise ParamsError(f"{path} is missing. Make it with: python -m pipeline.run compose") from None
-    study = check(Study, values, Path(path).name)
-    check_references(study, Path(path).name)
-    return study
+class Study(Systems, Chapters, _Sections):
+    """All sections of `params.yaml`."""
 
 
 def version() -> str:
@@ -87,5 +60,6 @@ def from_notebook(model: type[S], namespace: dict[str, Any], **extra: type) -> S
     ]
     # Run again in JupyterLab, the cell sees names that later cells made: only the first run's names count.
     names = namespace.setdefault("_parameter_names", given)
-    model = pydantic.create_model(model.__name__, __base__=model, **{name: (kind, ...) for name, kind in extra.items()})
+    fields: dict[str, Any] = {name: (kind, ...) for name, kind in extra.items()}
+    model = pydantic.create_model(model.__name__, __base__=model, **fields)
     return check(model, {name: namespace[name] for name in names}, f"notebook {model.__name__}")

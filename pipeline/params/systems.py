@@ -1,7 +1,7 @@
 """Parameters of what the four smaller documents build: indexes (000), image and text (002), user photos (003), classify
 and recommend (004)."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 import pydantic
 from pydantic import Field
@@ -110,10 +110,13 @@ class Recommendation(Section):
     seed: Seed
 
 
-# the sections of `params.yaml`, each with the items of one stage
-SYSTEMS = {
-    "index_studies": IndexStudy,
-    "hybrids": Hybrid,
-    "user_photos": UserPhotos,
-    "recommendations": Recommendation,
-}
+class Systems(Section):
+    """The sections of `params.yaml` that hold the items of one stage, by their names."""
+
+    index_studies: dict[Name, IndexStudy]
+    hybrids: dict[Name, Hybrid]
+    user_photos: dict[Name, UserPhotos]
+    recommendations: dict[Name, Recommendation]
+
+
+SYSTEMS = {section: get_args(field.annotation)[1] for section, field in Systems.model_fields.items()}
