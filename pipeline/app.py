@@ -128,8 +128,17 @@ def _server(site: Site, host: str, port: int) -> uvicorn.Server:
     except ValueError:
         every = False
     hosts = ["*"] if every else ["localhost", LOCAL, "[::1]", host]
-    limits = {"limit_concurrency": 100, "timeout_keep_alive": 5, "h11_max_incomplete_event_size": 32_768}
-    return uvicorn.Server(uvicorn.Config(service(site, hosts), host=host, port=port, log_level="warning", **limits))
+    return uvicorn.Server(
+        uvicorn.Config(
+            service(site, hosts),
+            host=host,
+            port=port,
+            log_level="warning",
+            limit_concurrency=100,
+            timeout_keep_alive=5,
+            h11_max_incomplete_event_size=32_768,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -154,14 +154,12 @@ def _is_list(stage: Stage) -> bool:
 
 
 def _params(stage: Stage) -> list[str]:
-    own = (
-        [] if stage.section is None or _is_list(stage) else [f"{stage.section}.{KEY}" if stage.each else stage.section]
-    )
-    data = ["data.name"] if stage.section not in (None, "data") else []
+    own = [] if not stage.section or _is_list(stage) else [f"{stage.section}.{KEY}" if stage.each else stage.section]
+    data = ["data.name"] if stage.section not in ("", "data") else []
     return [*own, *stage.params, *data]
 
 
-def _deps(stage: Stage) -> list[str]:
+def _deps(stage: Stage) -> list:
     notebook = [_relative(_clean(stage))] if stage.notebook else []
     code = [_relative(file_of(module)) for module in code_of(stage)]
     return list(dict.fromkeys([*notebook, *map(_file, stage.reads), *code, *stage.also]))

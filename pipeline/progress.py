@@ -6,7 +6,7 @@ An estimate is shown on the terminal, in JupyterLab, and out of a notebook that 
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -14,11 +14,12 @@ from typing import TypeVar
 from tqdm import tqdm
 
 FILE = "PIPELINE_PROGRESS"  # run.py names a file here and shows its lines: an executed notebook must hold no timings
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 _hidden: list[bool] = []
 
 
-def progress(items: Iterable[T], what: str, unit: str, total: int | None = None, initial: int = 0) -> Iterator[T]:
+def progress(items: Iterable[T], what: str, unit: str, total: int | None = None, initial: int = 0) -> Generator[T]:
     """Yields `items` and shows how many of `total` are done, at what speed, and how long the rest will take."""
     if _hidden:
         yield from items

@@ -33,10 +33,10 @@ class Stage:
 
     name: str
     does: str
-    section: str | None = None
+    section: str = ""
     each: bool = False
-    notebook: str | None = None
-    work: str | None = None
+    notebook: str = ""
+    work: str = ""
     given: Given = field(default=lambda study, item: {})
     params: tuple[str, ...] = ()
     reads: tuple[tuple, ...] = ()
@@ -59,10 +59,10 @@ def _every(kind: Callable[[str, str], Path]) -> Callable[[str], Path]:
     return lambda data: kind(data, KEY).parent
 
 
-def _whole_study(study: Study, item: None) -> dict[str, Any]:
+def _whole_study(study: Study, item: str | None) -> dict[str, Any]:
     """What chapter 5 sets side by side."""
     encoders = study.encoders.items()
-    systems = {stage.name: list(items_of(study, stage)) for stage in STAGES if stage.section in params.SYSTEMS}
+    systems = {stage.name: list(getattr(study, stage.section)) for stage in STAGES if stage.section in params.SYSTEMS}
     return {
         "name": None,
         "retrievals": {name: retrieval.model_dump() for name, retrieval in study.retrievals.items()},
@@ -290,7 +290,7 @@ def check() -> None:
                 f"stage {stage.name}: section names nothing. Allowed: {known}. Received: {section!r}."
                 f"{params.nearest(section, known)}"
             )
-        if (stage.notebook is None) == (stage.work is None):
+        if bool(stage.notebook) == bool(stage.work):
             raise ValueError(f"stage {stage.name} needs a notebook or work, one of the two")
         if names.count(stage.name) > 1:
             raise ValueError(f"{stage.name!r} names two stages")

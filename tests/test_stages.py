@@ -91,7 +91,7 @@ def test_a_stages_section_and_its_items_are_those_of_the_parameters(stage):
     study = params.load()
     items = stages.items_of(study, stage)
     assert (items is None) == (not stage.each)
-    assert (stage.notebook is None) != (stage.work is None)
+    assert bool(stage.notebook) != bool(stage.work)
     if stage.section:
         section = study
         for part in stage.section.split("."):

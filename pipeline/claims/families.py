@@ -1,16 +1,17 @@
 """Every family of measurements: its keys, and how chapter 5 measures it. A family's table and values come together."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from pipeline import params
 from pipeline.data import catalog
 from pipeline.evaluation import facts, keys, mistakes, results, space_tables, study, threshold_choice
 from pipeline.evaluation.tables import Measured
 from pipeline.systems import keys as system_keys
 
 FIRST = 10  # neighbours of each query whose faults are counted
-KEYS = {
+KEYS: dict[str, list[keys.Pattern]] = {
     "scores": study.KEYS,
     "data": facts.KEYS,
     "space": space_tables.SEPARATION_KEYS,
@@ -26,12 +27,12 @@ def patterns() -> list[keys.Pattern]:
     return [pattern for family in KEYS.values() for pattern in family]
 
 
-def measure(data: str, frame: pd.DataFrame, run: params.Evaluation, wanted: list[str]) -> dict[str, Measured]:
+def measure(data: str, frame: pd.DataFrame, run: Any, wanted: list[str]) -> dict[str, Measured]:
     """Every family of a study by its name, in the order of `KEYS`.
 
     Args:
-        run: with `retrievals`, `spaces` (encoders whose embedding space was measured) and `chapters` (a system's
-            items).
+        run: a `params.Evaluation` with `retrievals`, `spaces` (encoders whose embedding space was measured) and
+            `chapters` (a system's items).
         wanted: keys that claims ask for.
     """
     names = list(run.retrievals)

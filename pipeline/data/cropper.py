@@ -23,16 +23,15 @@ def find(photo: Image.Image) -> Box | None:
     pixels = np.ascontiguousarray(np.asarray(small)[:, :, ::-1])
     height, width = pixels.shape[:2]
     left, top = max(1, round(MARGIN * width)), max(1, round(MARGIN * height))
-    mask, models = np.zeros((height, width), np.uint8), [np.zeros((1, 65)), np.zeros((1, 65))]
+    mask, ground, product = np.zeros((height, width), np.uint8), np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
     try:
-        cv2.grabCut(
-            pixels, mask, (left, top, width - 2 * left, height - 2 * top), *models, ROUNDS, cv2.GC_INIT_WITH_RECT
-        )
+        inside = (left, top, width - 2 * left, height - 2 * top)
+        cv2.grabCut(pixels, mask, inside, ground, product, ROUNDS, cv2.GC_INIT_WITH_RECT)
     except cv2.error:  # a photo of one colour has nothing to tell apart
         return None
-    product = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
-    _, _, pieces, _ = cv2.connectedComponentsWithStats(product)
+    found = ((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)).astype(np.uint8)
+    _, _, pieces, _ = cv2.connectedComponentsWithStats(found)
     pieces = pieces[1:]  # the first is the ground
     if not len(pieces) or pieces[:, cv2.CC_STAT_AREA].max() < SMALLEST * height * width:
         return None

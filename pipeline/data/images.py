@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def resize(
     image: Image.Image,
     size: tuple[int, int],
     how: str,
-    pad_color: tuple[int, int, int] = (0, 0, 0),
+    pad_color: Sequence[int] = (0, 0, 0),
     interpolation: str = "bicubic",
 ) -> np.ndarray:
     """An image brought to `size`, as uint8 (height, width, 3).
@@ -81,7 +82,7 @@ def prepare(image: Image.Image, network: params.Network) -> np.ndarray:
 
     The thesis's finetuned model looked random on its site because the two were prepared in two ways (chapters 4 and 5).
     """
-    return resize(image, network.height_width, network.resize, tuple(network.pad_color), network.interpolation)
+    return resize(image, network.height_width, network.resize, network.pad_color, network.interpolation)
 
 
 def _opened(data: bytes) -> Image.Image:

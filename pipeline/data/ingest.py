@@ -94,7 +94,8 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
     text, encoding = _decoded(data)
     lines = _rows(text)
     header = csv_tables.header(next(lines)[1], "styles.csv", COLUMNS, CatalogError)
-    rows, repaired, bad = {}, [], []
+    rows: dict[str, list[str | None]] = {}
+    repaired, bad = [], []
     for number, fields in lines:
         if len(fields) > len(header) and header[-1] == PRODUCT:
             fields[len(header) - 1 :] = [",".join(fields[len(header) - 1 :])]

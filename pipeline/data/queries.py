@@ -54,7 +54,8 @@ def collect(source: Source, target: Path) -> dict:
     Raises:
         BoxError: `queries.csv` is no such table.
     """
-    kept, faults, changed = [], [], {}
+    faults: list[str] = []
+    kept, changed = [], {}
     if source.queries is not None:
         rows, faults = read(source.queries.decode("utf-8-sig", errors="replace"))
         for row in rows:
@@ -95,4 +96,5 @@ def _numbers(row: dict) -> tuple[float, float, float, float] | None:
         if not abs(value) <= 1e9:  # nan as well
             raise BoxError(f"{side} is not a number of pixels. Received: {text[:40]!r}")
         values.append(value)
-    return tuple(values)
+    x, y, width, height = values
+    return x, y, width, height

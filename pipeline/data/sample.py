@@ -219,9 +219,9 @@ def _picture(style: dict, rng: np.random.Generator) -> tuple[Image.Image, Image.
     """One image of a product on white, and its mask: a small turn, shift and change of light tell images apart."""
     size = (WIDTH * SCALE, HEIGHT * SCALE)
     mask, colours = _product(style, size)
-    turn, shift = float(rng.normal(0, 2)), tuple(int(v) for v in rng.integers(-2, 3, 2) * SCALE)
-    mask = mask.rotate(turn, Image.Resampling.BICUBIC, translate=shift)
-    colours = colours.rotate(turn, Image.Resampling.BICUBIC, translate=shift)
+    turn, (x, y) = float(rng.normal(0, 2)), (int(shift) for shift in rng.integers(-2, 3, 2) * SCALE)
+    mask = mask.rotate(turn, Image.Resampling.BICUBIC, translate=(x, y))
+    colours = colours.rotate(turn, Image.Resampling.BICUBIC, translate=(x, y))
     light = float(rng.uniform(0.9, 1.08))
     shaded = _shade(np.asarray(colours, np.float32) * light, rng)
     shadow = ImageChops.offset(mask.filter(ImageFilter.GaussianBlur(3 * SCALE)), SCALE, 2 * SCALE)
@@ -363,7 +363,7 @@ def _user_photo(style: dict, rng: np.random.Generator) -> tuple[Image.Image, tup
     picture, mask = _picture(style, rng)
     left, top = int(rng.integers(5, 95)), int(rng.integers(2, 38))
     clutter.paste(picture, (left, top), mask)
-    x0, y0, x1, y1 = mask.getbbox()
+    x0, y0, x1, y1 = mask.getbbox() or (0, 0, *mask.size)
     return clutter.filter(ImageFilter.GaussianBlur(0.6)), (left + x0, top + y0, x1 - x0, y1 - y0)
 
 

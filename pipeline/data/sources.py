@@ -62,8 +62,8 @@ class Source:
     styles: bytes
     images: dict[str, str]
     read: Callable[[str], bytes]
-    queries: bytes | None = None
-    file: Callable[[str], bytes] | None = None
+    queries: bytes | None
+    file: Callable[[str], bytes]
 
 
 def open_source(data: params.Data) -> Source:
@@ -214,7 +214,8 @@ def _gallery(origin: str, name: str, table: bytes, file: Callable[[str], bytes],
     layout = GALLERIES[name]
     columns = [layout.identity, layout.place, layout.product, layout.kind]
     reader = csv_tables.rows(table.decode("utf-8-sig", errors="replace"), name, columns[:2], SourceError, columns[2:])
-    images, text = {}, io.StringIO(newline="")
+    images: dict[str, str] = {}
+    text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in reader:

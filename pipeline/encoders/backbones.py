@@ -3,6 +3,8 @@
 Preprocessing lives inside the model, so that it cannot be forgotten or done twice.
 """
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import applications, layers, ops
@@ -40,7 +42,8 @@ def _unchanged(x):
 
 # of pixels, before the network: by the name that a row of `params.backbones` has
 SCALINGS = {"tf": _scaled, "lite": _lite, "caffe": _caffe, "unit": _unit, "inside": _unchanged}
-OWN = {"EfficientNetLite0": EfficientNetLite0, "SmallCnn": SmallCnn}  # networks that Keras Applications has not
+# networks that Keras Applications has not
+OWN: dict[str, Callable[..., keras.Model]] = {"EfficientNetLite0": EfficientNetLite0, "SmallCnn": SmallCnn}
 POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
 
 

@@ -45,7 +45,7 @@ def make(spec: params.Weights, folder: Path) -> dict:
         network = lite((row.side, row.side), include_top=False)
     else:
         network = backbone(spec.backbone, (row.side, row.side))
-        if spec.source == "file":
+        if spec.source == "file" and spec.path:
             about["file"], about["file_sha256"] = Path(spec.path).name, load_file(network, paths.ROOT / spec.path)
     network.name = BACKBONE
     return save([network], folder, about)

@@ -9,7 +9,8 @@ import numpy as np
 
 from pipeline.encoders.weights import WeightsError
 
-NUMBERS = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}  # PyTorch's names of what a tensor holds
+# PyTorch's names of what a tensor holds
+NUMBERS: dict[str, np.dtype] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class _Tensors(pickle.Unpickler):

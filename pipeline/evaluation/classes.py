@@ -1,5 +1,7 @@
 """What retrievals find of each article type: means hide the tail."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -13,7 +15,7 @@ def table(data: str, retrievals: list[str], names: np.ndarray) -> pd.DataFrame:
 
     Strict protocol, all images. `chance` is the mAP of a random ranking. `names`: each image's type (G,).
     """
-    where = {PROTOCOL: STRICT, GALLERY: ALL, RELEVANCE: "articleType"}
+    where: dict[str, Any] = {PROTOCOL: STRICT, GALLERY: ALL, RELEVANCE: "articleType"}
     columns = {}
     for retrieval in retrievals:
         rows = study.scores(data, retrieval, **where)

@@ -4,13 +4,13 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.data import catalog
-from pipeline.evaluation.keys import ANY, key
+from pipeline.evaluation.keys import ANY, Pattern, key
 from pipeline.evaluation.tables import Measured
 
 FEW = (2, 5, 10, 100)
 PAIRS = ((catalog.GENDER, catalog.MASTER), (catalog.MASTER, catalog.SEASON))
 SINGLE = ["rows", "pictures", "columns", "width", "height", "groups of equal bytes", "first year", "last year"]
-KEYS = [
+KEYS: list[Pattern] = [
     ("data", SINGLE),
     ("data", "labels", catalog.LABELS),
     ("data", "count", catalog.LABELS, ANY),

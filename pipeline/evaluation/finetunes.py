@@ -38,7 +38,7 @@ def cards(data: str, weights: dict[str, str]) -> dict[str, dict]:
     Raises:
         WeightsError: weights without a card, or a damaged one.
     """
-    by_encoder = {}
+    by_encoder: dict[str, dict] = {}
     for encoder, name in weights.items():
         card = read_card(paths.weights(data, name))
         if card["source"] == FINETUNE and name not in {other[FINETUNE] for other in by_encoder.values()}:

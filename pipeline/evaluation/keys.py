@@ -4,7 +4,7 @@ A family says what its keys are as patterns, a segment for each part between two
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.params.sections import nearest
@@ -22,7 +22,7 @@ class Of:
 
 
 # a word, several words and forms, names, or a function that raises ValueError for what it does not know
-Segment = str | re.Pattern | list[str | re.Pattern] | Of | Callable[[str], object]
+Segment = str | re.Pattern | Sequence[str | re.Pattern] | Of | Callable[[str], object]
 Pattern = tuple[Segment, ...]
 
 
@@ -43,8 +43,9 @@ def fault(text: str, patterns: list[Pattern], names: dict[str, list[str]]) -> st
         names: by section, the names that a suite gives.
     """
     parts = split(text)
-    places = [_first_wrong(parts, pattern, names) for pattern in patterns]
-    if None in places:
+    found = [_first_wrong(parts, pattern, names) for pattern in patterns]
+    places = [place for place in found if place is not None]
+    if len(places) < len(found):
         return ""
     best = max(places, default=0)
     reached = [pattern for place, pattern in zip(places, patterns, strict=True) if place == best]
@@ -81,7 +82,9 @@ def _wrong(part: str, segments: list[Segment], names: dict[str, list[str]]) -> s
     return f"{part!r} is none of {allowed}.{nearest(part, known)}"
 
 
-def _words(segment: Segment, names: dict[str, list[str]]) -> list[str | re.Pattern]:
+def _words(
+    segment: str | re.Pattern | Sequence[str | re.Pattern] | Of, names: dict[str, list[str]]
+) -> Sequence[str | re.Pattern]:
     if isinstance(segment, Of):
         return [name for section in segment.sections for name in names.get(section, [])]
-    return segment if isinstance(segment, list) else [segment]
+    return [segment] if isinstance(segment, str | re.Pattern) else segment

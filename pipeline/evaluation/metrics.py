@@ -185,8 +185,8 @@ def parse(scores: str) -> tuple[Metric, int | None]:
     name, at, k = scores.partition("@")
     metric = METRICS.get(name)
     depth = int(k) if re.fullmatch(r"[1-9]\d*", k) else None
-    possible = metric is not None and (depth in metric.depths if metric.depths else depth is not None)
-    if not possible or (depth is None and at):
+    fits = depth in metric.depths if metric and metric.depths else depth is not None
+    if metric is None or not fits or (depth is None and at):
         allowed = [column(name, k) for name, metric in METRICS.items() for k in metric.depths or (10,)]
         raise ValueError(
             f"a score must be of a metric, with @k where it has one. Allowed: {allowed}, with any k. "

@@ -5,14 +5,14 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.data import catalog
-from pipeline.evaluation.keys import Of, key
+from pipeline.evaluation.keys import Of, Pattern, key
 from pipeline.evaluation.metrics import AP
 from pipeline.evaluation.tables import Measured, read
 from pipeline.retrieval.ranking import DISTANCE, NEIGHBOUR, QUERY, RANK, Neighbours
 
 RIGHT, COLOUR, GENDER, TYPE = "type, gender and colour right", "wrong colour", "wrong gender", "wrong type"
 KINDS = [RIGHT, COLOUR, GENDER, TYPE]
-KEYS = [("mistakes", Of(("retrievals",)), KINDS)]
+KEYS: list[Pattern] = [("mistakes", Of(("retrievals",)), KINDS)]
 
 
 def measure(data: str, retrievals: list[str], frame: pd.DataFrame, first: int) -> Measured:

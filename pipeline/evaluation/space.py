@@ -44,15 +44,16 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
     rows = catalog.draw_apart(catalog.rows_of(frame, catalog.TEST), run.pictures, run.seed)
     vectors = features.vectors[rows]
     labels = {label: catalog.label_codes(frame, label)[rows] for label in LABELS}
-    measures = {"separation": {label: separation(vectors, codes, run.seed) for label, codes in labels.items()}}
+    separations = {label: separation(vectors, codes, run.seed) for label, codes in labels.items()}
     curve, variance = components(features, frame, run)
-    measures["pca"] = {"dimension": features.vectors.shape[1], "enough": ENOUGH, "variance": variance}
+    pca = {"dimension": features.vectors.shape[1], "enough": ENOUGH, "variance": variance}
     drawn, edges = maps(vectors, run, encoder in run.umap_encoders)
     folder = paths.embedding_space(data, encoder)
     files.write_parquet(folder / "map.parquet", drawn.assign(row=rows))
     files.write_parquet(folder / "edges.parquet", edges)
     files.write_parquet(folder / "pca.parquet", curve)
-    files.write_json(folder / "measures.json", measures)  # last, so that a folder with measures is whole
+    # last, so that a folder with measures is whole
+    files.write_json(folder / "measures.json", {"separation": separations, "pca": pca})
 
 
 def components(

@@ -4,7 +4,7 @@ A measurement's key is `retrieval/protocol/gallery/relevance/metric`, for instan
 `efficientnet_lite0_pad-cosine/strict/all/articleType/mAP`; claims refer to it by that.
 """
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.evaluation import metrics, statistics
-from pipeline.evaluation.keys import NUMBER, Of, key
+from pipeline.evaluation.keys import NUMBER, Of, Pattern, key
 from pipeline.evaluation.metrics import AP, MACRO, MAP
 from pipeline.evaluation.names import (
     ALL,
@@ -45,7 +45,7 @@ from pipeline.progress import progress
 
 OF = Of(("retrievals",))
 # by protocol, its galleries; the graded metrics are the strict protocol's
-KEYS = [
+KEYS: list[Pattern] = [
     (OF, STRICT, [ALL, TEST], list(get_args(Relevance)), metrics.plain_mean),
     (OF, STRICT, [ALL, TEST], GRADED, metrics.graded_mean),
     (OF, [COPIES_IN, PRODUCT_OUT], ALL, list(get_args(Relevance)), metrics.plain_mean),
@@ -69,9 +69,10 @@ def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Eval
     places = scores(data, next(iter(retrievals)), columns=PLACE).drop_duplicates().itertuples(index=False)
     products = catalog.products(frame)
     draws: dict[bytes, np.ndarray] = {}
-    tables, resampled = [], {}
+    tables: list[pd.DataFrame] = []
+    resampled: dict[str, np.ndarray] = {}
     for place in progress(list(places), "bootstrap", "place"):
-        where = dict(zip(PLACE, place, strict=True))
+        where: dict[str, Any] = dict(zip(PLACE, place, strict=True))
         one = {name: scores(data, name, **where) for name in retrievals}
         rows = next(iter(one.values()))[QUERY].to_numpy()
         if rows.tobytes() not in draws:

@@ -1,11 +1,13 @@
 """The threshold that is chosen on the train part, beside those that are each read off one query."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from pipeline import paths
 from pipeline.evaluation import study, thresholds
-from pipeline.evaluation.keys import NUMBER, Of, key, split
+from pipeline.evaluation.keys import NUMBER, Of, Pattern, key, split
 from pipeline.evaluation.names import ALL, BEFORE_MISS, FIRST_MISS, GALLERY, PROTOCOL, RELEVANCE, STRICT
 from pipeline.evaluation.tables import Measured, read
 
@@ -24,7 +26,7 @@ CHOSEN = [
     "right before the first miss",
 ]
 GIVEN = ["matches", "precision", "recall", "F1", "right per query"]
-KEYS = [
+KEYS: list[Pattern] = [
     (FAMILY, RETRIEVALS, "best", CHOSEN),
     (FAMILY, RETRIEVALS, "one picture", "F1 lost"),
     (FAMILY, RETRIEVALS, "pairs", "median"),
@@ -39,7 +41,8 @@ def measure(data: str, retrievals: list[str], wanted: list[str], relevance: str 
     Args:
         wanted: keys that claims ask for; a threshold that one of them gives is measured too.
     """
-    rows, values = [], {}
+    rows: list[dict] = []
+    values: dict[str, float] = {}
     for name in retrievals:
         counts, single = _distances(data, name), _single(data, name, relevance)
         row = _best_threshold(counts, single)
@@ -103,7 +106,7 @@ def _given_thresholds(data: str, retrievals: list[str], wanted: list[str], relev
 
 def _single(data: str, retrieval: str, relevance: str) -> pd.DataFrame:
     """The strict queries' first misses among all images; a query that nothing wrong can be found for is left out."""
-    where = {PROTOCOL: STRICT, GALLERY: ALL, RELEVANCE: relevance}
+    where: dict[str, Any] = {PROTOCOL: STRICT, GALLERY: ALL, RELEVANCE: relevance}
     rows = study.scores(data, retrieval, **where)
     return rows[np.isfinite(rows[FIRST_MISS])]
 

@@ -12,8 +12,8 @@ from pipeline.figures.style import PLAIN, done
 def bars(counts: pd.Series, title: str, xlabel: str = "pictures") -> Figure:
     """One horizontal bar per label, in the order given, each with its number."""
     figure, axis = plt.subplots(figsize=(7, 0.6 + 0.24 * len(counts)), layout="constrained")
-    axis.barh([str(label) for label in counts.index], counts.to_numpy(), color=PLAIN)
-    axis.bar_label(axis.containers[0], labels=[f"{value:,}" for value in counts], padding=3, fontsize=8)
+    drawn = axis.barh([str(label) for label in counts.index], counts.to_numpy(), color=PLAIN)
+    axis.bar_label(drawn, labels=[f"{value:,}" for value in counts], padding=3, fontsize=8)
     axis.set(title=title, xlabel=xlabel, xmargin=0.12)
     axis.invert_yaxis()
     return done(figure)
@@ -22,8 +22,8 @@ def bars(counts: pd.Series, title: str, xlabel: str = "pictures") -> Figure:
 def columns(counts: pd.Series, title: str, ylabel: str = "pictures") -> Figure:
     """One upright bar per label, in the order given: for labels with an order of their own, such as years."""
     figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
-    axis.bar([str(label) for label in counts.index], counts.to_numpy(), color=PLAIN)
-    axis.bar_label(axis.containers[0], labels=[f"{value:,}" for value in counts], fontsize=8)
+    drawn = axis.bar([str(label) for label in counts.index], counts.to_numpy(), color=PLAIN)
+    axis.bar_label(drawn, labels=[f"{value:,}" for value in counts], fontsize=8)
     axis.set(title=title, ylabel=ylabel)
     return done(figure)
 

@@ -288,8 +288,8 @@ def _notebooks() -> Iterator[tuple[str, str, str]]:
     """Every notebook's name, title and question, in reading order."""
     for path in sorted(paths.source_notebook("x").parent.glob("*.ipynb"), key=_reading_order):
         first = next(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown")
-        question = re.search(r"\*\*Question\.\*\* (.+?)\n\n", first, re.DOTALL)
-        yield path.stem, first.splitlines()[0].lstrip("# "), " ".join(question[1].split())
+        question = first.partition("**Question.** ")[2].partition("\n\n")[0]
+        yield path.stem, first.splitlines()[0].lstrip("# "), " ".join(question.split())
 
 
 def _reading_order(path: Path) -> tuple[str, bool, str]:
@@ -304,8 +304,8 @@ def _asked(question: str) -> Iterator[str]:
 
 def _first_sentence(path: Path) -> str:
     """What a module says of itself, up to its first full stop."""
-    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))).split("\n\n")[0]
-    return re.split(r"(?<=\.)\s", said)[0].replace("\n", " ").rstrip(".:")
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return re.split(r"(?<=\.)\s", said.split("\n\n")[0])[0].replace("\n", " ").rstrip(".:")
 
 
 def _comment(path: Path) -> str:

@@ -55,7 +55,7 @@ def executed(study: params.Study) -> list[Path]:
     pages = [
         paths.executed(study.data.name, stage.notebook, item)
         for stage in stages.chapters()
-        for item in (stages.items_of(study, stage) if stage.each else [None])
+        for item in ((stages.items_of(study, stage) or []) if stage.each else [None])
     ]
     if missing := [path for path in pages if not path.exists()]:
         raise PagesError(f"{missing[0].relative_to(paths.ROOT)} has not been executed. Run: dvc repro")

@@ -97,7 +97,7 @@ def _copied(study: params.Study) -> dict[Path, str]:
     for name in study.finetunes:
         copied |= {path: f"finetuning/{name}/{path.name}" for path in sorted(paths.finetuning(data, name).glob("*.*"))}
     for stage in stages.STAGES:
-        for name in stages.items_of(study, stage) if stage.section in params.SYSTEMS else []:
+        for name in getattr(study, stage.section) if stage.section in params.SYSTEMS else []:
             tables = sorted(paths.system(data, stage.name, name).glob("*.csv"))
             copied |= {path: f"systems/{stage.name}/{name}/{path.name}" for path in tables}
     return copied

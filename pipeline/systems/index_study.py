@@ -24,8 +24,10 @@ from pipeline.vectors import unit
 
 INDEX, COMPONENTS, IMAGES, FAULT = "index", "components", "pictures", "fault"
 # a fresh process per index without loading the libraries anew each time, where the system has it
-CONTEXT = multiprocessing.get_context(
-    "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+CONTEXT = (
+    multiprocessing.get_context("forkserver")
+    if "forkserver" in multiprocessing.get_all_start_methods()
+    else multiprocessing.get_context("spawn")
 )
 SPREAD = 0.05  # of a jittered copy: the length of what is added to a vector of length 1
 
@@ -62,7 +64,7 @@ def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: Inde
 
 def _by_key(table: pd.DataFrame, shape: tuple[int, int]) -> Measured:
     """The table by key, `index/dimensions/images/what`; `all` also names the gallery's own numbers of both, `shape`."""
-    values = {}
+    values: dict[str, float] = {}
     for row in table.to_dict("records"):
         kind, dimensions, images = (row.pop(name) for name in (INDEX, COMPONENTS, IMAGES))
         places = [(dimensions, images), *([(ALL, ALL)] if (images, dimensions) == shape else [])]
@@ -76,7 +78,8 @@ def _reduced(gallery, queries, train, components: int | None, seed: int) -> tupl
         return unit(gallery), unit(queries)
     count = min(components, len(train), gallery.shape[1])
     pca = PCA(count, random_state=seed).fit(unit(gallery[train]))
-    return tuple(unit(pca.transform(unit(part))).astype(np.float32) for part in (gallery, queries))
+    gallery, queries = (unit(pca.transform(unit(part))).astype(np.float32) for part in (gallery, queries))
+    return gallery, queries
 
 
 def _grown(vectors: np.ndarray, size: int, seed: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline import paths
 from pipeline.data import catalog, images
 from pipeline.data.boxes import TABLE, Box
-from pipeline.params.kinds import GIVEN
+from pipeline.params.kinds import GIVEN, PhotoKind
 from pipeline.systems import simulation
 
 
@@ -45,7 +45,7 @@ def given(data: str, frame: pd.DataFrame, most: int | None = None) -> Iterator[P
             yield Photo(facts["id"], GIVEN, row, box, archive.read(str(number)))
 
 
-def simulated(data: str, frame: pd.DataFrame, rows: np.ndarray, kinds: list[str], seed: int) -> Iterator[Photo]:
+def simulated(data: str, frame: pd.DataFrame, rows: np.ndarray, kinds: list[PhotoKind], seed: int) -> Iterator[Photo]:
     """A photo of each kind for each of some catalogue rows; the same for the same seed, whatever else is asked for."""
     with paths.open_images(data) as archive:
         for row in rows:

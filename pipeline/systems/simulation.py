@@ -29,7 +29,7 @@ DISTURBANCES: dict[PhotoKind, dict[str, Any]] = {
 }
 
 
-def simulate(picture: Image.Image, kind: str, rng: np.random.Generator) -> tuple[bytes, Box]:
+def simulate(picture: Image.Image, kind: PhotoKind, rng: np.random.Generator) -> tuple[bytes, Box]:
     """A photo of the product on a catalogue image, as JPEG, and the box around it.
 
     Args:

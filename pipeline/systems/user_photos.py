@@ -20,7 +20,7 @@ from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics, protocols, statistics
 from pipeline.evaluation.keys import key
 from pipeline.evaluation.tables import Measured
-from pipeline.params.kinds import BOX, CROPPER, GIVEN, WHOLE
+from pipeline.params.kinds import BOX, CROPPER, GIVEN, WHOLE, Crop
 from pipeline.params.systems import Reranking, UserPhotos
 from pipeline.progress import progress
 from pipeline.retrieval import indexes, reranking
@@ -127,7 +127,8 @@ def measure(
         encoder and crop as document 003 has them, int32 (Q, top) of the gallery's positions; and a row per photo and
         crop with its box and that box's overlap with the true one.
     """
-    twins, tables, first = int(np.bincount(catalog.duplicates(frame)).max()), [], None
+    twins, tables = int(np.bincount(catalog.duplicates(frame)).max()), []
+    first: list[np.ndarray] = []
     cut = {how: crops(photos, how, run.margin) for how in run.crops}
     tried = next((how for how in run.crops if how != WHOLE), run.crops[0])
     for encoder in run.encoders:
@@ -137,10 +138,10 @@ def measure(
             asked = encode(data, specs[encoder], [picture for picture, _ in cut[how]])
             for name, better in {"": None, **(run.better if how == tried else {})}.items():
                 order = rank(asked, gallery.vectors, run.top + twins, better)
-                first = order[:, : run.top] if first is None else first
+                first = first or [order[:, : run.top]]
                 values = precisions(order, photos, frame, run.relevances, run.top)
                 tables += _rows(encoder, how, name, photos, values)
-    return pd.concat(tables, ignore_index=True), first, _overlaps(photos, cut)
+    return pd.concat(tables, ignore_index=True), first[0], _overlaps(photos, cut)
 
 
 def _rows(
@@ -158,7 +159,7 @@ def _rows(
     return [pd.DataFrame({**facts, "relevance": relevance, "AP": value}) for relevance, value in values.items()]
 
 
-def _overlaps(photos: list[Photo], cut: dict[str, list]) -> pd.DataFrame:
+def _overlaps(photos: list[Photo], cut: dict[Crop, list]) -> pd.DataFrame:
     """A row per photo and crop: how far the box that it was cut to and the true one overlap; nan without one."""
     rows = [
         {

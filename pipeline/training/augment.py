@@ -1,6 +1,7 @@
 """Every random change of an image, in one pass: the same numbers give the same image."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -8,7 +9,7 @@ from PIL import Image
 from pipeline.params.finetuning import Augment
 
 
-def changed(image: np.ndarray, augment: Augment, fill: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
+def changed(image: np.ndarray, augment: Augment, fill: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     """An image turned, cropped or padded, mirrored, and lit differently; uint8 (height, width, 3) in and out.
 
     Eight numbers are drawn whatever is switched on, so that switching one change off leaves the others as they were.

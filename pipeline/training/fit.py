@@ -274,7 +274,8 @@ class _Progress(keras.callbacks.Callback):
 
     def __init__(self, epochs: int, steps: int, done: int):
         super().__init__()
-        self.epochs, self.logs = epochs, {}
+        self.epochs = epochs
+        self.logs: dict[str, float] = {}
         self.bar = progress(range(epochs * steps), "training", "batch", epochs * steps, done * steps)
         next(self.bar, None)
 

@@ -120,7 +120,7 @@ def test_the_box_is_on_the_upright_photo(tmp_path):
 
 
 def test_a_source_without_queries_gives_an_empty_zip(tmp_path):
-    source = Source("here", b"", {}, lambda _: b"")
+    source = Source("here", b"", {}, lambda _: b"", None, lambda _: b"")
     assert queries.collect(source, tmp_path / "photos.zip")["user_photos"] == 0
     with zipfile.ZipFile(tmp_path / "photos.zip") as archive:
         assert json.loads(archive.read(TABLE)) == []
