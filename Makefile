@@ -15,14 +15,16 @@ thesis: .venv/installed      # the thesis's configurations on the real data: dow
 	$(VENV) -m pipeline.run compose data=fashion_small suite=thesis
 	$(VENV) -m pipeline.run repro
 
-check: .venv/installed       # style and the fast tests: two minutes
+check: .venv/installed       # style, types and the fast tests: two minutes
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy
 	$(VENV) -m pytest -q -n 2 --dist loadgroup -m "not slow"
 
-test: .venv/installed        # style, then every test: the whole graph on the sample, the kills, the site in a browser
+test: .venv/installed        # style, types, then every test: the whole graph on the sample, the kills, the site in a browser
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy
 	$(VENV) -m pytest -n 2 --dist loadgroup
 
 lab: .venv/installed         # the notebooks, to read and change
