@@ -36,8 +36,9 @@ SLOW = (
 
 def pytest_collection_modifyitems(items):
     """Marks the slow tests by where they stand."""
+    here = Path(__file__).parent
     for item in items:
-        if item.path.relative_to(Path(__file__).parent).as_posix().startswith(SLOW):
+        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
 
 

@@ -31,6 +31,9 @@ def clip(numbers: tuple[float, float, float, float], size: tuple[int, int]) -> t
 
     Raises:
         BoxError: the box has no extent, or lies outside the image.
+
+    >>> clip((-5, 10.5, 20, 20), (60, 80))
+    (Box(x=0, y=10, width=15, height=21), 'fractions taken to whole pixels, clipped to the picture')
     """
     x, y, width, height = numbers
     changes = []

@@ -112,12 +112,20 @@ def label_names(frame: pd.DataFrame, relevance: str) -> np.ndarray:
 
 
 def duplicates(frame: pd.DataFrame) -> np.ndarray:
-    """A number per image, equal where the bytes are equal; int64 (G,). An image is a duplicate of itself."""
+    """A number per image, equal where the bytes are equal; int64 (G,). An image is a duplicate of itself.
+
+    >>> duplicates(pd.DataFrame({SHA256: ["3fa0", "b917", "3fa0"]}))
+    array([0, 1, 0])
+    """
     return pd.factorize(frame[SHA256])[0].astype(np.int64)
 
 
 def products(frame: pd.DataFrame) -> np.ndarray:
-    """A number per image, equal under one display name; an image without a name is a product of its own; (G,)."""
+    """A number per image, equal under one display name; an image without a name is a product of its own; (G,).
+
+    >>> products(pd.DataFrame({PRODUCT: ["Red Shirt", None, "Red Shirt", None]}))
+    array([0, 5, 0, 7])
+    """
     codes = label_codes(frame, "product").astype(np.int64)
     return np.where(codes < 0, len(frame) + np.arange(len(frame)), codes)
 

@@ -44,7 +44,11 @@ def find(photo: Image.Image) -> Box | None:
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
+    """Intersection over union of two boxes.
+
+    >>> overlap(Box(0, 0, 3, 1), Box(1, 0, 3, 1))  # two pixels of four
+    0.5
+    """
     width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
     height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
     both = max(width, 0) * max(height, 0)

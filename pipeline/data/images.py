@@ -60,6 +60,9 @@ def resize(
             `ImageOps.pad` does, section 3.3); `native` scales only what is too large and centres it on the colour,
             so that "original pixels are not lost", which are the thesis's words for what its code does not do.
         interpolation: a name in `INTERPOLATIONS`. Keras's `load_img`, which the thesis most likely used, takes nearest.
+
+    >>> resize(Image.new("RGB", (2, 1), "white"), (1, 4), "native", pad_color=(255, 0, 0))[0].tolist()
+    [[255, 0, 0], [255, 255, 255], [255, 255, 255], [255, 0, 0]]
     """
     height, width = size
     method = INTERPOLATIONS[interpolation]

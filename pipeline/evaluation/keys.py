@@ -41,6 +41,9 @@ def fault(text: str, patterns: list[Pattern], names: dict[str, list[str]]) -> st
 
     Args:
         names: by section, the names that a suite gives.
+
+    >>> fault("data/rovs", [("data", ["rows", "pictures"])], {})
+    "'rovs' is none of ['rows', 'pictures']. Did you mean 'rows'?"
     """
     parts = split(text)
     found = [_first_wrong(parts, pattern, names) for pattern in patterns]

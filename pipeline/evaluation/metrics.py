@@ -121,6 +121,9 @@ def chance_average_precision(relevant: np.ndarray, size: np.ndarray, depth: int 
     """Expected AP of a random ranking: 1/N · Σ_{r ≤ depth} (1/r + (R−1)/(N−1) · (r−1)/r).
 
     Rank r holds a relevant item with probability R/N; then r−1 earlier ranks hold (r−1)(R−1)/(N−1) more on average.
+
+    >>> chance_average_precision(np.array([1]), np.array([2]))  # it stands first or second: (1 + 1/2) / 2
+    array([0.75])
     """
     relevant, size = np.asarray(relevant, float), np.asarray(size, float)
     depths = np.maximum(size if depth is None else np.minimum(depth, size), 1)

@@ -22,6 +22,10 @@ def draws(queries: int, resamples: int, seed: int, groups: np.ndarray | None = N
     Args:
         groups: a number per query (Q,): whole groups are drawn in place of single queries, for queries that are not
             independent, such as the images of one product.
+
+    >>> counts = draws(3, resamples=100, seed=0, groups=np.array([7, 7, 8]))  # the first two are of one product
+    >>> bool((counts[:, 0] == counts[:, 1]).all())
+    True
     """
     # the number of queries is part of the seed: two sets of queries are drawn independently
     chosen = np.random.default_rng([seed, queries])

@@ -62,7 +62,11 @@ def fingerprint(model: type[Section]) -> str:
 
 
 def nearest(value: str, allowed: Iterable[str]) -> str:
-    """The end of an error's line: the allowed name that is nearest to a wrong one, if one is near."""
+    """The end of an error's line: the allowed name that is nearest to a wrong one, if one is near.
+
+    >>> nearest("cosin", ["cosine", "euclidean", "manhattan"])
+    " Did you mean 'cosine'?"
+    """
     spelt = {name.casefold(): name for name in allowed}
     near = difflib.get_close_matches(str(value).casefold(), spelt, n=1)
     return f" Did you mean {spelt[near[0]]!r}?" if near else ""

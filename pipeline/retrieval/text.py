@@ -74,7 +74,11 @@ def fit(texts: list[str]) -> TfidfVectorizer:
 
 
 def stems(text: str) -> list[str]:
-    """The stems of a text's words."""
+    """The stems of a text's words.
+
+    >>> stems("Men's Red Dresses, Watches")
+    ['men', 's', 'red', 'dress', 'watch']
+    """
     return [stem(word) for word in words(text)]
 
 
@@ -87,6 +91,9 @@ def mixed(by_image: np.ndarray, by_text: np.ndarray, image_weight: float) -> np.
 
     Returns:
         The shape of both, in [0, 2]: rounding may leave it by a hair, and is cut off.
+
+    >>> mixed(np.array([1, 0], "float32"), np.array([0, 1], "float32"), image_weight=0.75)
+    array([0.25, 0.75], dtype=float32)
     """
     similarity = np.float32(image_weight) * by_image + np.float32(1 - image_weight) * by_text
     return np.clip(np.float32(1) - similarity, 0, 2).astype(np.float32, copy=False)
