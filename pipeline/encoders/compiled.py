@@ -74,7 +74,8 @@ def interpreted(path: Path, threads: int | None = None) -> Compiled:
     """
     interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())
     given, made = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]
-    lock, shape = threading.Lock(), []
+    lock = threading.Lock()
+    shape: list[tuple[int, ...]] = []
 
     def run(pictures: np.ndarray) -> np.ndarray:
         with lock:
