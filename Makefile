@@ -48,5 +48,5 @@ help:                        # what can be made
 		"make PYTHON=/path/to/python3.12 (TensorFlow 2.21 has no wheels for 3.14, nor for macOS on Intel)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	@$(VENV) -m pip install --quiet --disable-pip-version-check uv || echo "without uv, pip takes minutes"
-	$(VENV) -m uv pip install --quiet -r requirements.lock -e . || $(VENV) -m pip install --quiet -r requirements.lock -e .
+	$(VENV) -m uv pip install --quiet $(COMPILED) -r requirements.lock -e . || $(VENV) -m pip install --quiet -r requirements.lock -e .
 	touch $@

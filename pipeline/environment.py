@@ -1,8 +1,8 @@
 """What every process that computes is started with: kernels that x86-64 processors share, memory kept, no noise.
 
 Libraries choose their kernels by the processor, and sum in another order on another one. Held to AVX2, which such
-processors have had since 2013, a newer one need not give other bytes. The number of threads still matters to
-TensorFlow. Variables that are read when a library is loaded or a process starts, so they cannot be set from within.
+processors have had since 2013, a newer one need not give other bytes. They are read when a library is loaded or a
+process starts, so they cannot be set from within.
 """
 
 import os
@@ -19,6 +19,9 @@ X86 = {
     "NUMBA_CPU_NAME": "haswell",
     "NPY_ENABLE_CPU_FEATURES": "X86_V3",
 }
+# A training step of TensorFlow's sums in another order with another number of threads: one number, whatever the cores.
+THREADS = "TF_NUM_INTRAOP_THREADS"
+TRAINED_WITH = "2"
 # glibc hands every activation back to the system and takes it anew; kept, a training step takes half the time.
 GLIBC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
 QUIET = {
@@ -29,8 +32,9 @@ QUIET = {
 
 
 def variables() -> dict[str, str]:
-    """The environment variables, for this machine."""
-    return QUIET | (X86 if _has_avx2() else {}) | (GLIBC if sys.platform == "linux" else {})
+    """The environment variables, for this machine; a number of TensorFlow's threads that is already given stays."""
+    threads = {THREADS: os.environ.get(THREADS, TRAINED_WITH)}
+    return QUIET | threads | (X86 if _has_avx2() else {}) | (GLIBC if sys.platform == "linux" else {})
 
 
 def is_set() -> bool:

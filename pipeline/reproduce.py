@@ -39,13 +39,21 @@ def reproduce(options: list[str]) -> int:
     with _alone(), log.open("w", encoding="utf-8") as written, _owner(variables, written) as owner:
         _match_git(variables)
         command = [sys.executable, "-m", "dvc", "repro", *options]
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        work = subprocess.Popen(command, cwd=paths.ROOT, env=variables, start_new_session=os.name != "nt", **streams)
+        work = subprocess.Popen(
+            command,
+            cwd=paths.ROOT,
+            env=variables,
+            start_new_session=os.name != "nt",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         if owner is not None:
             owner.write(f"{work.pid} ".encode())
+        assert work.stdout is not None  # it was asked for
         told = Told(written)
         try:
-            for line in _lines(work.stdout):
+            for line in _lines(work.stdout.fileno()):
                 told.line(line)
             code = work.wait()
         except KeyboardInterrupt:
@@ -71,7 +79,9 @@ class Told:
     """What is shown of a run, line by line, and written to its log."""
 
     def __init__(self, log: IO[str]):
-        self.log, self.begun, self.stage, self.said = log, time.monotonic(), None, []
+        self.log, self.begun = log, time.monotonic()
+        self.stage: str | None = None
+        self.said: list[str] = []
         self.ran = self.cached = self.same = 0
 
     def line(self, line: str) -> None:
@@ -129,10 +139,10 @@ def _duration(seconds: float) -> str:
     return f"{int(minutes)} min {int(rest)} s" if minutes else f"{rest:.1f} s"
 
 
-def _lines(stream: IO[bytes]) -> Iterator[str]:
+def _lines(said: int) -> Iterator[str]:
     """Lines as they come, each with its end; a carriage return ends one too, so that bars are seen as they grow."""
     rest = b""
-    while part := stream.read1(65536):
+    while part := os.read(said, 65536):
         *whole, rest = re.split(rb"(?<=[\r\n])", rest + part)
         yield from (line.decode(errors="replace") for line in whole)
     if rest:
@@ -152,14 +162,21 @@ def _owner(variables: dict[str, str], log: IO[str]) -> Iterator[IO[bytes] | None
     with tempfile.TemporaryDirectory(prefix="run-", ignore_cleanup_errors=True) as folder:
         address = f"{folder}/warm"
         command = [sys.executable, "-m", "pipeline.warm", "serve", address]
-        streams = {"stdin": subprocess.PIPE, "stdout": log, "stderr": log, "bufsize": 0}
-        owner = subprocess.Popen(command, cwd=paths.ROOT, env=variables, start_new_session=True, **streams)
+        owner = subprocess.Popen(
+            command,
+            cwd=paths.ROOT,
+            env=variables,
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            bufsize=0,
+        )
         variables[warm.ADDRESS] = address
         try:
             yield owner.stdin
         finally:
-            owner.stdin.close()
-            owner.wait()
+            owner.communicate()  # closes its input, and waits
 
 
 @contextlib.contextmanager

@@ -180,7 +180,8 @@ def _live(request: dict) -> None:
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
-        threading._shutdown()  # what the interpreter does at its end: it waits for threads, and calls who asked for it
+        # what the interpreter does at its end: it waits for threads, and calls who asked for it
+        threading._shutdown()  # type: ignore[attr-defined]  # no public name says it
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):

@@ -49,12 +49,12 @@ def test_a_failed_stage_shows_what_it_said_and_not_what_others_said(capsys):
 def test_lines_end_at_a_carriage_return_too_and_split_characters_are_whole():
     read, write = os.pipe()
     os.write(write, b"one\n10%\r20%\rzw" + "ö".encode()[:1])
-    stream = os.fdopen(read, "rb")
-    lines = reproduce._lines(stream)
+    lines = reproduce._lines(read)
     assert [next(lines), next(lines), next(lines)] == ["one\n", "10%\r", "20%\r"]
     os.write(write, "ö".encode()[1:] + b"lf")
     os.close(write)
     assert list(lines) == ["zwölf\n"]
+    os.close(read)
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (206, "3 min 26 s")])
