@@ -24,8 +24,11 @@ KERNEL_ENVIRONMENT = {
     "JUPYTER_PREFER_ENV_PATH": "1",  # this environment's kernel, not one that the user installed elsewhere
 }
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-# TensorFlow's C++ log writes before its level can be set, and with the time in it
-LOG_LINE = re.compile(r"^(WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:\d+\.\d+).*\n?", re.MULTILINE)
+# TensorFlow's C++ log writes before its level can be set, and with the time in it; LiteRT's has no level to set
+LOG_LINE = re.compile(
+    r"^(WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:\d+\.\d+|INFO: Created TensorFlow Lite).*\n?",
+    re.MULTILINE,
+)
 
 
 class NotebookError(RuntimeError):
@@ -62,6 +65,7 @@ def execute(source: Path, target: Path, parameters: dict) -> None:
             options = {"progress_bar": False, "record_timing": False, "coalesce_streams": True, "cwd": str(paths.ROOT)}
             kernels = WarmKernels if warm.ADDRESS in os.environ else AsyncKernelManager
             options |= {"kernel_name": "python3", "kernel_manager_class": kernels}
+            options |= {"request_save_on_cell_execute": False, "autosave_cell_every": 0}  # at its end or its fault
             papermill.execute_notebook(str(source), str(working), parameters=parameters, **options)
     except PapermillExecutionError as error:
         raise NotebookError(

@@ -30,14 +30,18 @@ FORK = "PIPELINE_WARM_FORK"  # in a fork's environment: the fork itself, which a
 # Libraries alone: the project's own code is read by each stage, as it is when the stage starts.
 LIBRARIES = (
     "sqlite3",  # first: TensorFlow brings an SQLite of its own, whose files differ in bytes
-    "papermill",
+    "pydantic",
+    "yaml",
+    "papermill.execute",
     "nbconvert",
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
+    "ipykernel.debugger",
     "seaborn",
     "pyarrow.parquet",
     "sklearn.metrics",
     "sklearn.manifold",
+    "numba",
     "tensorflow",
     "keras",
 )

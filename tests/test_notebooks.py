@@ -114,6 +114,9 @@ def test_normalise_removes_what_differs_between_two_runs():
         nbformat.v4.new_output(
             "stream", name="stderr", text="I0000 00:00:1795232692.616814 4220 cudart_stub.cc:31] no cuda\n"
         ),
+        nbformat.v4.new_output(
+            "stream", name="stderr", text="INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+        ),
         nbformat.v4.new_output("stream", name="stdout", text=f"{paths.ROOT}/outputs and {sys.prefix}/lib\n"),
     ]
     notebook.cells[0].metadata["execution"] = {"iopub.execute_input": "2026"}
