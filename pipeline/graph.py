@@ -140,21 +140,15 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 def _entry(stage: Stage) -> dict:
     """One stage as DVC reads it."""
-    item = "" if not stage.each else f" {ITEM if _is_list(stage) else KEY}"
-    does = {"desc": stage.does, "cmd": f"python -m pipeline.run {stage.name}{item}"}
+    does = {"desc": stage.does, "cmd": f"python -m pipeline.run {stage.name} {stage.each}".rstrip()}
     parts = {"params": _params(stage), "deps": _deps(stage), "outs": _outs(stage)}
     parts |= {kind: [_file(file) for file in getattr(stage, kind)] for kind in ("metrics", "plots")}
     entry = {**does, **{kind: part for kind, part in parts.items() if part}}
     return {"foreach": f"${{{stage.section}}}", "do": entry} if stage.each else entry
 
 
-def _is_list(stage: Stage) -> bool:
-    """Whether a stage's items are names in a list, and not a section's own."""
-    return "." in stage.section
-
-
 def _params(stage: Stage) -> list[str]:
-    own = [] if not stage.section or _is_list(stage) else [f"{stage.section}.{KEY}" if stage.each else stage.section]
+    own = [] if not stage.section or stage.each == ITEM else [f"{stage.section}.{KEY}" if stage.each else stage.section]
     data = ["data.name"] if stage.section not in ("", "data") else []
     return [*own, *stage.params, *data]
 
@@ -168,8 +162,7 @@ def _deps(stage: Stage) -> list:
 def _outs(stage: Stage) -> list:
     if stage.name == "notebooks":
         return [_relative(_clean(chapter)) for chapter in chapters()]
-    item = None if not stage.each else KEY
-    executed = [_relative(paths.executed(DATA, stage.notebook, item))] if stage.notebook else []
+    executed = [_relative(paths.executed(DATA, stage.notebook, stage.each or None))] if stage.notebook else []
     return [*map(_file, stage.writes), *executed]
 
 

@@ -24,17 +24,18 @@ Given = Callable[[Study, str | None], dict[str, Any]]
 class Stage:
     """One stage.
 
-    `section`: of `params.yaml`, its own; with `each`, the stage runs once for every item of it. `notebook`: the chapter
-    that is executed, or `work`: `module:function`, called with the study (and the item). `given`: what the notebook is
-    given besides the data's name, the item's name and the section's values. `params`: further keys that it follows
-    from. `reads`, `writes`, `metrics`, `plots`: files as (function of `paths`, its arguments after the data's name, and
-    DVC's options where there are any). `also`: paths that it follows from and that `paths` does not make.
+    `section`: of `params.yaml`, its own. `each`: the stage runs once for every item of its section; `KEY` where these
+    have names, `ITEM` where they are a list's. `notebook`: the chapter that is executed, or `work`: `module:function`,
+    called with the study (and the item). `given`: what the notebook is given besides the data's name, the item's name
+    and the section's values. `params`: further keys that it follows from. `reads`, `writes`, `metrics`, `plots`: files
+    as (function of `paths`, its arguments after the data's name, and DVC's options where there are any). `also`: paths
+    that it follows from and that `paths` does not make.
     """
 
     name: str
     does: str
     section: str = ""
-    each: bool = False
+    each: str = ""
     notebook: str = ""
     work: str = ""
     given: Given = field(default=lambda study, item: {})
@@ -82,7 +83,7 @@ def _system(name: str, section: str, does: str, **row) -> Stage:
         name,
         does,
         section,
-        each=True,
+        each=KEY,
         notebook=f"04_{name}",
         writes=((paths.system, name, KEY), (paths.system_values, name, KEY)),
         **row,
@@ -129,7 +130,7 @@ STAGES = (
         "weights",
         "a weights source -> files that no later stage has to download",
         section="weights",
-        each=True,
+        each=KEY,
         work="pipeline.encoders.pretrained:run",
         writes=((paths.weights, KEY),),
     ),
@@ -144,7 +145,7 @@ STAGES = (
         "feature_extraction",
         "every image -> a vector",
         section="encoders",
-        each=True,
+        each=KEY,
         notebook="02_feature_extraction",
         reads=(CATALOG, IMAGES, (paths.weights, "${item.weights}")),
         writes=((paths.features, KEY),),
@@ -153,7 +154,7 @@ STAGES = (
         "finetuning",
         "weights -> better weights, with their history and their accuracy",
         section="finetunes",
-        each=True,
+        each=KEY,
         notebook="03_finetuning",
         reads=(CATALOG, IMAGES, (paths.weights, "${item.init}")),
         writes=((paths.weights, KEY),),
@@ -164,7 +165,7 @@ STAGES = (
         "concatenation",
         "two encoders' features as one vector",
         section="concatenations",
-        each=True,
+        each=KEY,
         work="pipeline.encoders.concatenation:run",
         reads=((paths.features, "${item.first}"), (paths.features, "${item.second}")),
         writes=((paths.features, KEY),),
@@ -173,7 +174,7 @@ STAGES = (
         "knn_retrieval",
         "every test query against the gallery: neighbours, scores under every protocol, distances",
         section="retrievals",
-        each=True,
+        each=KEY,
         notebook="04_knn_retrieval",
         given=lambda study, item: study.knn_retrieval.model_dump(),
         params=("knn_retrieval",),
@@ -214,7 +215,7 @@ STAGES = (
         "embedding_space",
         "how far the labels lie apart, PCA, t-SNE and UMAP; no notebook of its own, chapter 5 shows it",
         section="embedding_space.encoders",
-        each=True,
+        each=ITEM,
         work="pipeline.evaluation.space:run",
         params=tuple(f"embedding_space.{name}" for name in EmbeddingSpace.model_fields if name != "encoders"),
         reads=(CATALOG, (paths.features, ITEM)),
