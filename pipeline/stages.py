@@ -3,13 +3,15 @@
 `graph` writes `dvc.yaml` from these rows, `run` runs them, the report lists their chapters. To add a stage, add a row.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pipeline import params, paths
 from pipeline.params import EmbeddingSpace, Study
+from pipeline.params.sections import known
 
 DATA, KEY, ITEM = (
     "${data.name}",
@@ -281,20 +283,40 @@ STAGES = (
 
 
 def check() -> None:
-    """Raises ValueError for a row that says what cannot be: names the stage, what is allowed and what was received."""
+    """Raises ValueError for a row that says what cannot be: names the stage and, of a wrong name, the nearest."""
     names = [stage.name for stage in STAGES]
     for stage in STAGES:
-        section = (stage.section or "data").split(".")[0]
-        if section not in Study.model_fields:
-            known = list(Study.model_fields)
-            raise ValueError(
-                f"stage {stage.name}: section names nothing. Allowed: {known}. Received: {section!r}."
-                f"{params.nearest(section, known)}"
-            )
+        _check_names(stage)
         if bool(stage.notebook) == bool(stage.work):
             raise ValueError(f"stage {stage.name} needs a notebook or work, one of the two")
         if names.count(stage.name) > 1:
             raise ValueError(f"{stage.name!r} names two stages")
+
+
+def _check_names(stage: Stage) -> None:
+    """Every key of `params.yaml` that a row names, and every field of its items."""
+    where, fields = f"stage {stage.name}", {name: _fields(name) for name in Study.model_fields}
+    for what, key in [("section", stage.section or "data"), *(("params", key) for key in stage.params)]:
+        section, *inner = key.split(".")
+        known(where, what, section, fields)
+        if inner and "$" not in inner[0] and not _is_of_items(section):
+            known(where, f"{what}: {section}", inner[0], fields[section])
+    files = [*stage.reads, *stage.writes, *stage.metrics, *stage.plots]
+    words = [*stage.params, *(word for file in files for word in file if isinstance(word, str))]
+    for name in re.findall(r"\$\{item\.(\w+)\}", " ".join(words)):
+        known(where, "${item.…}", name, fields[stage.section] if stage.each == KEY else [])
+
+
+def _is_of_items(section: str) -> bool:
+    """Whether a section holds items by their names, and not settings."""
+    return bool(get_args(Study.model_fields[section].annotation))
+
+
+def _fields(section: str) -> list[str]:
+    """The fields of a section's items, or its own where it holds settings; none where its items are words."""
+    kind = Study.model_fields[section].annotation
+    model = get_args(kind)[1] if _is_of_items(section) else kind
+    return list(getattr(model, "model_fields", ()))
 
 
 def find(name: str) -> Stage:

@@ -1,5 +1,6 @@
 """The graph against the code: a stage follows from what it runs and from nothing else, by an independent reading."""
 
+import ast
 import dataclasses
 import importlib.util
 import json
@@ -106,6 +107,12 @@ def test_a_stages_section_and_its_items_are_those_of_the_parameters(stage):
         ({"work": "pipeline.x:run"}, "stage eda needs a notebook or work, one of the two"),
         ({"notebook": None}, "stage eda needs a notebook or work, one of the two"),
         ({"name": "ingest"}, "'ingest' names two stages"),
+        ({"section": "embedding_space.encodrs"}, "section: embedding_space names nothing.*Did you mean 'encoders'?"),
+        ({"params": ("knn_retreival",)}, "stage eda: params names nothing.*Did you mean 'knn_retrieval'?"),
+        ({"params": ("evaluation.resample",)}, "params: evaluation names nothing.*Did you mean 'resamples'?"),
+        ({"section": "finetunes", "each": "${key}", "reads": ((paths.weights, "${item.initt}"),)}, "mean 'init'?"),
+        ({"section": "retrievals", "each": "${key}", "params": ("encoders.${item.encodr}",)}, "mean 'encoder'?"),
+        ({"params": ("encoders.${item.encoder}",)}, r"Allowed: \[\]. Received: 'encoder'"),
     ],
 )
 def test_a_row_that_says_what_cannot_be_is_refused(monkeypatch, change, words):
@@ -113,6 +120,13 @@ def test_a_row_that_says_what_cannot_be_is_refused(monkeypatch, change, words):
     monkeypatch.setattr(stages, "STAGES", tuple(rows))
     with pytest.raises(ValueError, match=words):
         stages.check()
+
+
+def test_chapter_5_writes_the_tables_that_the_graph_follows():
+    tree = ast.parse(graph.notebook_source(paths.source_notebook("05_evaluation")))
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    tables = next(node.value for node in assigned if ast.unparse(node.targets[0]) == "tables")
+    assert {"verdicts", *map(ast.literal_eval, tables.keys)} == set(stages.TABLES)
 
 
 def test_a_graph_that_was_edited_by_hand_is_refused(monkeypatch, tmp_path):

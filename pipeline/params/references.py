@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Names, retrieval_name
 from pipeline.params.networks import Encoder, Network, Weights
-from pipeline.params.sections import ParamsError, Section, nearest
+from pipeline.params.sections import ParamsError, Section, known
 from pipeline.params.study import Study
 from pipeline.params.systems import Recommendation
 
@@ -23,7 +23,7 @@ def check_references(study: Study, where: str) -> None:
             raise ParamsError(f"{where}: {both[0]!r} is in {one} and in {other}; the names of both must differ.")
     _parts_stand_before(where, study)
     for key, name, sections in _names(type(study), study, ""):
-        _known(where, key, name, [known for section in sections for known in getattr(study, section)])
+        known(where, key, name, [one for section in sections for one in getattr(study, section)])
     trained: dict[str, Weights | Finetune] = {**study.weights, **study.finetunes}
     for name, finetune in study.finetunes.items():
         _same_backbone(where, f"finetunes.{name}", finetune, finetune.init, trained[finetune.init])
@@ -32,7 +32,7 @@ def check_references(study: Study, where: str) -> None:
     for name, encoder in study.encoders.items():
         _encoder_fits(where, name, encoder, trained[encoder.weights])
     for name in study.embedding_space.umap_encoders:
-        _known(where, "embedding_space.umap_encoders", name, study.embedding_space.encoders)
+        known(where, "embedding_space.umap_encoders", name, study.embedding_space.encoders)
     _served_alike(where, study)
     for name, retrieval in study.retrievals.items():
         if name != (expected := retrieval_name(retrieval.encoder, retrieval.distance)):
@@ -70,13 +70,6 @@ def _within(annotation: Any, value: Any, place: str) -> Iterator[tuple[str, str,
             yield from _within(inner[1], item, f"{place}.{key}" if isinstance(item, Section) else place)
     elif origin in (Union, types.UnionType) and value is not None:
         yield from _within(next(part for part in inner if part is not type(None)), value, place)
-
-
-def _known(where: str, key: str, value: str, allowed: list[str]) -> None:
-    if value not in allowed:
-        raise ParamsError(
-            f"{where}: {key} names nothing. Allowed: {sorted(allowed)}. Received: {value!r}.{nearest(value, allowed)}"
-        )
 
 
 def _same_backbone(where: str, key: str, network: Network, name: str, made: Weights | Finetune) -> None:
@@ -117,7 +110,7 @@ def _encoder_fits(where: str, name: str, encoder: Encoder, made: Weights | Finet
         )
     classified = made.classified if isinstance(made, Finetune) else []
     for label in encoder.posteriors:
-        _known(where, f"encoders.{name}.posteriors", label, classified)
+        known(where, f"encoders.{name}.posteriors", label, classified)
     if encoder.head and (not isinstance(made, Finetune) or made.head != encoder.head):
         raise ParamsError(
             f"{where}: encoders.{name}.head must be [] or the head that {encoder.weights!r} was trained with. "
@@ -130,7 +123,7 @@ def _parts_stand_before(where: str, study: Study) -> None:
     made = list(study.encoders)
     for name, concatenation in study.concatenations.items():
         for key in ("first", "second"):
-            _known(where, f"concatenations.{name}.{key}", getattr(concatenation, key), made)
+            known(where, f"concatenations.{name}.{key}", getattr(concatenation, key), made)
         made.append(name)
 
 

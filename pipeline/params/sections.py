@@ -72,6 +72,14 @@ def nearest(value: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {spelt[near[0]]!r}?" if near else ""
 
 
+def known(where: str, key: str, value: str, allowed: Iterable[str]) -> None:
+    """Raises ParamsError for a name that is none of those allowed; `where` and `key` say where it stands."""
+    if value not in (names := sorted(allowed)):
+        raise ParamsError(
+            f"{where}: {key} names nothing. Allowed: {names}. Received: {value!r}.{nearest(value, names)}"
+        )
+
+
 def _explain(model: type[Section], fault: ErrorDetails, where: str) -> str:
     """One pydantic fault as one line: file, key, allowed, received, nearest."""
     location = [str(part) for part in fault["loc"] if part not in ("int", "[key]") and "[" not in str(part)]
