@@ -324,6 +324,15 @@ def find(name: str) -> Stage:
     return next(stage for stage in STAGES if stage.name == name)
 
 
+def makers(kind: Callable[..., Path], item: str) -> str:
+    """What makes an item's file of a kind, a function of `paths`: its stages, of which one has such an item.
+
+    >>> makers(paths.features, "arcface")
+    'feature_extraction@arcface, or concatenation@arcface'
+    """
+    return ", or ".join(f"{stage.name}@{item}" for stage in STAGES if any(file[0] is kind for file in stage.writes))
+
+
 def chapters() -> list[Stage]:
     """The stages that execute a notebook, in reading order."""
     return sorted((stage for stage in STAGES if stage.notebook), key=lambda stage: stage.notebook[:2])

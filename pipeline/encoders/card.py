@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from pipeline import paths, stages
+
 CARD = "card.json"
 
 
@@ -16,12 +18,12 @@ def read_card(folder: Path) -> dict:
     Raises:
         WeightsError: it holds none, or a damaged one; names the stages that make it.
     """
-    stages = f"dvc repro weights@{folder.name}, or finetuning@{folder.name}"
+    command = f"dvc repro {stages.makers(paths.weights, folder.name)}"
     try:
         return dict(json.loads((folder / CARD).read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise WeightsError(f"{folder.name} has no {CARD}. Make it with: {stages}") from None
+        raise WeightsError(f"{folder.name} has no {CARD}. Make it with: {command}") from None
     except ValueError as error:
         raise WeightsError(
-            f"{folder.name}/{CARD} is damaged ({error}). Make the weights again, with: {stages}"
+            f"{folder.name}/{CARD} is damaged ({error}). Make the weights again, with: {command}"
         ) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import files
+from pipeline import files, paths, stages
 
 SCHEMA = "1"
 TABLES = """
@@ -89,7 +89,7 @@ def meta(path: Path) -> dict[str, str]:
         StoreError: no features file.
     """
     if not path.exists():
-        raise StoreError(f"{path.name} is missing. Make it with: dvc repro feature_extraction@{path.stem}")
+        raise StoreError(f"{path.name} is missing. Make it with: dvc repro {stages.makers(paths.features, path.stem)}")
     try:
         with closing(_open(path)) as connection:
             return dict(connection.execute("SELECT key, value FROM meta"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pipeline import paths
+from pipeline import paths, stages
 from pipeline.data import catalog
 from pipeline.evaluation.keys import Of, Pattern, key
 from pipeline.evaluation.metrics import AP
@@ -19,7 +19,7 @@ def measure(data: str, retrievals: list[str], frame: pd.DataFrame, first: int) -
     """Per retrieval: what share of first neighbours has the right type, gender and colour, and what fault the rest."""
     found = {}
     for name in retrievals:
-        neighbours = read(paths.neighbours(data, name), f"knn_retrieval@{name}")
+        neighbours = read(paths.neighbours(data, name), stages.makers(paths.neighbours, name))
         found[name] = shares(kinds(neighbours, frame, first))
     table = pd.DataFrame(found).T.rename_axis("retrieval").reset_index()
     values = {key("mistakes", row["retrieval"], kind): row[kind] for _, row in table.iterrows() for kind in KINDS}

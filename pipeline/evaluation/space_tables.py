@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from pipeline import paths
+from pipeline import paths, stages
 from pipeline.evaluation import separation, space, statistics
 from pipeline.evaluation.keys import NUMBER, Of, Pattern, key
 from pipeline.evaluation.metrics import AP, MAP
@@ -86,7 +86,8 @@ def _named_counts(rows: pd.DataFrame) -> dict[str, int]:
 
 
 def _space(data: str, encoder: str, name: str) -> pd.DataFrame:
-    return read(paths.embedding_space(data, encoder) / f"{name}.parquet", f"embedding_space@{encoder}")
+    place = paths.embedding_space(data, encoder)
+    return read(place / f"{name}.parquet", stages.makers(paths.embedding_space, encoder))
 
 
 def _measures(data: str, encoder: str) -> dict:
@@ -96,5 +97,5 @@ def _measures(data: str, encoder: str) -> dict:
     except (OSError, ValueError) as error:
         raise TableError(
             f"{encoder}/measures.json is missing or damaged ({error}). "
-            f"Make it with: dvc repro -f -s embedding_space@{encoder}"
+            f"Make it with: dvc repro -f -s {stages.makers(paths.embedding_space, encoder)}"
         ) from None

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from pipeline import params, paths
+from pipeline import params, paths, stages
 from pipeline.data import catalog
 from pipeline.evaluation import metrics, statistics
 from pipeline.evaluation.keys import NUMBER, Of, Pattern, key
@@ -64,7 +64,8 @@ def measure(data: str, retrievals: dict[str, params.Retrieval], run: params.Eval
         TableError: scores that have not been made, or with a column that is no metric.
     """
     if missing := [name for name in retrievals if not paths.scores(data, name).exists()]:
-        raise TableError(f"{missing[0]} has no scores. Make them with: dvc repro knn_retrieval@{missing[0]}")
+        command = f"dvc repro {stages.makers(paths.scores, missing[0])}"
+        raise TableError(f"{missing[0]} has no scores. Make them with: {command}")
     frame = catalog.load(data)
     places = scores(data, next(iter(retrievals)), columns=PLACE).drop_duplicates().itertuples(index=False)
     products = catalog.products(frame)
@@ -97,7 +98,8 @@ def _in_order(table: pd.DataFrame, retrievals: dict[str, params.Retrieval]) -> p
 def scores(data: str, retrieval: str, columns: list[str] | None = None, **where) -> pd.DataFrame:
     """The rows of one retrieval's scores that have all the values given; of one relevance, only its own metrics."""
     filters = [(column, "==", value) for column, value in where.items()]
-    table = read(paths.scores(data, retrieval), f"knn_retrieval@{retrieval}", columns=columns, filters=filters or None)
+    stage = stages.makers(paths.scores, retrieval)
+    table = read(paths.scores(data, retrieval), stage, columns=columns, filters=filters or None)
     for column in set(PLACE) & set(table.columns):
         table[column] = table[column].astype(str)
     return own_metrics(table, where[RELEVANCE]) if RELEVANCE in where else table

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import paths
+from pipeline import paths, stages
 from pipeline.evaluation import study, thresholds
 from pipeline.evaluation.keys import NUMBER, Of, Pattern, key, split
 from pipeline.evaluation.names import ALL, BEFORE_MISS, FIRST_MISS, GALLERY, PROTOCOL, RELEVANCE, STRICT
@@ -112,4 +112,4 @@ def _single(data: str, retrieval: str, relevance: str) -> pd.DataFrame:
 
 
 def _distances(data: str, retrieval: str) -> pd.DataFrame:
-    return read(paths.distances(data, retrieval), f"knn_retrieval@{retrieval}")
+    return read(paths.distances(data, retrieval), stages.makers(paths.distances, retrieval))

@@ -86,7 +86,7 @@ def test_bytes_depend_on_the_rows_and_not_on_how_often_they_were_committed(tmp_p
 
 
 def test_a_missing_file_says_its_stage(tmp_path):
-    with pytest.raises(StoreError, match="dvc repro feature_extraction@e"):
+    with pytest.raises(StoreError, match="dvc repro feature_extraction@e, or concatenation@e$"):
         store.read(tmp_path / "e.sqlite")
 
 
