@@ -26,7 +26,6 @@ MAX_STYLES_BYTES = 512 * 2**20
 MAX_RATIO = 200  # unpacked to packed bytes, for members above 1 MB; a zip bomb has over 1,000
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 QUERIES = "queries.csv"
-EXPECTED = "Expected styles.csv and images/<id>.jpg, gallery.csv (seller_img_id, img_path), or Products-10k's train.csv"
 
 
 class SourceError(ValueError):
@@ -49,6 +48,7 @@ GALLERIES = {
     "train.csv": Gallery("name", "name", "class", "group", "train/"),
 }
 TABLES = ["styles.csv", *GALLERIES]  # label tables that are known; of several at one depth the first
+EXPECTED = f"Expected styles.csv and images/<id>.jpg, or one of {list(GALLERIES)} as docs/data.md describes it"
 
 
 @dataclass(frozen=True)
