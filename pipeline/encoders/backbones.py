@@ -12,7 +12,7 @@ from keras import applications, layers, ops
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
 from pipeline.encoders.small_cnn import SmallCnn
 from pipeline.params.backbones import BACKBONES
-from pipeline.params.networks import BACKBONE, HEAD, Network
+from pipeline.params.networks import BACKBONE, CLASSIFIER, HEAD, Network
 
 
 def _scaled(x):
@@ -93,7 +93,7 @@ def classifier(label: str, dimension: int, classes: int, dropout: float = 0.0, s
     """Dropout and a linear layer, named after its label: embeddings (B, D) → logits float32 (B, C)."""
     dense = layers.Dense(classes, dtype="float32")
     parts = [keras.Input((dimension,)), layers.Dropout(dropout, seed=seed), dense]
-    return keras.Sequential(parts, name=f"classifier_{label}")
+    return keras.Sequential(parts, name=f"{CLASSIFIER}{label}")
 
 
 def _with_posteriors(views: list, shares: dict[str, float], classes: dict[str, int]):

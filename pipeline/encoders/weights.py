@@ -15,6 +15,7 @@ import keras
 from pipeline import files, params
 from pipeline.encoders import backbones
 from pipeline.encoders.card import CARD, WeightsError, read_card
+from pipeline.params.networks import BACKBONE, CLASSIFIER, HEAD
 
 
 def start_afresh(seed: int) -> None:
@@ -40,7 +41,7 @@ def load(encoder: keras.Model, folder: Path) -> None:
         WeightsError: the folder is missing, or lacks one of them, or holds another network's weights.
     """
     for part in encoder.layers:
-        if part.name in ("backbone", "head") or part.name.startswith("classifier_"):
+        if part.name in (BACKBONE, HEAD) or part.name.startswith(CLASSIFIER):
             load_part(part, folder)
 
 
@@ -70,16 +71,16 @@ def load_part(part: keras.Model, folder: Path) -> None:
 
 def load_start(encoder: keras.Model, folder: Path) -> None:
     """Puts a folder's weights into an encoder that is to be trained: its head too, where both have one of one shape."""
-    load_file(encoder.get_layer("backbone"), folder / "backbone.weights.h5")
-    heads = [layer for layer in encoder.layers if layer.name == "head"]
-    path = folder / "head.weights.h5"
+    load_part(encoder.get_layer(BACKBONE), folder)
+    heads = [layer for layer in encoder.layers if layer.name == HEAD]
+    path = folder / f"{HEAD}.weights.h5"
     if heads and path.exists() and _shapes(path) == sorted(tuple(weight.shape) for weight in heads[0].weights):
         load_file(heads[0], path)
 
 
 def load_start_classifier(classifier: keras.Model, names: list[str], folder: Path) -> None:
     """Puts a folder's classifier of the same label into one that is to be trained, where both name the same classes."""
-    path, label = folder / f"{classifier.name}.weights.h5", classifier.name.removeprefix("classifier_")
+    path, label = folder / f"{classifier.name}.weights.h5", classifier.name.removeprefix(CLASSIFIER)
     same = path.exists() and read_card(folder)["classes"][label] == names
     if same and _shapes(path) == sorted(tuple(weight.shape) for weight in classifier.weights):
         load_file(classifier, path)

@@ -8,6 +8,7 @@ from pipeline.encoders.card import read_card
 from pipeline.evaluation.keys import key
 from pipeline.evaluation.metrics import MAP
 from pipeline.evaluation.names import ALL, STRICT, TEST
+from pipeline.params.networks import BACKBONE
 
 FINETUNE = "finetune"
 SETTINGS = list(params.Finetune.model_fields)
@@ -97,7 +98,7 @@ def tier(card: dict) -> str:
     """What of the network was trained."""
     if card["frozen"] is None:
         return "whole network"
-    return "head" if card["frozen"] == "backbone" else f"after {card['frozen']}"
+    return "head" if card["frozen"] == BACKBONE else f"after {card['frozen']}"
 
 
 def objective(card: dict) -> str:

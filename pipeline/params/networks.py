@@ -16,7 +16,8 @@ Preprocessing = Literal["own", "unit", "caffe"]
 Pooling = Literal["avg", "max", "flatten"]
 Activation = Literal["linear", "relu"]
 WeightsSource = Literal["imagenet", "lite", "random", "file"]
-BACKBONE, HEAD = "backbone", "head"  # an encoder's parts: its layers, and the names of their weights' files
+# an encoder's parts: its layers, and the names of their weights' files; a classifier's ends with its label
+BACKBONE, HEAD, CLASSIFIER = "backbone", "head", "classifier_"
 
 
 def _size(value: Any) -> Any:

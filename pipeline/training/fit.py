@@ -20,7 +20,7 @@ from pipeline.encoders.card import read_card
 from pipeline.evaluation import classification
 from pipeline.params.backbones import BACKBONES
 from pipeline.params.finetuning import Finetune
-from pipeline.params.networks import BACKBONE
+from pipeline.params.networks import BACKBONE, HEAD
 from pipeline.params.sections import nearest
 from pipeline.progress import progress
 from pipeline.training import batches, checkpoint, objective
@@ -84,7 +84,7 @@ class _Run:
         )
         self.encoder = backbones.encoder(spec)
         weights.load_start(self.encoder, paths.weights(data, spec.init))
-        freeze(self.encoder.get_layer("backbone"), spec.frozen)
+        freeze(self.encoder.get_layer(BACKBONE), spec.frozen)
         learn = batches.numbers(parts["learn"], names)
         sizes = {label: np.bincount(learn[label][learn[label] >= 0], minlength=len(names[label])) for label in names}
         self.learner = objective.Learner(_body(self.encoder, spec), spec, sizes)
@@ -176,7 +176,7 @@ class _Run:
         return {"accuracy": round(values["accuracy"], 6), "macro_f1": round(values["macro F1"], 6)}
 
     def _save(self, metrics: dict) -> None:
-        heads = [layer for layer in self.encoder.layers if layer.name == "head"]
+        heads = [layer for layer in self.encoder.layers if layer.name == HEAD]
         parts = [self.encoder.get_layer(BACKBONE), *heads]
         learnt_from = "the train part of the split by product" if self.spec.split == "product" else "even years"
         card = {
@@ -241,7 +241,7 @@ def _body(encoder: keras.Model, spec: Finetune) -> keras.Model:
     if spec.frozen != BACKBONE:
         return encoder
     features = keras.Input((BACKBONES[spec.backbone].features,))
-    return keras.Model(features, encoder.get_layer("head")(features))
+    return keras.Model(features, encoder.get_layer(HEAD)(features))
 
 
 def _labels(spec: Finetune) -> list[str]:
