@@ -70,6 +70,12 @@ def test_every_room_and_every_module_outside_one_has_its_level():
     assert {part_of(name_of(path)) for path in MODULES} == set(LEVEL)
 
 
+def test_the_order_of_the_rooms_is_said_where_the_code_is():
+    said = ast.get_docstring(ast.parse((ROOT / "pipeline/__init__.py").read_text(encoding="utf-8")))
+    order = re.search(r"From the ground up: (.+?)\. A module", said, re.DOTALL)[1]
+    assert [re.findall(r"`(\w+)`", level) for level in order.split(";")] == LEVELS
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_imports_only_what_stands_below_it_or_beside_it_in_its_room(path):
     part = part_of(name_of(path))
