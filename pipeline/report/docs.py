@@ -10,7 +10,6 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 
 from pipeline import files, params, paths, stages
@@ -18,6 +17,7 @@ from pipeline.claims import summary
 from pipeline.evaluation.headline import headline, markdown
 from pipeline.evaluation.metrics import HIT_AT_1, MAP
 from pipeline.report import publish
+from pipeline.report.pages import heading
 
 PLACE = paths.reference("fashion_small")
 README, DOCS = paths.ROOT / "README.md", paths.ROOT / "docs"
@@ -287,9 +287,7 @@ def _signed(value: float) -> str:
 def _notebooks() -> Iterator[tuple[str, str, str]]:
     """Every notebook's name, title and question, in reading order."""
     for path in sorted(paths.source_notebook("x").parent.glob("*.ipynb"), key=_reading_order):
-        first = next(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown")
-        question = first.partition("**Question.** ")[2].partition("\n\n")[0]
-        yield path.stem, first.splitlines()[0].lstrip("# "), " ".join(question.split())
+        yield path.stem, *heading(path)
 
 
 def _reading_order(path: Path) -> tuple[str, bool, str]:

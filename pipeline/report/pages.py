@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -74,6 +73,13 @@ def page_of(notebook: Path) -> str:
     return body
 
 
+def heading(notebook: Path) -> tuple[str, str]:
+    """A chapter's title and its question, as its first text has them; '' where it asks none."""
+    first = next(cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "markdown")
+    question = first.partition("**Question.** ")[2].partition("\n\n")[0]
+    return first.splitlines()[0].lstrip("# "), " ".join(question.split())
+
+
 def _index(study: params.Study, notebooks: list[Path]) -> str:
     data = study.data.name
     ingest = json.loads(paths.ingest_report(data).read_text(encoding="utf-8"))
@@ -121,12 +127,8 @@ def _chapters(notebooks: list[Path], data: str) -> list[dict]:
     for path in notebooks:
         name = _chapter(path, data)
         item = path.stem if path.stem != name else None
-        first = next(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
-        question = re.search(r"\*\*Question\.\*\* (.+?)\n\n", first, re.DOTALL)
-        chapter = chapters.setdefault(
-            name,
-            {"title": first.splitlines()[0].lstrip("# "), "pages": [], "question": question[1] if question else ""},
-        )
+        title, question = heading(path)
+        chapter = chapters.setdefault(name, {"title": title, "pages": [], "question": question})
         chapter["pages"].append({"item": item, "href": f"{name}/{item}.html" if item else f"{name}.html"})
     return list(chapters.values())
 
