@@ -10,7 +10,7 @@ from numba import njit
 from scipy import sparse
 
 from pipeline.retrieval import indexes
-from pipeline.retrieval.ranking import pass_over
+from pipeline.retrieval.others import nearest_others
 from pipeline.vectors import unit
 
 
@@ -39,9 +39,8 @@ def database_augmentation(gallery: np.ndarray, neighbours: int, alpha: float) ->
     Source: Turcot and Lowe (2009), "Better matching with fewer features", section 4; weights as for `query_expansion`.
     The nearest of an item is the item itself (or its copy), which is passed over.
     """
-    near, _ = indexes.build("exact", gallery)(gallery, neighbours + 1)
-    itself = near == np.arange(len(gallery))[:, None]
-    return query_expansion(gallery, gallery, pass_over(near, itself, neighbours), alpha)
+    near, _ = nearest_others(gallery, np.arange(len(gallery)), neighbours)
+    return query_expansion(gallery, gallery, near, alpha)
 
 
 def k_reciprocal(

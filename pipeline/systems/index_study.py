@@ -13,6 +13,7 @@ import pandas as pd
 import psutil
 from sklearn.decomposition import PCA
 
+from pipeline.data import catalog
 from pipeline.evaluation.keys import key
 from pipeline.evaluation.tables import Measured
 from pipeline.params.kinds import Index
@@ -84,9 +85,9 @@ def _reduced(gallery, queries, train, components: int | None, seed: int) -> tupl
 
 def _grown(vectors: np.ndarray, size: int, seed: int) -> np.ndarray:
     """A seeded part of the vectors, or as many jittered copies of them as are wanted: (size, D)."""
-    rng = np.random.default_rng(seed)
     if size <= len(vectors):
-        return vectors[np.sort(rng.permutation(len(vectors))[:size])]
+        return vectors[catalog.draw(np.arange(len(vectors)), size, seed)]
+    rng = np.random.default_rng(seed)
     copies = vectors[np.arange(size) % len(vectors)]
     jitter = rng.standard_normal((size, vectors.shape[1]), dtype=np.float32) * (SPREAD / vectors.shape[1] ** 0.5)
     jitter[: len(vectors)] = 0

@@ -18,7 +18,7 @@ from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import classification, protocols
 from pipeline.evaluation.tables import Measured
 from pipeline.retrieval import indexes
-from pipeline.retrieval.ranking import pass_over
+from pipeline.retrieval.others import nearest_others
 from pipeline.systems.keys import ACCURACY, TWICE
 from pipeline.vectors import unit
 
@@ -107,9 +107,7 @@ def recommend(features: FeatureSet, frame: pd.DataFrame, products: list[str], co
             f"{frame[catalog.ID].iloc[0]} to {frame[catalog.ID].iloc[-1]}"
         )
     rows = np.array([place[product] for product in products], np.int64)
-    near, distances = indexes.build("exact", features.vectors)(features.vectors[rows], count + 1)
-    itself = near == rows[:, None]
-    near, distances = pass_over(near, itself, count), pass_over(distances, itself, count)
+    near, distances = nearest_others(features.vectors, rows, count)
     same, tables = catalog.duplicates(frame), []
     for row, positions, away in zip(rows, near, distances, strict=True):
         others = positions[positions != indexes.NOWHERE]
@@ -132,9 +130,7 @@ def found_twice(features: FeatureSet, frame: pd.DataFrame) -> dict[str, float]:
     float32 and not clipped, comes out above 1, with the largest in `largest`.
     """
     vectors, rows = unit(features.vectors).astype(np.float32), np.arange(len(frame))
-    near, distances = indexes.build("exact", vectors)(vectors, 2)
-    itself = near == rows[:, None]
-    first, away = pass_over(near, itself, 1)[:, 0], pass_over(distances, itself, 1)[:, 0]
+    first, away = (found[:, 0] for found in nearest_others(vectors, rows, 1))
     same = catalog.duplicates(frame)
     parts = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
     plain = np.concatenate([np.einsum("nd,nd->n", vectors[part], vectors[first[part]]) for part in parts])
