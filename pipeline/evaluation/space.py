@@ -48,12 +48,11 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
     curve, variance = components(features, frame, run)
     pca = {"dimension": features.vectors.shape[1], "enough": ENOUGH, "variance": variance}
     drawn, edges = maps(vectors, run, encoder in run.umap_encoders)
-    folder = paths.embedding_space(data, encoder)
-    files.write_parquet(folder / "map.parquet", drawn.assign(row=rows))
-    files.write_parquet(folder / "edges.parquet", edges)
-    files.write_parquet(folder / "pca.parquet", curve)
-    # last, so that a folder with measures is whole
-    files.write_json(folder / "measures.json", {"separation": separations, "pca": pca})
+    with files.whole_folder(paths.embedding_space(data, encoder)) as folder:
+        files.write_parquet(folder / "map.parquet", drawn.assign(row=rows))
+        files.write_parquet(folder / "edges.parquet", edges)
+        files.write_parquet(folder / "pca.parquet", curve)
+        files.write_json(folder / "measures.json", {"separation": separations, "pca": pca})
 
 
 def components(

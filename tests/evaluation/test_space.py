@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics import average_precision_score
 
-from pipeline import params, paths
+from pipeline import files, params, paths
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import scoring, separation, space, tables
@@ -105,6 +105,18 @@ def test_features_as_they_are_have_the_strict_protocols_scores(place, run):
     scores = scoring.evaluate(features, frame, "cosine", run).scores
     strict = tables.pick(scores, protocol="strict", gallery="all", relevance="articleType")
     np.testing.assert_array_equal(whole, strict.set_index("query").loc[whole.index, "AP"])
+
+
+def test_a_run_that_fails_as_it_writes_leaves_nothing(place, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    frame, features, _ = place
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(files, "write_json", full)
+    with pytest.raises(OSError, match="no space left"):
+        space.measure("sample", "drawn", features, frame, SPACE)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_maps_have_a_finite_place_per_picture(place):
