@@ -12,6 +12,7 @@ from pipeline.params.sections import nearest
 ANY = re.compile(r"[^/]+")
 MOST_SHOWN = 20  # allowed words in an error; of more, the nearest must do
 NUMBER = re.compile(r"\d+(\.\d+)?")
+COUNT = re.compile(r"[1-9]\d*")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _wrong(part: str, segments: list[Segment], names: dict[str, list[str]]) -> s
         return ""
     known = list(dict.fromkeys(word for word in words if isinstance(word, str)))
     if faults or not known:
-        return faults[0] if faults else f"{part!r} is no number"
+        return faults[0] if faults else f"{part!r} is no {'whole number from 1' if COUNT in words else 'number'}"
     allowed = known if len(known) <= MOST_SHOWN else f"{len(known)} names"
     return f"{part!r} is none of {allowed}.{nearest(part, known)}"
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline import paths, stages
 from pipeline.evaluation import separation, space, statistics
-from pipeline.evaluation.keys import NUMBER, Of, Pattern, key
+from pipeline.evaluation.keys import COUNT, Of, Pattern, key
 from pipeline.evaluation.metrics import AP, MAP
 from pipeline.evaluation.names import QUERY
 from pipeline.evaluation.tables import HIGH, LOW, Measured, TableError, read
@@ -16,7 +16,7 @@ FEATURES = Of(("encoders", "concatenations"))
 EXTRACTED, ENOUGH, EVERY = "as extracted", "90 percent", "all"  # numbers of principal components that have names
 SEPARATION_KEYS: list[Pattern] = [("space", FEATURES, space.LABELS, separation.NAMES)]
 COMPONENT_KEYS: list[Pattern] = [
-    ("pca", FEATURES, [EXTRACTED, ENOUGH, EVERY, NUMBER], MAP),
+    ("pca", FEATURES, [EXTRACTED, ENOUGH, EVERY, "0", COUNT], MAP),
     ("pca", FEATURES, ENOUGH, "components"),
 ]
 

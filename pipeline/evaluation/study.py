@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline import params, paths, stages
 from pipeline.data import catalog
 from pipeline.evaluation import metrics, statistics
-from pipeline.evaluation.keys import NUMBER, Of, Pattern, key
+from pipeline.evaluation.keys import COUNT, Of, Pattern, key
 from pipeline.evaluation.metrics import AP, MACRO, MAP
 from pipeline.evaluation.names import (
     ALL,
@@ -50,7 +50,7 @@ KEYS: list[Pattern] = [
     (OF, STRICT, [ALL, TEST], GRADED, metrics.graded_mean),
     (OF, [COPIES_IN, PRODUCT_OUT], ALL, list(get_args(Relevance)), metrics.plain_mean),
     (OF, TEMPORAL, [ALL, EVEN_YEARS], list(get_args(Relevance)), metrics.plain_mean),
-    (OF, [THESIS, QUERY_OUT], NUMBER, list(get_args(Relevance)), metrics.plain_mean),
+    (OF, [THESIS, QUERY_OUT], COUNT, list(get_args(Relevance)), metrics.plain_mean),
 ]
 MAIN = key(STRICT, ALL, "articleType", MAP)
 

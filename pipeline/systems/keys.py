@@ -6,7 +6,7 @@ Light: who asks what a key may be follows no system's code.
 import re
 from typing import get_args
 
-from pipeline.evaluation.keys import NUMBER, Of, Pattern
+from pipeline.evaluation.keys import COUNT, Of, Pattern
 from pipeline.params.kinds import BOX, CROPPER, GIVEN, WHOLE, Index, PhotoKind, Relevance, TextMode
 
 # what indexes cost and miss, and the name of the gallery's own numbers
@@ -22,7 +22,7 @@ SHARE = re.compile(r"0(\.\d+)?|1")
 BETTER_CROP = re.compile(rf"({WHOLE}|{BOX}|{CROPPER})\+[a-z][a-z \-]*")  # with what was done after the search
 KEYS: dict[str, list[Pattern]] = {
     "index_study": [
-        ("index_study", Of(("index_studies",)), list(get_args(Index)), [ALL, NUMBER], [ALL, NUMBER], COSTS),
+        ("index_study", Of(("index_studies",)), list(get_args(Index)), [ALL, COUNT], [ALL, COUNT], COSTS),
     ],
     "hybrid": [
         (

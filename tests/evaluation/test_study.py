@@ -423,6 +423,8 @@ def test_every_measured_key_is_one_that_the_patterns_make(measured):
         ("good-cosine/strict/all/articleType/hit", "no mean is called 'hit'|a score must be of a metric"),
         ("good-cosine/strict/all/articleType/hit@five", "a score must be of a metric"),
         ("good-cosine/strict/all/mAP", "none of"),
+        ("good-cosine/thesis/200.5/articleType/mAP", "'200.5' is no whole number from 1"),
+        ("good-cosine/thesis/0/articleType/mAP", "'0' is no whole number from 1"),
         ("good-cosine/strict/all/articleType", "4 parts between slashes, and such a key has 5"),
     ],
 )
