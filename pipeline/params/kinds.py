@@ -1,7 +1,8 @@
 """The words that a parameter may be, each list written once: distances, indexes, relevances, labels, what the systems
 take; and plain numbers.
 
-The code that answers to a word stands under it: the distance `cosine` is `retrieval.distances.cosine`.
+The code that answers to a word stands under it: the distance `cosine` is `retrieval.distances.cosine`. A kind of photo
+is a row of `systems.simulation.DISTURBANCES`, a re-ranking one of `systems.user_photos.RERANKINGS`.
 """
 
 from dataclasses import dataclass

@@ -17,31 +17,12 @@ def unit(embeddings):
     return embeddings * ops.rsqrt(ops.maximum(squares, 1e-12))
 
 
-def nt_xent(first, second, temperature: float):
-    """Normalised temperature-scaled cross-entropy of two views of each image; scalar.
-
-    Each of the 2B views is an anchor, its other view the positive, and the other 2B − 2 views are negatives.
-    Source: Chen et al. (2020), "A Simple Framework for Contrastive Learning of Visual Representations", equation 1.
-
-    Args:
-        first, second: (B, D), any length.
-        temperature: the cosine similarity is divided by it.
-    """
-    views = ops.concatenate([unit(first), unit(second)], axis=0)
-    count = ops.shape(views)[0]
-    similarity = ops.matmul(views, ops.transpose(views)) / temperature
-    similarity = similarity - FAR * ops.eye(count, dtype=similarity.dtype)
-    place = ops.arange(count)
-    other = ops.mod(place + count // 2, count)
-    positive = ops.take_along_axis(similarity, other[:, None], axis=1)[:, 0]
-    return ops.mean(ops.logsumexp(similarity, axis=1) - positive)
-
-
 def nt_xent_one_way(first, second, temperature: float):
     """The thesis's words in section 4.3 h: "minimise the distance between positive pairs while maximising the distance
     between negatives", every image's first view against all B second views; scalar.
 
-    Differs from `nt_xent`: one view asks, B − 1 negatives. This is InfoNCE, van den Oord et al. (2018), equation 4.
+    Differs from SimCLR's NT-Xent (Chen et al., 2020, equation 1), which is `sup_con` by `view`: one view asks, B − 1
+    negatives. This is InfoNCE, van den Oord et al. (2018), equation 4.
     """
     similarity = ops.matmul(unit(first), ops.transpose(unit(second))) / temperature
     return ops.mean(ops.logsumexp(similarity, axis=1) - ops.diagonal(similarity))

@@ -96,14 +96,6 @@ def test_a_pair_loss_by_view_compares_the_views_of_a_picture(kind):
     assert cost(learner, drawn(1), TWO_VIEWS) == pytest.approx(expected, rel=1e-5)
 
 
-def test_sup_con_by_view_is_nt_xent():
-    learner = learner_of({"kind": "sup_con", "by": "view", "temperature": 0.3})
-    for seed in range(3):
-        views = drawn(seed)
-        expected = float(losses.nt_xent(views[:4], views[4:], 0.3))
-        assert cost(learner, views, TWO_VIEWS) == pytest.approx(expected, rel=1e-5)
-
-
 def test_the_one_way_variant_asks_with_the_first_views():
     learner = learner_of({"kind": "nt_xent_one_way", "temperature": 0.3})
     views = drawn(2)
