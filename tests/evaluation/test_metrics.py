@@ -390,3 +390,17 @@ def test_hits_and_gains_equal_a_loop_over_labels(queries, gallery, seed):
             counts = place < found[q] and same[0]
             assert hits[q, place] == counts
             assert gains[q, place] == (sum(WEIGHTS[label] for label in range(3) if same[label]) if counts else 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "k"), [("AP", None), ("AP@1000", 1000), ("hit@1", 1), ("nDCG@50", 50), ("precision@7", 7)]
+)
+def test_a_column_of_scores_is_a_metric_with_a_k_that_it_can_have(name, k):
+    assert metrics.parse(name) == (metrics.METRICS[name.partition("@")[0]], k)
+    assert metrics.scored_as(metrics.mean_name(name)) == name
+
+
+@pytest.mark.parametrize("name", ["AP@", "AP@x", "AP@10", "AP@01000", "hit", "hit@", "hit@0", "hit@1.5", "hits@1", ""])
+def test_what_is_no_column_of_scores_is_refused(name):
+    with pytest.raises(ValueError, match="a score must be of a metric"):
+        metrics.parse(name)

@@ -51,6 +51,17 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
     assert statistics.resampled_means(counts, values).tobytes() == statistics.resampled_means(counts, values).tobytes()
 
 
+@pytest.mark.parametrize("labels", [None, np.zeros(1001, int)])
+def test_sets_of_queries_of_two_sizes_are_drawn_apart_by_one_seed(labels):
+    """Else their errors would go the same way, and a difference of the two would look surer than it is."""
+    if labels is None:
+        first, other = (statistics.draws(count, 1, 5)[0, :1000] for count in (1000, 1001))
+    else:
+        each = (np.eye(count) for count in (1000, 1001))  # the mean of a column is how often its query was drawn
+        first, other = (statistics.resampled_macro_means(v, labels[: len(v)], 1, 5)[0, :1000] for v in each)
+    assert abs(np.corrcoef(first, other)[0, 1]) < 0.1
+
+
 def test_a_query_is_drawn_as_often_as_chance_says():
     counts = statistics.draws(40, 20_000, 3)
     expected = stats.binom.pmf(np.arange(5), 40, 1 / 40)
@@ -111,6 +122,14 @@ def test_rows_without_a_value_are_left_out_of_the_macro_mean(rng):
     got = statistics.interval(statistics.resampled_macro_means(more, np.append(labels, [0, 1, 2, 3, 9]), 4000, 0))
     np.testing.assert_allclose(got, expected, atol=0.02)
     assert np.isnan(statistics.resampled_macro_means(np.full((3, 1), np.nan), np.zeros(3, int), 5, 0)).all()
+
+
+def test_a_row_without_one_of_its_values_is_left_out_of_the_macro_mean_of_all(rng):
+    values, labels, whole = rng.random((30, 2)), np.arange(30) // 10, np.arange(30) != 4
+    values[4, 1] = np.nan
+    found = statistics.resampled_macro_means(values, labels, 400, 3).mean(axis=0)
+    expected = [np.mean([values[(labels == label) & whole, place].mean() for label in range(3)]) for place in (0, 1)]
+    assert found == pytest.approx(expected, abs=0.02)
 
 
 def test_one_label_makes_the_macro_interval_the_means(rng):
@@ -266,3 +285,17 @@ def test_a_resample_without_a_value_does_not_take_the_interval_from_a_difference
     samples[7, 1] = np.nan
     assert np.isfinite(statistics.interval(samples)).all()
     assert np.isfinite(statistics.simultaneous(estimates, samples)).all()
+
+
+def test_each_difference_has_the_standard_error_of_the_resamples_that_have_it(rng):
+    """The divisor is one less than their count: with gaps of different sizes it does not cancel out."""
+    estimates, samples = simulated(rng, 0, 3)
+    samples[5:, 1] = np.nan
+    spreads = [np.std([value for value in column if np.isfinite(value)], ddof=1) for column in samples.T]
+    largest = []
+    for row in samples:
+        cells = zip(row, estimates, spreads, strict=True)
+        largest.append(max(abs(value - e) / s for value, e, s in cells if np.isfinite(value)))
+    critical = np.quantile(largest, 0.95)
+    low, high = statistics.simultaneous(estimates, samples)
+    np.testing.assert_allclose((high - low) / 2, critical * np.array(spreads))

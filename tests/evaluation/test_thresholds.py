@@ -159,6 +159,14 @@ def test_a_given_threshold_is_read_at_the_nearest_step_below_it(counts):
     assert thresholds.at(frame, steps[900], "train")["F1"] == thresholds.curve(frame, "train")["F1"][900]
 
 
+def test_a_threshold_that_rounding_left_below_its_step_is_that_step(counts):
+    """Claims name thresholds as text: the same number, computed in another order, may lie below by its last bit."""
+    frame, steps = counts[0], counts[0]["distance"].to_numpy()
+    for place in (1, 900, BINS - 1):
+        found = thresholds.at(frame, np.nextafter(steps[place], 0))
+        pd.testing.assert_series_equal(found, thresholds.curve(frame, "test").iloc[place])
+
+
 def test_transferred_thresholds_are_judged_over_all_test_pairs(counts):
     frame, _, (values, rights) = counts
     steps = frame["distance"].to_numpy()

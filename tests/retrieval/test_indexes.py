@@ -91,6 +91,15 @@ def test_equal_distances_stand_in_the_gallerys_order(rng, kind):
     assert positions.tolist() == [list(range(start, start + 5)) for start in (0, 5, 10, 15)]
 
 
+@pytest.mark.parametrize("kind", ["exact", "brute", "flat"])
+def test_rounding_takes_no_distance_out_of_0_to_2(rng, kind):
+    vectors = rng.normal(size=(200, 60)).astype("f4")
+    search = indexes.build(kind, vectors)
+    for asked in (vectors, -vectors):
+        _, found = search(asked, 200)
+        assert 0 <= found.min() <= found.max() <= 2
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_nobody_asks(clustered, kind):
     positions, distances = indexes.build(kind, clustered[0][:50])(np.empty((0, 24), np.float32), 3)

@@ -33,6 +33,15 @@ def test_a_vector_of_zeros_is_as_far_as_a_right_angle():
     assert distances.cosine(np.zeros((1, 3), "f4"), np.eye(3, dtype="f4")).tolist() == [[1, 1, 1]]
 
 
+def test_rounding_takes_no_cosine_distance_out_of_0_to_2(rng):
+    """Without a cut about half of the vectors would be nearer to themselves than 0, and could not be ranked."""
+    vectors = rng.normal(size=(200, 60)).astype("f4")
+    exact = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert (1 - np.diag(exact @ exact.T)).min() < 0
+    for found in (distances.cosine(vectors, vectors), distances.to(-vectors, "cosine")(vectors)):
+        assert 0 <= found.min() <= found.max() <= 2
+
+
 def test_unit_vectors_have_length_one_and_zeros_stay(rng):
     vectors = np.vstack([rng.normal(size=(5, 9)), np.zeros((1, 9))])
     assert np.linalg.norm(distances.unit(vectors), axis=1) == pytest.approx([1] * 5 + [0])
@@ -70,6 +79,14 @@ def test_search_gives_the_nearest_and_never_a_copy(rng):
     frame = near.frame()
     assert frame["rank"].tolist() == [1, 2, 3, 4, 5] * 30
     assert frame.groupby("query", sort=False)["distance"].apply(lambda column: column.is_monotonic_increasing).all()
+
+
+def test_a_query_with_fewer_others_than_the_rest_finds_no_copy(rng):
+    """Three of five are one picture: they have two others each, and all queries get as many."""
+    g, copies = features(rng.normal(size=(5, 4))), np.array([0, 0, 0, 1, 2])
+    near = ranking.search(g, g, "euclidean", 4, (copies, copies))
+    assert near.gallery_ids.shape == (5, 2)
+    assert np.isfinite(near.distances).all()
 
 
 def test_search_of_a_small_gallery_gives_what_there_is(rng):

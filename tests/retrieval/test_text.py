@@ -34,6 +34,8 @@ def test_a_description_is_its_columns_words_and_a_blank_says_nothing(frame):
 def test_label_words_are_taken_out_whoever_they_belong_to(frame):
     said = text.descriptions(frame, [catalog.PRODUCT], [catalog.ARTICLE, catalog.COLOUR, catalog.GENDER])
     assert said == ["puma s graphic t shirt 2", "mango", "casio 50 m", ""]
+    several = frame.assign(**{catalog.PRODUCT: "Two Watches, a Dress, Backpacks"})  # in the plural and not, as it comes
+    assert set(text.descriptions(several, [catalog.PRODUCT], [catalog.ARTICLE])) == {"two a"}
 
 
 @pytest.mark.parametrize(
@@ -110,4 +112,6 @@ def test_a_mix_is_a_distance(rng):
         expected = 1 - weight * seen.astype(float) - (1 - weight) * said
         assert text.mixed(seen, said, weight) == pytest.approx(expected, abs=1e-6)
         assert text.mixed(seen, said, weight).dtype == np.float32
-    assert text.mixed(np.float32([[1.0000001]]), np.float32([[1]]), 0.5).min() >= 0
+    beyond = np.float32([[1.0000001, -1.0000001]])  # where rounding left a cosine
+    for weight in (0.0, 0.5, 1.0):
+        assert text.mixed(beyond, beyond, weight).tolist() == [[0, 2]]
