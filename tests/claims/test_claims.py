@@ -288,6 +288,16 @@ def test_differences_of_values_without_bootstrap_means_are_judged_by_the_values(
     assert verdict(difference("above", 0, [("a", "b"), ("b", "c")]), values)["verdict"] == "reproduced"
 
 
+def test_one_of_a_pair_without_bootstrap_means_counts_with_its_value(verdict):
+    """What has no draws does not vary; the other one's interval decides."""
+    for value, expected in ((0.8, "reproduced"), (0.895, "differs"), (0.95, "contradicted")):
+        row = verdict(difference("above"), {f"a/{AT}": around(0.9, 0.02), f"b/{AT}": value})
+        assert row["verdict"] == expected
+        assert f"[{0.88 - value:+.3f}, {0.92 - value:+.3f}]" in row["evidence"]
+    row = verdict(difference("above"), {f"a/{AT}": 0.9, f"b/{AT}": around(0.8, 0.02)})
+    assert "[+0.080, +0.120]" in row["evidence"]
+
+
 def test_other_pictures_than_the_thesiss_give_no_verdict(write):
     document = {"judge": {"kind": "document"}, "contradiction": "twice"}
     missing = {"judge": {"kind": "untestable", "missing": "a model"}}

@@ -370,6 +370,24 @@ def test_labels_are_counted_in_the_whole_table_most_first_and_blanks_are_none():
     assert list(counts[counts["column"] == "articleType"]["label"]) == ["D", "C"]
 
 
+@pytest.mark.parametrize(
+    ("report", "are"),
+    [
+        ({}, True),
+        ({"pictures": 44_400}, True),
+        ({"pictures": 44_399}, False),
+        ({"rows": 44_445}, False),
+        ({"rows": 44_447}, False),
+        ({"source": catalog.DRAWN}, False),
+    ],
+)
+def test_the_thesiss_images_are_all_of_kaggles(monkeypatch, report, are):
+    whole = {"source": "archive.zip", "rows": 44_446, "pictures": 44_441}
+    monkeypatch.setattr(catalog, "load_report", lambda data: {**whole, **report})
+    assert catalog.are_the_thesis_images("fashion_small") is are
+    assert catalog.comparability("fashion_small").startswith("NOT COMPARABLE") is (report.get("source") is not None)
+
+
 def test_draws_are_seeded_ascending_and_without_repeats():
     rows = np.arange(100, 200)
     for draw in (catalog.draw, catalog.draw_apart):

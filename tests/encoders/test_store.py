@@ -73,6 +73,20 @@ def test_finishing_where_nothing_can_be_written_leaves_no_part(tmp_path, vectors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f.sqlite", "working"]
 
 
+@pytest.mark.parametrize("older", [True, False])
+def test_a_file_that_could_not_be_packed_to_its_end_takes_no_place(tmp_path, vectors, older):
+    if older:
+        written(tmp_path / "f.sqlite", vectors)
+    connection = store.create(tmp_path / "working", META)
+    store.append(connection, [f"{row}" for row in range(40_000)], np.zeros((40_000, 3), np.float32))
+    connection.set_progress_handler(lambda: 1, 200_000)  # SQLite gives up in the middle
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        store.finish(connection, tmp_path / "f.sqlite")
+    assert sorted(path.name for path in tmp_path.iterdir()) == (["f.sqlite", "working"] if older else ["working"])
+    if older:
+        assert len(store.read(tmp_path / "f.sqlite").ids) == 50
+
+
 def test_a_part_left_by_a_killed_run_is_replaced(tmp_path, vectors):
     (tmp_path / "f.sqlite.partial").write_bytes(b"half a file")
     assert len(store.read(written(tmp_path / "f.sqlite", vectors)).ids) == 50
