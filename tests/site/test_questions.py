@@ -2,10 +2,12 @@
 
 from typing import get_args
 
+import pytest
+
 from pipeline import params
 from pipeline.data import catalog
 from pipeline.site import questions
-from pipeline.site.questions import Question
+from pipeline.site.questions import Question, SearchError
 
 OWN = ["encoder", "distance", "index", "count", "like", "text", "image_weight", "farthest", "box"]
 
@@ -19,3 +21,19 @@ def test_a_question_has_its_own_fields_and_one_for_each_filter():
 def test_the_indexes_are_the_studys_less_those_that_are_named_as_no_use():
     assert get_args(questions.Index) == ("exact", "ivf", "hnsw", "ball_tree")
     assert set(get_args(params.Index)) - set(get_args(questions.Index)) == questions.NOT_OFFERED
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"text": "red", "distance": "euclidean"}, "words are compared by cosine"),
+        ({"text": "red", "index": "hnsw"}, "searches by cosine and without words"),
+        ({"like": "1", "index": "hnsw", "distance": "euclidean"}, "searches by cosine and without words"),
+        ({"gender": ["Men"]}, "nothing to search with"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(asked, said):
+    with pytest.raises(SearchError, match=said):
+        questions.check(Question(**asked), None)
+    questions.check(Question(like="1", index="hnsw"), None)
+    questions.check(Question(text="red"), None)

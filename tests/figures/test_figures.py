@@ -1,0 +1,48 @@
+"""What a figure shows of its table: which rows are green, red or grey, and how many of them are drawn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import same_color
+
+from pipeline.figures import panel, study_plots, threshold
+from pipeline.figures.style import GREY, QUERY, RIGHT, WRONG
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "colour"),
+    [(0.1, 0.3, RIGHT), (0.0, 0.3, GREY), (-0.1, 0.3, GREY), (-0.3, 0.0, GREY), (-0.3, -0.1, WRONG)],
+)
+def test_a_difference_has_a_colour_once_the_interval_of_all_is_clear_of_0(low, high, colour):
+    row = {
+        "what": "distance",
+        "first": "a/mAP",
+        "second": "b/mAP",
+        "difference": (low + high) / 2,
+        "low": low,
+        "high": high,
+    }
+    drawn = study_plots.differences(pd.DataFrame([{**row, "low of all": low, "high of all": high}]), "title")
+    lines = drawn.axes[0].get_lines()
+    assert [same_color(line.get_color(), colour) for line in lines[:2]] == [True, True]
+    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == ["a − b"]
+
+
+def test_right_neighbours_are_framed_green_and_wrong_ones_red():
+    image = np.zeros((4, 3, 3), np.uint8)
+    row = {"query": image, "neighbours": [image, image], "titles": ["Shirts", "Shirts", "Ties"], "right": [True, False]}
+    drawn = panel.neighbour_panel([row], "title")
+    for axis, colour, mark in zip(
+        drawn.axes, (QUERY, RIGHT, WRONG), ("query Shirts", "✓ Shirts", "✗ Ties"), strict=True
+    ):
+        assert axis.get_title() == mark
+        assert all(same_color(side.get_edgecolor(), colour) for side in axis.spines.values())
+
+
+def test_thresholds_read_off_one_query_are_drawn_as_far_as_the_curve_goes():
+    table = pd.DataFrame(
+        {"threshold": [0.1, 0.2, 0.9], "precision": [1, 0.8, 0.2], "recall": [0.2, 0.6, 1], "F1": [0.3, 0.7, 0.3]}
+    )
+    drawn = threshold.curve(table, 0.2, pd.Series([0.1, 0.15, 0.2, 0.5, np.inf]), "title")
+    assert sum(bar.get_height() for bar in drawn.axes[1].patches) == 3
+    assert list(drawn.axes[0].get_lines()[0].get_xdata()) == [0.1, 0.2]

@@ -1,0 +1,83 @@
+"""What a question finds among a few products at distances that are known, and what may be asked and stored at most."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.data import catalog
+from pipeline.data.images import UnreadableImage
+from pipeline.site import answers, photos, products, snapshots
+from pipeline.site.questions import Question, SearchError
+
+FAR = np.array([0.5, 0.1234564, 0.3, 0.1, 0.2, 0.9], np.float32)  # of each product, in the catalogue's order
+
+
+@pytest.fixture
+def now():
+    """Six products: 3 and 4 are one picture's copies, 5 was taken away, 2 has no type."""
+    blank = dict.fromkeys(catalog.COLUMNS)
+    types = ["Shirts", "Ties", None, "Shirts", "Shirts", "Caps"]
+    rows = [{**blank, "id": f"{row}", "articleType": kind, "gender": "Men"} for row, kind in enumerate(types)]
+    hashes = ["a", "b", "c", "d", "d", "e"]
+    return snapshots.take(snapshots.begin(pd.DataFrame(rows).assign(sha256=hashes)), [], {"5"}, {})
+
+
+def nearest(now, row=None, **asked):
+    shown, voters, _ = answers.nearest(now, FAR, Question(**asked), row)
+    return shown.tolist(), voters.tolist()
+
+
+def test_products_stand_nearest_first_without_what_was_taken_away(now):
+    assert nearest(now) == ([3, 1, 4, 2, 0], [3, 1, 4, 2, 0])
+    assert nearest(now, count=2) == ([3, 1], [3, 1, 4, 2, 0])
+    assert nearest(now, articleType=["Shirts"]) == ([3, 4, 0], [3, 1, 4, 2, 0])
+
+
+def test_a_product_that_asks_finds_neither_itself_nor_its_copy(now):
+    assert nearest(now, row=4)[0] == [1, 2, 0]
+    assert nearest(now, row=1)[0] == [3, 4, 2, 0]
+
+
+def test_a_distance_as_it_is_shown_finds_its_product(now):
+    shown = round(float(FAR[1]), answers.DIGITS)
+    assert shown < FAR[1]
+    assert nearest(now, farthest=shown)[0] == [3, 1]
+    assert nearest(now, farthest=0.1)[0] == [3]
+
+
+def test_blank_types_have_no_vote():
+    types = np.array([np.nan, np.nan, np.nan, "Ties", "Ties", None, None, None], object)
+    assert answers.vote(types) == {"predicted": "Ties", "votes": 2, "of": 8}
+    assert answers.vote(types[:3]) == {"predicted": None, "votes": 0, "of": 3}
+
+
+def test_a_box_is_four_numbers():
+    photo = Image.new("RGB", (50, 60))
+    assert photos.cut(photo, "1,2,30,40")[0] == [1, 2, 30, 40]
+    for box in ("1,2,30", "1,2,30,40,50"):
+        with pytest.raises(SearchError, match="x,y,width,height"):
+            photos.cut(photo, box)
+
+
+def test_the_largest_photo_is_opened_and_one_byte_more_is_not(monkeypatch):
+    data = products.stored(Image.new("RGB", (9, 9)))
+    monkeypatch.setattr(photos, "MOST_BYTES", len(data))
+    assert photos.opened(data).size == (9, 9)
+    with pytest.raises(UnreadableImage, match="at most"):
+        photos.opened(data + b" ")
+
+
+def test_the_longest_name_is_taken_and_one_letter_more_is_not():
+    products.check("ok", {"gender": "x" * products.LONGEST})
+    with pytest.raises(products.ProductError, match="200 printable letters. Received: 201"):
+        products.check("ok", {"gender": "x" * (products.LONGEST + 1)})
+
+
+def test_so_many_products_are_added_and_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(products, "MOST", 2)
+    for name in "ab":
+        products.add(tmp_path / "p.sqlite", name, {}, b"picture", {})
+    with pytest.raises(products.ProductError, match="2 products have been added, which is the most"):
+        products.add(tmp_path / "p.sqlite", "c", {}, b"picture", {})
+    assert [name for name, _ in products.added(tmp_path / "p.sqlite")] == ["a", "b"]
