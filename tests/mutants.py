@@ -1,0 +1,804 @@
+"""Faults put into the code one at a time, and the tests that must find each: `python tests/mutants.py [word …]`.
+
+A word chooses the mutants whose module or description has it. The work is done in a copy of the checkout, so the code
+here stays as it is. Prints which test killed each mutant, or ALIVE; ends with 1 where one lives.
+"""
+
+import contextlib
+import importlib
+import itertools
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import clones
+import pytest
+
+LONGEST = 600  # seconds that tests may take: a mutant that never ends is found as well
+LIBRARIES = ("sqlite3", "hypothesis", "pandas", "sklearn.metrics", "scipy.stats", "numba", "seaborn", "keras")
+STAMPS = itertools.count(1)
+FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", re.MULTILINE)
+
+
+class Mutant(NamedTuple):
+    """One fault: `old` stands once in the module, and `new` takes its place; `tests` must fail then."""
+
+    module: str
+    tests: str
+    what: str
+    old: str
+    new: str
+
+
+# by module and the tests that must find its faults (below tests/, blanks between): what is wrong, what stands in the
+# code, and what takes its place. The smallest tests that find it, and none with TensorFlow where others do.
+MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
+    ("pipeline/files.py", "test_files.py"): [
+        (
+            "a file's part stays after a fault",
+            "        partial.replace(path)\n    finally:\n        partial.unlink(missing_ok=True)",
+            "        partial.replace(path)\n    finally:\n        pass",
+        ),
+        (
+            "the older folder is removed before the new one has its name",
+            "            folder.replace(earlier)",
+            "            shutil.rmtree(folder)",
+        ),
+        (
+            "recovery puts an old folder over the new one",
+            "    if earlier.exists() and not folder.exists():",
+            "    if earlier.exists() and (shutil.rmtree(folder, ignore_errors=True) or True):",
+        ),
+    ],
+    ("pipeline/vectors.py", "retrieval/test_ranking.py"): [
+        ("zeros are divided by zero", "np.where(norms == 0, 1, norms)", "norms"),
+    ],
+    ("pipeline/progress.py", "test_progress.py"): [
+        ("one result more is held ahead", "len(waiting) > most", "len(waiting) > most + 1"),
+        ("bars stay hidden after a fault", "    try:\n        yield\n    finally:\n", "    if not (yield):\n"),
+    ],
+    ("pipeline/params/sections.py", "params/test_params.py::test_a_misspelt_key_is_named_with_the_nearest"): [
+        ("unknown keys are taken", 'extra="forbid"', 'extra="ignore"'),
+    ],
+    ("pipeline/params/sections.py", "params/test_params.py::test_a_bad_value_is_named_with_what_is_allowed"): [
+        ("text is taken for a number", "strict=True", "strict=False"),
+    ],
+    ("pipeline/params/kinds.py", "params/test_params.py::test_a_bad_value_is_named_with_what_is_allowed"): [
+        ("a count may be 0", "Count = Annotated[int, Field(ge=1)]", "Count = Annotated[int, Field(ge=0)]"),
+    ],
+    ("pipeline/params/networks.py", "params/test_params.py::test_an_image_size_is_a_side_or_height_and_width"): [
+        ("the largest side is refused", "side <= 1024", "side < 1024"),
+    ],
+    ("pipeline/params/networks.py", "params/test_params.py::test_posteriors_that_cannot_be_are_refused"): [
+        ("shares may leave nothing", "math.fsum(posteriors.values()) >= 1", "math.fsum(posteriors.values()) > 1"),
+    ],
+    ("pipeline/params/chapters.py", "params/test_params.py::test_a_bad_value_is_named_with_what_is_allowed"): [
+        ("hit@1 need not be measured", "if 1 not in self.cutoffs or self", "if self"),
+    ],
+    ("pipeline/params/finetuning.py", "params/test_params.py::test_a_term_that_can_be_is_taken"): [
+        ("one margin for all classes is no pair", "margin[0] > margin[1]", "margin[0] >= margin[1]"),
+    ],
+    ("pipeline/params/finetuning.py", "params/test_params.py::test_a_finetune_that_cannot_be_is_refused"): [
+        (
+            "two views may be the same",
+            "if self.views == 2 and self.augment is None:",
+            "if self.views == 3 and self.augment is None:",
+        ),
+    ],
+    ("pipeline/params/study.py", "params/test_params.py::test_a_bad_value_is_named_with_what_is_allowed"): [
+        (
+            "all pictures may be for testing",
+            "test_share: Annotated[float, Field(gt=0, lt=1)]",
+            "test_share: Annotated[float, Field(gt=0, le=1)]",
+        ),
+    ],
+    ("pipeline/params/systems.py", "params/test_params.py::test_a_system_that_cannot_be_is_named"): [
+        ("the image alone need not be among the weights", " or weights[-1] != 1:", ":"),
+    ],
+    ("pipeline/params/references.py", "params/test_params.py::test_no_encoder_takes_a_finetune_by_year"): [
+        (
+            "a finetune by year may be searched with",
+            'if isinstance(made, Finetune) and made.split == "temporal":',
+            'if isinstance(made, Finetune) and made.split == "product" and False:',
+        ),
+    ],
+    ("pipeline/params/references.py", "params/test_params.py::test_a_finetune_starts_from_one_of_its_own_split"): [
+        ("a finetune may start from one that saw its test part", "start.split != finetune.split", "False"),
+    ],
+    ("pipeline/params/references.py", "params/test_params.py::test_serving_needs_vectors_of_one_length"): [
+        (
+            "served vectors may have other heads",
+            "(one.weights, one.head, one.posteriors) != (other.weights, other.head, other.posteriors)",
+            "(one.weights, one.posteriors) != (other.weights, other.posteriors)",
+        ),
+    ],
+    ("pipeline/stages.py", "test_stages.py::test_a_row_that_says_what_cannot_be_is_refused"): [
+        ("a stage may do nothing", "if bool(stage.notebook) == bool(stage.work):", "if stage.notebook and stage.work:"),
+    ],
+    ("pipeline/data/boxes.py", "data/test_boxes.py"): [
+        ("a box loses the pixels that it touches", "math.ceil(x + width)", "math.floor(x + width)"),
+        ("a box beside its picture is taken", "if inside[0] >= inside[2] or", "if inside[0] > inside[2] or"),
+    ],
+    ("pipeline/data/catalog.py", "data/test_catalog.py::test_the_thesiss_images_are_all_of_kaggles"): [
+        ("drawn pictures count as the thesis's", 'report["source"] != DRAWN and ', ""),
+        ("some of the thesis's pictures are enough", 'report["pictures"] >= 44_400', 'report["pictures"] > 44_000'),
+    ],
+    (
+        "pipeline/data/catalog.py",
+        "data/test_catalog.py::test_codes_are_equal_where_labels_are_and_blank_is_relevant_to_nothing",
+    ): [
+        ("half a label is a label", ".isna().any(axis=1)", ".isna().all(axis=1)"),
+    ],
+    ("pipeline/data/catalog.py", "data/test_catalog.py::test_draws_are_seeded_ascending_and_without_repeats"): [
+        (
+            "what is drawn stands in no order",
+            "np.sort(np.random.default_rng(seed).permutation(rows)[:count])",
+            "np.random.default_rng(seed).permutation(rows)[:count]",
+        ),
+    ],
+    (
+        "pipeline/data/catalog.py",
+        "evaluation/test_study.py::test_pictures_under_one_name_are_one_product_and_those_without_a_name_one_each",
+    ): [
+        (
+            "pictures without a name are one product",
+            "np.where(codes < 0, len(frame)",
+            "np.where(codes < -1, len(frame)",
+        ),
+    ],
+    ("pipeline/data/images.py", "data/test_images.py"): [
+        (
+            "the largest picture is refused",
+            "image.width * image.height > MAX_PIXELS",
+            "image.width * image.height >= MAX_PIXELS",
+        ),
+        ("white of 16 bits is not white", "/ 257)", "/ 258)"),
+        (
+            "what is too wide alone is not reduced",
+            "image.width > width or image.height > height",
+            "image.width > width and image.height > height",
+        ),
+        ("a photo is not turned", "ImageOps.exif_transpose(image)", "image.copy()"),
+    ],
+    ("pipeline/data/queries.py", "data/test_queries.py"): [
+        ("a box of no numbers is taken", "if not abs(value) <= 1e9:", "if abs(value) > 1e9:"),
+        ("the last of two rows counts as well", "elif name in seen:", "elif not name:"),
+    ],
+    ("pipeline/data/ingest.py", "data/test_catalog.py::test_no_product_straddles_the_split"): [
+        (
+            "products straddle the split",
+            "chooser.split(frame, groups=products)",
+            "chooser.split(frame, groups=frame[ID])",
+        ),
+    ],
+    ("pipeline/data/ingest.py", "data/test_catalog.py"): [
+        ("odd years are learnt from", "TRAIN if year % 2 == 0 else TEST", "TRAIN if year % 2 == 1 else TEST"),
+        ("an id may come twice", "if row[ID] in known:", "if row[ID] is None:"),
+        ("one of equal pictures is not named", "frame.duplicated(SHA256, keep=False)", "frame.duplicated(SHA256)"),
+    ],
+    ("pipeline/data/sources.py", "data/test_sources.py"): [
+        (
+            "a path may leave the archive",
+            'path.is_absolute() or ".." in path.parts or ":" in name or "\\0" in member',
+            'path.is_absolute() or ":" in name or "\\0" in member',
+        ),
+        ("a symbolic link is taken", "stat.S_ISLNK(member.external_attr >> 16)", "stat.S_ISLNK(member.external_attr)"),
+        ("a bomb is unpacked", "member.file_size > 2**20 and", "member.file_size > 2**50 and"),
+        ("a member's stated size is believed", "_bounded(file.read(limit + 1), what, limit)", "file.read()"),
+        ("the largest member is refused", "if len(data) > limit:", "if len(data) >= limit:"),
+    ],
+    ("pipeline/data/cropper.py", "data/test_cropper.py"): [
+        ("specks count as the product", "* 4 >= pieces", "* 400 >= pieces"),
+        ("boxes that miss each other overlap", "both = max(width, 0) * max(height, 0)", "both = abs(width * height)"),
+    ],
+    ("pipeline/encoders/store.py", "encoders/test_store.py"): [
+        (
+            "the packed file is not written whole and renamed",
+            "    with files.whole_file(path) as partial:\n        connection.execute",
+            "    for partial in [path]:\n        partial.unlink(missing_ok=True)\n        connection.execute",
+        ),
+        (
+            "ids may come twice",
+            "len(set(self.ids.tolist())) != len(self.ids)",
+            "len(set(self.ids.tolist())) > len(self.ids)",
+        ),
+        ("features may be no numbers", "if not np.isfinite(self.vectors).all():", "if np.isinf(self.vectors).all():"),
+        ("another schema is read", 'if facts.get("schema") != SCHEMA:', 'if "schema" not in facts:'),
+        ("half a batch is kept", "    with connection:\n", "    connection.isolation_level = None\n    if True:\n"),
+    ],
+    ("pipeline/encoders/concatenation.py", "encoders/test_concatenation.py"): [
+        (
+            "the shares are changed over",
+            "[_part(first, 1 - share), _part(second, share)]",
+            "[_part(first, share), _part(second, 1 - share)]",
+        ),
+        ("a part has its share of the length, not of its square", "return share**0.5 *", "return share *"),
+        (
+            "parts of other pictures are joined",
+            "if not np.array_equal(first.ids, second.ids):",
+            "if len(first.ids) != len(second.ids):",
+        ),
+    ],
+    (
+        "pipeline/encoders/torch_file.py",
+        "encoders/test_weights.py::test_a_tensor_that_reaches_past_its_numbers_is_refused",
+    ): [
+        ("a tensor may end one number too late", "last >= len(numbers)", "last > len(numbers)"),
+        ("a tensor may outgrow its numbers", " or too_many:", ":"),
+    ],
+    ("pipeline/encoders/weights.py", "encoders/test_weights.py::test_a_file_that_lacks_one_layer_is_refused"): [
+        (
+            "layers without weights stay random",
+            'simplefilter("error", UserWarning)',
+            'simplefilter("ignore", UserWarning)',
+        ),
+    ],
+    (
+        "pipeline/encoders/backbones.py",
+        "encoders/test_backbones.py::test_an_encoder_is_the_published_preprocessing_then_the_network_then_the_mean",
+    ): [
+        ("pixels are scaled by a hair less", "return (x - 127.0) / 128.0", "return (x - 127.0) / 127.0"),
+    ],
+    (
+        "pipeline/encoders/extract.py",
+        "encoders/test_extract.py::test_each_change_of_what_a_picture_becomes_changes_the_fingerprint",
+    ): [
+        ("the data are no part of the fingerprint", '"data": data, "name": name}', '"name": name}'),
+    ],
+    ("pipeline/encoders/extract.py", "encoders/test_extract.py::test_a_disk_too_small_is_said_before_the_work"): [
+        ("a full disk is found out late", "if free < needed:", "if free < 0:"),
+    ],
+    ("pipeline/retrieval/distances.py", "retrieval/test_ranking.py"): [
+        ("cosine is not cut off at 0 and 2", "return np.clip(distances, 0, 2, out=distances)", "return distances"),
+    ],
+    ("pipeline/retrieval/ranking.py", "retrieval/test_ranking.py"): [
+        ("what is no number is ranked", "if row.size and not row.min() >= 0:", "if row.size and row.min() < 0:"),
+        ("a zero with a sign comes last", "(row + np.float32(0)).view", "row.view"),
+        ("copies take neighbours' places", "first = order[:, : count + most]", "first = order[:, : count + 1]"),
+        (
+            "copies are neighbours of a query that has fewer others",
+            "np.isfinite(distances).sum(axis=1).min()",
+            "np.isfinite(distances).sum(axis=1).max()",
+        ),
+        (
+            "two encoders are compared",
+            "if queries.encoder_id != gallery.encoder_id:",
+            "if queries.vectors.shape[1] != gallery.vectors.shape[1]:",
+        ),
+        (
+            "distances may fall along a row",
+            "if (np.diff(self.distances, axis=1) < 0).any():",
+            "if (np.diff(self.distances, axis=1) < 0).all():",
+        ),
+    ],
+    ("pipeline/retrieval/indexes.py", "retrieval/test_indexes.py"): [
+        (
+            "equal ones come in the other order",
+            "while at > 0 and value > values[row, at - 1]:",
+            "while at > 0 and value >= values[row, at - 1]:",
+        ),
+        ("only the first of ties is found", "distances <= exact[:, -1:] + tolerance", "distances <= exact + tolerance"),
+        ("distances of an index are not cut off", "np.clip(distances, 0, 2))", "distances)"),
+    ],
+    ("pipeline/retrieval/reranking.py", "retrieval/test_reranking.py"): [
+        (
+            "two thirds are not enough",
+            "_shared(mutual, first) * 3 <= len(mutual) * 2",
+            "_shared(mutual, first) * 3 < len(mutual) * 2",
+        ),
+        (
+            "the last neighbour is none",
+            "asked_distances[row, rank] <= near_distances[place, -1]",
+            "asked_distances[row, rank] < near_distances[place, -1]",
+        ),
+        ("an item expands itself", "itself = near == np.arange(len(gallery))[:, None]", "itself = near < 0"),
+    ],
+    ("pipeline/retrieval/text.py", "retrieval/test_text.py"): [
+        (
+            "a mix is not cut off at 0 and 2",
+            "np.clip(np.float32(1) - similarity, 0, 2)",
+            "(np.float32(1) - similarity)",
+        ),
+        ("two letters lose their plural", "len(word) > 2 else", "len(word) > 1 else"),
+        ("a word of the label is left in", "if stem(word) not in left_out", "if word not in left_out"),
+    ],
+    ("pipeline/evaluation/metrics.py", "evaluation/test_metrics.py::test_each_metric_equals_its_loop"): [
+        (
+            "a small gallery raises precision",
+            "hits[:, :k].sum(axis=1) / k,",
+            "hits[:, :k].sum(axis=1) / min(k, hits.shape[1]),",
+        ),
+        (
+            "AP@n is divided by n",
+            "_precision_sums(np.ascontiguousarray(hits[:, :depth])) / np.maximum(relevant, 1)",
+            "_precision_sums(np.ascontiguousarray(hits[:, :depth])) / np.clip(relevant, 1, depth)",
+        ),
+    ],
+    (
+        "pipeline/evaluation/metrics.py",
+        "evaluation/test_metrics.py::test_chance_is_exact_over_every_ranking_of_a_small_gallery",
+    ): [
+        ("chance is certain one item too early", "few = size - relevant < k", "few = size - relevant <= k"),
+        ("chance counts the item itself", "others = (relevant - 1) /", "others = relevant /"),
+    ],
+    (
+        "pipeline/evaluation/metrics.py",
+        "evaluation/test_metrics.py::test_what_is_no_column_of_scores_is_refused",
+    ): [
+        ("a score of no rank is one of all", "or (depth is None and at)", ""),
+    ],
+    ("pipeline/evaluation/metrics.py", "evaluation/test_metrics.py::test_hits_and_gains_equal_a_loop_over_labels"): [
+        ("blank labels are relevant to each other", "if query_labels[query] >= 0:", "if query_labels[query] >= -1:"),
+        ("blank labels agree", "if same and query_labels[query, label] >= 0:", "if same:"),
+    ],
+    ("pipeline/evaluation/metrics.py", "evaluation/test_metrics.py::test_what_is_seen_equals_a_loop"): [
+        ("who is not in the gallery is found", "goes = not member[item]", "goes = False"),
+    ],
+    ("pipeline/evaluation/statistics.py", "evaluation/test_statistics.py"): [
+        (
+            "the studentised maximum divides by N",
+            "np.nanstd(resampled, axis=0, ddof=1)",
+            "np.nanstd(resampled, axis=0, ddof=0)",
+        ),
+        (
+            "two sets of queries are drawn alike",
+            "chosen = np.random.default_rng([seed, queries])",
+            "chosen = np.random.default_rng([seed])",
+        ),
+        (
+            "two sets of queries are drawn alike within labels",
+            "chosen = np.random.default_rng([seed, len(values)])",
+            "chosen = np.random.default_rng([seed])",
+        ),
+        ("both tails lie on each side", "tail = (1 - level) / 2", "tail = 1 - level"),
+        (
+            "columns with gaps of their own have those of the first",
+            "alike = (known == known[:, :1]).all()",
+            "alike = True",
+        ),
+        (
+            "a row of nan in one column counts",
+            "np.flatnonzero(np.isfinite(values).all(axis=1))",
+            "np.flatnonzero(np.isfinite(values).any(axis=1))",
+        ),
+        (
+            "what has no value widens the others",
+            "np.nan_to_num(np.abs(resampled - estimates) / safe)[:, known].max(axis=1)",
+            "np.nan_to_num(np.abs(resampled - estimates) / safe, nan=9.0).max(axis=1)",
+        ),
+    ],
+    ("pipeline/evaluation/thresholds.py", "evaluation/test_thresholds.py"): [
+        ("a threshold that rounding left below its step is read one too low", "threshold * (1 + 1e-9)", "threshold"),
+        (
+            "the first miss counts as found",
+            "return np.where(ranks < counts, first, np.inf), ranks",
+            "return np.where(ranks < counts, first, np.inf), ranks + (ranks < counts)",
+        ),
+        (
+            "a threshold just before the first miss takes it in",
+            'thresholds, side="right") - 1',
+            'thresholds, side="right")',
+        ),
+        (
+            "a miss behind the ranks that count is one",
+            "np.where(ranks < counts, first, np.inf)",
+            "np.where(ranks <= counts, first, np.inf)",
+        ),
+        (
+            "the threshold is chosen on the test part",
+            'place = int(curve(counts, TRAIN_ALL)["F1"]',
+            'place = int(curve(counts, TEST_ALL)["F1"]',
+        ),
+        ("blank labels are right", "if query_labels[query] >= 0 and", "if"),
+    ],
+    ("pipeline/evaluation/threshold_choice.py", "evaluation/test_threshold_choice.py"): [
+        (
+            "right ones per query are of all pairs",
+            "counts[thresholds.TEST_RIGHT].sum() / queries",
+            "counts[thresholds.TEST_ALL].sum() / queries",
+        ),
+        (
+            "what one picture's threshold loses has the other sign",
+            'row["F1"] - row["one picture, F1"]',
+            'row["one picture, F1"] - row["F1"]',
+        ),
+    ],
+    ("pipeline/evaluation/protocols.py", "evaluation/test_protocols.py"): [
+        (
+            "features of other pictures are taken",
+            "if features.ids.tolist() != frame[catalog.ID].tolist():",
+            "if len(features.ids) != len(frame):",
+        ),
+    ],
+    ("pipeline/evaluation/protocols.py", "evaluation/test_scoring.py"): [
+        (
+            "copies may be found where the product may not",
+            "View(PRODUCT_OUT, ALL, both, both, everything, first)",
+            "View(PRODUCT_OUT, ALL, both[:, 1:], both[:, 1:], everything, first)",
+        ),
+        (
+            "odd years answer",
+            "(frame[catalog.TEMPORAL_SPLIT] == catalog.TRAIN)",
+            "(frame[catalog.TEMPORAL_SPLIT] == catalog.TEST)",
+        ),
+    ],
+    ("pipeline/evaluation/scoring.py", "evaluation/test_scoring.py"): [
+        (
+            "even years ask",
+            "odd = (frame[catalog.TEMPORAL_SPLIT] == catalog.TEST)",
+            "odd = (frame[catalog.TEMPORAL_SPLIT] != catalog.TEST)",
+        ),
+        ("a subset of all pictures is left out", "if size <= images]", "if size < images]"),
+        (
+            "train queries find their copies",
+            "thresholds.histogram(distances, (duplicates[rows], duplicates), (labels[rows], labels), top)",
+            "thresholds.histogram(distances, (rows, np.arange(len(train))), (labels[rows], labels), top)",
+        ),
+    ],
+    ("pipeline/evaluation/study.py", "evaluation/test_study.py"): [
+        (
+            "queries with nothing to find are counted as answered",
+            "answered = first[RELEVANT].to_numpy() > 0",
+            "answered = first[RELEVANT].to_numpy() >= 0",
+        ),
+        (
+            "queries of one product are drawn one by one",
+            "run.resamples, run.seed, products[rows])",
+            "run.resamples, run.seed)",
+        ),
+    ],
+    ("pipeline/evaluation/mistakes.py", "evaluation/test_mistakes.py"): [
+        ("blank labels are right", '(wanted == got) & (wanted != "")', "(wanted == got)"),
+        ("the last of the first neighbours does not count", "neighbours[RANK] <= first", "neighbours[RANK] < first"),
+    ],
+    ("pipeline/evaluation/self_match.py", "evaluation/test_self_match.py"): [
+        ("the share is of what is left", '/ wide["query in"]', '/ wide["query out"]'),
+    ],
+    ("pipeline/evaluation/seeds.py", "evaluation/test_seeds.py"): [
+        ("one seed is a spread", 'kept["count"] > 1', 'kept["count"] > 0'),
+    ],
+    ("pipeline/evaluation/changes.py", "evaluation/test_changes.py"): [
+        ("another seed is a change", ' and differing != ["seed"]', ""),
+        ("two settings at once are one change", "len(differing) == 1", "1 <= len(differing) <= 2"),
+    ],
+    ("pipeline/evaluation/facts.py", "evaluation/test_facts.py"): [
+        ("as many as n are fewer than n", 'group["rows"] < few', 'group["rows"] <= few'),
+    ],
+    ("pipeline/evaluation/separation.py", "evaluation/test_separation.py"): [
+        ("a picture is a pair with itself", "np.triu_indices(len(labels), 1)", "np.triu_indices(len(labels), 0)"),
+        ("pictures without a label count", "known = labels >= 0", "known = labels >= -1"),
+    ],
+    ("pipeline/evaluation/validation.py", "evaluation/test_validation.py"): [
+        ("nothing to find is no number", "if np.isfinite(values).any() else 0.0", "if len(values) else 0.0"),
+    ],
+    ("pipeline/evaluation/classification.py", "evaluation/test_classification.py"): [
+        ("classes that are only predicted count", "labels=np.unique(true), ", ""),
+    ],
+    ("pipeline/training/losses.py", "training/test_losses.py::test_nt_xent_equals_equation_1_of_simclr"): [
+        (
+            "an anchor is its own negative",
+            "similarity = similarity - FAR * ops.eye(count, dtype=similarity.dtype)",
+            "similarity = similarity * 1.0",
+        ),
+    ],
+    (
+        "pipeline/training/losses.py",
+        "training/test_losses.py::test_batch_hard_takes_the_farthest_positive_and_the_nearest_negative",
+    ): [
+        (
+            "the nearest positive is taken",
+            "farthest = ops.max(ops.where(positive, distance, -FAR), axis=1)",
+            "farthest = ops.min(ops.where(positive, distance, FAR), axis=1)",
+        ),
+    ],
+    (
+        "pipeline/training/losses.py",
+        "training/test_losses.py::test_cross_entropy_equals_keras_and_leaves_out_rows_without_a_label",
+    ): [
+        ("rows without a label cost something", "known = labels >= 0", "known = labels >= -1"),
+    ],
+    (
+        "pipeline/training/layers.py",
+        "training/test_layers.py::test_a_batch_larger_than_the_memory_leaves_its_last_rows",
+    ): [
+        (
+            "a batch that is too large leaves its first rows",
+            "embeddings, numbers = embeddings[-self.size :]",
+            "embeddings, numbers = embeddings[: self.size]",
+        ),
+    ],
+    (
+        "pipeline/training/objective.py",
+        "training/test_objective.py::test_a_memory_counts_for_nothing_until_enough_batches_were_seen",
+    ): [
+        (
+            "a memory counts one batch too early",
+            "memory.batches > term.memory.warm_up",
+            "memory.batches >= term.memory.warm_up",
+        ),
+    ],
+    ("pipeline/training/batches.py", "training/test_batches.py"): [
+        (
+            "pictures without a group are one group",
+            "np.where(groups < 0, -1 - np.arange(len(groups)), groups)",
+            "groups",
+        ),
+        (
+            "fewer pictures than one batch are none",
+            "max(count // spec.size * spec.size, min(count, spec.size))",
+            "count // spec.size * spec.size",
+        ),
+        ("what is learnt is validated too", '"learn": train.iloc[learn],', '"learn": train,'),
+    ],
+    ("pipeline/training/augment.py", "training/test_augment.py"): [
+        ("a window leaves the picture", "slack = abs(1 - scale) / 2", "slack = abs(1 - scale)"),
+        (
+            "a quarter of the pictures is mirrored",
+            "mirrored=augment.flip and flip > 0",
+            "mirrored=augment.flip and flip > 0.5",
+        ),
+    ],
+    ("pipeline/training/checkpoint.py", "training/test_checkpoint.py::test_the_best_epoch_outlives_a_worse_one"): [
+        ("the last epoch is the best", "partial / STATE if best else self.folder / BEST", "partial / STATE"),
+    ],
+    ("pipeline/training/fit.py", "training/test_fit.py::test_patience_stops_and_gives_back_the_best_epoch"): [
+        ("patience lasts one epoch longer", "_best(history, self.spec) == len(history) - 1)", "True)"),
+        ("patience ends one epoch late", ">= spec.patience)", "> spec.patience)"),
+    ],
+    ("pipeline/figures/study_plots.py", "figures/test_figures.py"): [
+        ("a difference that touches 0 is green", 'RIGHT if row["low of all"] > 0', 'RIGHT if row["low of all"] >= 0'),
+    ],
+    ("pipeline/figures/panel.py", "figures/test_figures.py"): [
+        (
+            "right neighbours are framed red",
+            "*(RIGHT if right else WRONG for right in",
+            "*(WRONG if right else RIGHT for right in",
+        ),
+    ],
+    ("pipeline/figures/threshold.py", "figures/test_figures.py"): [
+        ("thresholds beyond the curve are drawn", "single <= far", "single >= 0"),
+    ],
+    ("pipeline/systems/hybrid.py", "systems/test_hybrid.py"): [
+        (
+            "a gain is over the text alone",
+            "statistics.interval(samples - samples[:, -1:])",
+            "statistics.interval(samples - samples[:, :1])",
+        ),
+        (
+            "a copy is a neighbour",
+            "(duplicates[positions] != duplicates[rows][:, None])",
+            "(positions != rows[:, None])",
+        ),
+        (
+            "test queries choose the weight",
+            "best = wide[catalog.TRAIN].mean().idxmax()",
+            "best = wide[catalog.TEST].mean().idxmax()",
+        ),
+        ("what nearest pictures say is a leak", "    if mode == PSEUDO_TEXT:\n        return False\n", ""),
+    ],
+    ("pipeline/systems/simulation.py", "systems/test_simulation.py"): [
+        ("a white shirt loses its inside", "~np.isin(parts, border[border > 0])", "~light"),
+    ],
+    (
+        "pipeline/systems/index_study.py",
+        "systems/test_index_study.py::test_copies_are_jittered_a_little_and_the_first_not_at_all",
+    ): [
+        ("the first copies are jittered", "    jitter[: len(vectors)] = 0\n", ""),
+    ],
+    ("pipeline/systems/user_photos.py", "systems/test_user_photos.py::test_precisions_equal_a_slow_loop"): [
+        ("a photo's own picture is left to find", "- hidden.get((duplicates[row], label), 0)", ""),
+    ],
+    (
+        "pipeline/systems/recommendation.py",
+        "systems/test_recommendation.py::test_duplicates_are_counted_with_what_rounding_makes_of_them",
+    ): [
+        ("rounding hides no copy", "(away <= 1e-6).sum()", "(away < 0).sum()"),
+    ],
+    (
+        "pipeline/systems/recommendation.py",
+        "systems/test_recommendation.py::test_recommendations_equal_the_frame_of_all_pairs",
+    ): [
+        (
+            "a product is recommended with itself",
+            "itself = near == rows[:, None]\n    near, distances = pass_over",
+            "itself = near < 0\n    near, distances = pass_over",
+        ),
+    ],
+    ("pipeline/claims/verdicts.py", "claims/test_claims.py"): [
+        ("rounding takes a value from its tolerance", "claim.judge.tolerance + 1e-9", "claim.judge.tolerance"),
+        ("0 itself keeps no bound", "REPRODUCED if low >= 0", "REPRODUCED if low > 0"),
+        ("0 itself breaks a bound", "CONTRADICTED if high < 0", "CONTRADICTED if high <= 0"),
+        ("the margin itself lies outside", "-margin <= low and high <= margin", "-margin < low and high < margin"),
+        ("equal ones are above each other", "if a > judge.margin", "if a >= judge.margin"),
+        ("equal ones stand in no order", "(steps <= 0).all()", "(steps < 0).all()"),
+        ("two differences are judged one by one", "if len(run) > 1 else", "if len(run) > 2 else"),
+        ("what has no value is judged", " or not np.isfinite(values[key])]", "]"),
+        ("one of a pair without draws is 0", "np.full(count, float(values[key]))", "np.zeros(count)"),
+        (
+            "one of a pair without draws takes the other's",
+            "if key in resampled else np.full",
+            "if key in resampled else next(iter(resampled.values())) if resampled else np.full",
+        ),
+        ("one pair that was not run leaves a claim unjudged", "if not run:", "if len(run) < len(pairs):"),
+        ("other pictures are judged", "if measured and not comparable:", "if measured and comparable is None:"),
+    ],
+    ("pipeline/claims/registry.py", "claims/test_claims.py"): [
+        (
+            "a bound may have both sides",
+            "(claim.judge.at_least is None) == (claim.judge.at_most is None)",
+            "claim.judge.at_least is None and claim.judge.at_most is None",
+        ),
+        (
+            "a key that nothing measures is taken",
+            "if fault := keys.fault(key, patterns, names):",
+            "if fault := keys.fault(key, patterns, names) and '':",
+        ),
+    ],
+    ("pipeline/claims/summary.py", "claims/test_claims.py"): [
+        ("a verdict that nothing got has no column", ".reindex(columns=VERDICTS, fill_value=0)", ""),
+    ],
+    ("pipeline/report/docs.py", "report/test_docs.py"): [
+        ("a part without its end stays as it was", " != 2 * len(BLOCK.findall(text)):", " < 0:"),
+        ("a minus is lost", '("−" if value < 0 else "+")', '("−" if value < -1 else "+")'),
+    ],
+    ("pipeline/report/publish.py", "report/test_docs.py"): [
+        (
+            "a run that is not finished is published",
+            "if not path.exists()]:\n        raise PagesError",
+            "if path is None]:\n        raise PagesError",
+        ),
+    ],
+    ("pipeline/report/pages.py", "report/test_docs.py"): [
+        ("a chapter that did not run is linked", "if chapter in ran else", "if chapter else"),
+    ],
+    ("pipeline/site/questions.py", "site/test_questions.py"): [
+        (
+            "words are compared by any distance",
+            'if question.text and question.distance != "cosine":',
+            'if question.text is None and question.distance != "cosine":',
+        ),
+        (
+            "an index searches words",
+            'question.index != "exact" and (question.text or',
+            'question.index != "exact" and (',
+        ),
+    ],
+    ("pipeline/site/products.py", "site/test_answers.py"): [
+        ("the longest name is refused", "len(value) > LONGEST", "len(value) >= LONGEST"),
+        ("one product too many is taken", ">= MOST:", "> MOST:"),
+    ],
+    ("pipeline/site/answers.py", "site/test_answers.py"): [
+        (
+            "a shown distance does not find its product",
+            "distances.round(DIGITS) <= question.farthest",
+            "distances <= question.farthest",
+        ),
+        ("what was taken away is found", "    distances[now.hidden] = NOWHERE\n", ""),
+        (
+            "a product finds its copy",
+            "distances[now.duplicates == now.duplicates[row]] = NOWHERE",
+            "distances[row] = NOWHERE",
+        ),
+        ("a blank type has a vote", "if isinstance(kind, str))", "if kind is not None)"),
+    ],
+    ("pipeline/site/photos.py", "site/test_answers.py"): [
+        ("a box may have five numbers", "len(numbers) != 4", "len(numbers) < 4"),
+        ("the largest photo is refused", "len(data) > MOST_BYTES", "len(data) >= MOST_BYTES"),
+    ],
+    ("pipeline/reproduce.py", "test_reproduce.py::test_another_run_is_named_and_a_note_of_one_that_is_gone_is_not"): [
+        (
+            "another run is not noticed",
+            "and int(other) != os.getpid() and _runs(int(other))",
+            "and int(other) == os.getpid()",
+        ),
+    ],
+    (
+        "pipeline/reproduce.py",
+        "test_reproduce.py::test_lines_end_at_a_carriage_return_too_and_split_characters_are_whole",
+    ): [
+        ("a carriage return ends no line", 'rb"(?<=[\\r\\n])"', 'rb"(?<=[\\n])"'),
+    ],
+    ("pipeline/graph.py", "test_stages.py::test_the_committed_graph_is_what_the_table_of_stages_says"): [
+        (
+            "what imports import is not followed",
+            "waiting += [] if module in PLUMBING else imports_of(module)",
+            "waiting += []",
+        ),
+    ],
+    ("pipeline/graph.py", "test_stages.py::test_a_graph_that_was_edited_by_hand_is_refused"): [
+        ("a graph that was edited is run", 'if paths.GRAPH.read_text(encoding="utf-8") != text():', "if not text():"),
+    ],
+    ("pipeline/run.py", "test_run.py"): [
+        ("a stage runs for two items", "(len(rest) != 1 or rest[0] not in items)", "rest[0] not in items"),
+    ],
+}
+
+
+def chosen(words: Sequence[str] = ()) -> list[Mutant]:
+    """The mutants whose module or description has one of some words; all where there is no word."""
+    mutants = [Mutant(module, tests, *row) for (module, tests), rows in MUTANTS.items() for row in rows]
+    return [one for one in mutants if not words or any(word in f"{one.module} {one.what}" for word in words)]
+
+
+def tested(place: Path, tests: Iterable[str]) -> tuple[int, str]:
+    """How pytest ended in a copy, and the test that failed first, or its last words."""
+    log = place / "tests.log"
+    fork = os.fork()
+    if fork == 0:
+        _become(place, log, [f"tests/{test}" for test in tests])  # and never comes back
+    until = time.monotonic() + LONGEST
+    while not (ended := os.waitpid(fork, os.WNOHANG))[0]:
+        if time.monotonic() > until:
+            os.killpg(fork, signal.SIGKILL)
+            os.waitpid(fork, 0)
+            return 1, f"no end within {LONGEST} s"
+        time.sleep(0.05)
+    said = log.read_text(encoding="utf-8", errors="replace")
+    found = FAILED.search(said)
+    return os.waitstatus_to_exitcode(ended[1]), found[1] if found else said[-3000:]
+
+
+def _become(place: Path, log: Path, tests: list[str]) -> None:
+    """The fork's own life: pytest in the copy, whose own package is found first."""
+    os.setsid()
+    with log.open("w") as said:
+        os.dup2(said.fileno(), 1), os.dup2(said.fileno(), 2)
+    os.chdir(place)
+    os.environ["PYTHONPATH"] = sys.path[0] = str(place)  # the first is for what tests start
+    del sys.modules["clones"]  # the copy has its own
+    try:
+        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+    finally:
+        os._exit(70)
+
+
+@contextlib.contextmanager
+def mutated(place: Path, mutant: Mutant) -> Iterator[None]:
+    """A copy with a fault, until the block ends."""
+    path = place / mutant.module
+    text, stamp = path.read_text(encoding="utf-8"), path.stat()
+    path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    os.utime(path, (at := next(STAMPS), at))  # no two mutants take each other's compiled code
+    try:
+        yield
+    finally:
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # what was compiled of it is good again
+
+
+def lives(place: Path, mutant: Mutant) -> bool:
+    """Whether no test finds a mutant; says which one does. Where pytest cannot even begin, that finds it too."""
+    begun = time.monotonic()
+    with mutated(place, mutant):
+        code, said = tested(place, mutant.tests.split())
+    by = said.removeprefix("tests/") if code == pytest.ExitCode.TESTS_FAILED else "pytest, which could not begin"
+    verdict = f"killed by {by}" if code else "ALIVE"
+    print(f"{mutant.module}: {mutant.what}: {verdict} ({time.monotonic() - begun:.0f} s)", flush=True)
+    return code == 0
+
+
+def main(words: list[str]) -> int:
+    """Runs the mutants that some words choose; 1 where one lives."""
+    mutants, begun = chosen(words), time.monotonic()
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        place = clones.make(Path(folder))
+        (place / ".venv").symlink_to(clones.ROOT / ".venv")
+        code, said = tested(place, sorted({test for mutant in mutants for test in mutant.tests.split()}))
+        if code:
+            sys.exit(f"without a mutant: {said}")
+        print(f"without a mutant every test passes ({time.monotonic() - begun:.0f} s)", flush=True)
+        alive = sum(lives(place, mutant) for mutant in mutants)
+    print(f"{len(mutants) - alive} of {len(mutants)} killed, {alive} alive, {time.monotonic() - begun:.0f} s")
+    return int(alive > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
