@@ -118,6 +118,8 @@ def test_a_value_exactly_at_its_tolerance_is_reproduced(verdict):
         ({"at_least": 3}, 2, "contradicted"),
         ({"at_most": 3}, 3, "reproduced"),
         ({"at_most": 3}, 4, "contradicted"),
+        ({"at_least": 0.5}, [0.25] * 50 + [0.5] * 50, "differs"),  # the interval ends at the bound itself
+        ({"at_most": 0.5}, [0.75] * 50 + [0.5] * 50, "differs"),
     ],
 )
 def test_a_bound_holds_when_the_whole_interval_does(verdict, limit, measured, expected):
@@ -169,6 +171,11 @@ def test_two_are_as_good_as_each_other_when_the_paired_interval_lies_within_the_
     assert verdict(difference("within", 0.04), two(first_less_second, width))["verdict"] == expected
 
 
+@pytest.mark.parametrize(("second", "expected"), [(0.75, "reproduced"), (0.25, "reproduced"), (0.8, "contradicted")])
+def test_the_margin_itself_is_within_it(verdict, second, expected):
+    assert verdict(difference("within", 0.25), {f"a/{AT}": 0.5, f"b/{AT}": second})["verdict"] == expected
+
+
 @pytest.mark.parametrize(
     ("second_pair", "expected"), [(0.05, "reproduced"), (0.0, "differs"), (-0.05, "contradicted"), (None, "reproduced")]
 )
@@ -181,16 +188,17 @@ def test_of_several_pairs_the_worst_decides_and_those_not_run_are_passed_over(ve
     assert ("c − b" in row["evidence"]) == (second_pair is not None)
 
 
-def test_several_pairs_are_judged_by_intervals_that_hold_at_once(verdict):
-    """Eight differences, each of whose own intervals just misses 0: together they show less."""
+@pytest.mark.parametrize("count", [2, 8])
+def test_several_pairs_are_judged_by_intervals_that_hold_at_once(verdict, count):
+    """Differences, each of whose own intervals just misses 0: together they show less."""
     values = {f"b/{AT}": around(0.6)}
-    for number in range(8):
+    for number in range(count):
         draws = np.random.default_rng(number).normal(0.01, 0.0047, 2000)
         values[f"a{number}/{AT}"] = values[f"b/{AT}"][:2000] + draws
     values[f"b/{AT}"] = values[f"b/{AT}"][:2000]
-    pairs = [(f"a{number}", "b") for number in range(8)]
+    pairs = [(f"a{number}", "b") for number in range(count)]
     alone = [verdict(difference("above", 0, [pair]), values)["verdict"] for pair in pairs]
-    assert alone == ["reproduced"] * 8
+    assert alone == ["reproduced"] * count
     assert verdict(difference("above", 0, pairs), values)["verdict"] == "differs"
 
 

@@ -20,6 +20,17 @@ def test_a_product_on_an_even_ground_is_found(size, product):
     assert cropper.overlap(cropper.find(photo), Box(*product)) > 0.85
 
 
+@pytest.mark.parametrize(("other", "right"), [((130, 20, 12, 12), 110), ((115, 40, 25, 70), 140)])
+def test_a_second_piece_counts_where_it_is_at_least_a_quarter_of_the_first(other, right):
+    """One shoe of a pair does, a speck beside a bag does not."""
+    photo = Image.new("RGB", (160, 160), (235, 235, 235))
+    for x, y, width, height in ((50, 40, 60, 70), other):
+        photo.paste((150, 30, 40), (x, y, x + width, y + height))
+    found = cropper.find(photo)
+    assert found.x + found.width == pytest.approx(right, abs=3)
+    assert found.y == pytest.approx(40, abs=3)
+
+
 @pytest.mark.parametrize("colour", ["white", "black"])
 def test_a_photo_of_one_colour_has_no_product(colour):
     assert cropper.find(Image.new("RGB", (160, 120), colour)) is None

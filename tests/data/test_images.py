@@ -51,6 +51,9 @@ def test_native_keeps_the_aspect_of_what_it_reduces():
     white = (array == 255).all(axis=2)
     assert white.sum() == 80 * 20
     assert white[:, 22:42].all()
+    wide = images.resize(Image.new("RGB", (200, 50), "white"), (80, 64), "native")  # too wide, and not too high
+    assert (wide == 255).all(axis=2).sum() == 64 * 16
+    assert (wide[32:48] == 255).all()
 
 
 def test_pad_shows_the_whole_picture_between_two_equal_bars():

@@ -141,6 +141,21 @@ def test_a_member_larger_than_a_picture_is_one_unreadable_picture(place, monkeyp
     assert list(report["pictures_unreadable"]) == ["2"]
 
 
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (-1, False)])
+def test_a_picture_as_large_as_allowed_is_read_and_one_byte_more_is_not(place, opened, monkeypatch, more, fits):
+    limit = len(jpeg()) + more
+    monkeypatch.setattr(sources, "MAX_MEMBER_BYTES", limit)
+    for function in (sources._read_member, sources._bounded):
+        monkeypatch.setattr(function, "__defaults__", (limit,))
+    unpacked(place / "folder", WHOLE)
+    for source in (opened(WHOLE), sources.open_source(spec("folder"))):
+        if fits:
+            assert source.read("1") == jpeg()
+        else:
+            with pytest.raises(sources.SourceError, match="1 is larger than"):
+                source.read("1")
+
+
 def test_a_member_that_claims_to_be_small_is_not_believed(opened):
     huge = zipped({**WHOLE, "images/2.jpg": os.urandom(3_000_000)})
     source = opened(patched(huge, "images/2.jpg", size=100))

@@ -51,6 +51,12 @@ def test_kinds_equal_a_loop_over_every_pair(frame):
         assert kind == (f"wrong {faults[0]}" if faults else mistakes.RIGHT)
 
 
+@pytest.mark.parametrize(("column", "fault"), [("articleType", "type"), ("gender", "gender"), ("baseColour", "colour")])
+def test_two_blanks_are_no_label_that_is_shared(frame, column, fault):
+    frame.loc[frame["id"].isin(["a", "b"]), column] = None
+    assert mistakes.kinds(neighbours(a="b"), frame, 1).tolist() == [f"wrong {fault}"]
+
+
 def test_only_the_first_neighbours_count_and_keep_their_rows(frame):
     near = neighbours(a="bcd", e="fga").iloc[::-1]
     found = mistakes.kinds(near, frame, 2)

@@ -200,6 +200,8 @@ def test_sizes_the_catalogue_has_no_pictures_for_are_left_out(world, judged, run
     frame, features = world
     scores = scoring.evaluate(features, frame, "manhattan", run.model_copy(update={"thesis_sizes": [1000]})).scores
     assert set(tables.pick(scores, protocol="thesis")["gallery"]) == {"30"}
+    whole = scoring.evaluate(features, frame, "manhattan", run.model_copy(update={"thesis_sizes": [12, 30, 31]})).scores
+    assert set(tables.pick(whole, protocol="thesis")["gallery"]) == {"12", "30"}
 
 
 # --- graded ---
@@ -253,10 +255,15 @@ def test_neighbours_are_those_of_a_search_that_passes_over_copies(world, run, di
         np.testing.assert_array_equal(found.distances, expected.distances)
 
 
-def test_thresholds_are_read_from_all_test_pairs_and_some_train_pairs(world, judged, run):
+@pytest.mark.parametrize("copies", [False, True])
+def test_thresholds_are_read_from_all_test_pairs_and_some_train_pairs(world, judged, run, copies):
     frame, features = world
     exact = cdist(features.vectors, features.vectors, "cityblock").astype(np.float32)
     train = [q for q, row in frame.iterrows() if not is_test(row)]
+    if copies:  # each train picture has one in the train part
+        hashes = {q: f"copy {place // 2}" for place, q in enumerate(train)}
+        frame = frame.assign(sha256=frame["sha256"].where(~frame.index.isin(train), frame.index.map(hashes)))
+        judged = scoring.evaluate(features, frame, "manhattan", run)
     chosen = np.random.default_rng(run.seed).choice(len(train), run.threshold_queries, replace=False)
     asked = {"train": [train[place] for place in chosen], "test": [q for q, row in frame.iterrows() if is_test(row)]}
     answering = {"train": train, "test": range(len(frame))}
