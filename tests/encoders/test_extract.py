@@ -71,6 +71,17 @@ def test_each_change_of_what_a_picture_becomes_changes_the_fingerprint(here):
     assert extract.encoder_id("sample", "e", children.ENCODER.model_copy(update={"batch_size": 5}), folder) in names
 
 
+def test_features_of_other_data_have_another_fingerprint_and_each_encoder_its_own_name(here):
+    """Two catalogues may have the same ids: their features are not comparable."""
+    folder = paths.weights("sample", "tiny")
+    first, name, data = (
+        extract.encoder_id(*place, children.ENCODER, folder).split(":")
+        for place in (("sample", "e"), ("sample", "f"), ("thesis", "e"))
+    )
+    assert [first[0], name[0], data[0]] == ["e", "f", "e"]
+    assert len({first[1], name[1], data[1]}) == 3
+
+
 def test_other_weights_change_the_fingerprint(here):
     first = extract.encoder_id("sample", "e", children.ENCODER, paths.weights("sample", "tiny"))
     other = params.Weights(source="random", backbone="mobilenet_v2", seed=1)

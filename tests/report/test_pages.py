@@ -1,0 +1,36 @@
+"""What the report and a publication are made from: chapters that ran, and runs that are finished."""
+
+import pandas as pd
+import pytest
+
+from pipeline import params, paths
+from pipeline.claims.summary import COLUMNS, REPRODUCED
+from pipeline.report import pages, publish
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_a_claim_is_linked_to_its_cell_where_that_chapter_ran(place):
+    folder = paths.evaluation("sample")
+    folder.mkdir(parents=True)
+    see = ["05_evaluation#data", "04_hybrid/s002#table", ""]
+    rows = [{"claim": f"c{n}", "document": "001", "verdict": REPRODUCED, "see": cell} for n, cell in enumerate(see)]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "verdicts.csv", index=False)
+    found = pages._verdicts("sample", [paths.executed("sample", "05_evaluation", None)])
+    assert [row["see"] for row in found["verdicts"][REPRODUCED]] == ["05_evaluation.html#cell-id=data", "", ""]
+    assert found["claims"] == 3
+    assert found["verdict_counts"] == [{"document": name, "counts": [3, 0, 0, 0, 0, 0]} for name in ("001", "all")]
+
+
+def test_a_run_that_is_not_finished_is_not_published(place, monkeypatch):
+    study = params.load()
+    with pytest.raises(pages.PagesError, match="has not been executed"):
+        publish.publish(study)
+    monkeypatch.setattr(publish, "executed", lambda study: [])
+    with pytest.raises(pages.PagesError, match="is missing. Finish the run first"):
+        publish.publish(study)
+    assert not paths.reference(study.data.name).exists()
