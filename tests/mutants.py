@@ -695,7 +695,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("the last epoch is the best", "partial / STATE if best else self.folder / BEST", "partial / STATE"),
     ],
     ("pipeline/training/fit.py", "training/test_fit.py::test_patience_stops_and_gives_back_the_best_epoch"): [
-        ("patience lasts one epoch longer", "_best(history, self.spec) == len(history) - 1)", "True)"),
+        ("each epoch is kept as the best", "_best(history, self.spec) == len(history) - 1)", "True)"),
         ("patience ends one epoch late", ">= spec.patience)", "> spec.patience)"),
     ],
     ("pipeline/figures/study_plots.py", "figures/test_figures.py"): [
