@@ -744,6 +744,10 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ): [
         ("rounding hides no copy", "(away <= 1e-6).sum()", "(away < 0).sum()"),
     ],
+    ("pipeline/evaluation/statistics.py", "claims/test_claims.py"): [
+        ("one missing draw takes the interval away", "np.nanquantile(resampled,", "np.quantile(resampled,"),
+        ("one missing draw takes the standard error away", "np.nanstd(resampled,", "np.std(resampled,"),
+    ],
     ("pipeline/claims/verdicts.py", "claims/test_claims.py"): [
         ("rounding takes a value from its tolerance", "claim.judge.tolerance + 1e-9", "claim.judge.tolerance"),
         ("0 itself keeps no bound", "REPRODUCED if low >= 0", "REPRODUCED if low > 0"),

@@ -306,6 +306,18 @@ def test_one_of_a_pair_without_bootstrap_means_counts_with_its_value(verdict):
     assert "[+0.080, +0.120]" in row["evidence"]
 
 
+def test_a_draw_without_a_value_takes_no_verdict_from_a_claim(write):
+    """Few queries have something to find: now and then a resample draws none of them."""
+    draws = {
+        f"{name}/{AT}": around(middle, 0.02).astype("f4") for name, middle in (("a", 0.9), ("b", 0.8), ("c", 0.95))
+    }
+    draws[f"a/{AT}"][7] = np.nan
+    loaded = registry.read(write(one=difference("above"), two=difference("above", 0, [("a", "b"), ("c", "b")])))
+    found = verdicts.verdicts(loaded, {key: float(np.nanmean(column)) for key, column in draws.items()}, draws, True)
+    assert found["verdict"].tolist() == ["reproduced"] * 2
+    assert "nan" not in " ".join(found["evidence"])
+
+
 def test_other_pictures_than_the_thesiss_give_no_verdict(write):
     document = {"judge": {"kind": "document"}, "contradiction": "twice"}
     missing = {"judge": {"kind": "untestable", "missing": "a model"}}
