@@ -15,7 +15,7 @@ thesis: .venv/installed      # the thesis's configurations on the real data: dow
 	$(VENV) -m pipeline.run compose data=fashion_small suite=thesis
 	$(VENV) -m pipeline.run repro
 
-check: .venv/installed       # style, types and the fast tests: two minutes
+check: .venv/installed       # style, types and the fast tests: some minutes
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
 	$(VENV) -m mypy
