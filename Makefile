@@ -4,6 +4,8 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& command -v $$name && break; done)
 VENV = .venv/bin/python
+# Libraries are compiled once, at installation, where Python may not keep what it compiles: else each process does it anew.
+COMPILED = $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 
 .PHONY: reproduce thesis check test lab demo bench help
 .DEFAULT_GOAL := reproduce
