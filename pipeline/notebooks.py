@@ -16,8 +16,7 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from pipeline import environment, files, paths, progress, stages, warm
-from pipeline.params import Study
+from pipeline import environment, files, paths, progress, warm
 
 KERNEL_ENVIRONMENT = {
     **environment.variables(),
@@ -42,12 +41,6 @@ class WarmKernels(AsyncKernelManager):
         """The kernel's command line, asked of the warm process."""
         python, option, *launcher = super().format_kernel_cmd(extra_arguments)
         return [python, option, warm.MODULE, *launcher]
-
-
-def run(study: Study) -> None:
-    """The stage: every chapter's source without outputs."""
-    for stage in stages.chapters():
-        clean(paths.source_notebook(stage.notebook), paths.clean_notebook(stage.notebook))
 
 
 def execute(source: Path, target: Path, parameters: dict) -> None:

@@ -107,6 +107,11 @@ def clean_notebook(name: str) -> Path:
     return BUILD / "notebooks" / f"{name}.ipynb"
 
 
+def code(stage: str) -> Path:
+    """The digests of the code that a stage runs: what the graph follows."""
+    return BUILD / "code" / f"{stage}.json"
+
+
 def notebooks(data: str) -> Path:
     """The folder of executed notebooks."""
     return outputs(data) / "notebooks"

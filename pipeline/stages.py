@@ -18,6 +18,7 @@ DATA, KEY, ITEM = (
     "${key}",
     "${item}",
 )  # what DVC puts in: the data's name, an item's name, a list's item
+SOURCES = "sources"  # the stage that all others follow from
 NUMBERS = {"cache": False}  # git keeps it, and `dvc metrics` and `dvc plots` show it
 Given = Callable[[Study, str | None], dict[str, Any]]
 
@@ -114,10 +115,10 @@ TABLES = [  # of chapter 5, besides those that DVC draws
 ]
 STAGES = (
     Stage(
-        "notebooks",
-        "notebook sources without outputs, so that saving one in JupyterLab does not rerun a stage",
-        work="pipeline.notebooks:run",
-        also=("notebooks",),
+        SOURCES,
+        "the chapters without outputs, so that saving one in JupyterLab reruns nothing; which code each stage runs",
+        work="pipeline.sources:run",
+        also=("notebooks", "pipeline"),
     ),
     Stage(
         "ingest",
@@ -346,6 +347,11 @@ def items_of(study: Study, stage: Stage) -> list[str] | None:
     for part in stage.section.split("."):
         section = getattr(section, part)
     return list(section)
+
+
+def following() -> list[Stage]:
+    """All stages but the first, which says what code each of these runs."""
+    return [stage for stage in STAGES if stage.name != SOURCES]
 
 
 def parameters(study: Study, stage: Stage, item: str | None) -> dict[str, Any]:

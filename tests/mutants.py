@@ -865,7 +865,10 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "    if not rest:\n        yield rest",
         ),
     ],
-    ("pipeline/graph.py", "test_stages.py::test_the_committed_graph_is_what_the_table_of_stages_says"): [
+    (
+        "pipeline/sources.py",
+        "test_stages.py::test_a_stage_follows_from_every_module_that_it_reaches_and_from_no_other",
+    ): [
         (
             "what imports import is not followed",
             "waiting += [] if module in PLUMBING else imports_of(module)",

@@ -176,7 +176,7 @@ def test_saving_a_notebook_in_an_editor_reruns_nothing_else(place):
     notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="looked at")]
     notebook.cells[1].execution_count = 3
     nbformat.write(notebook, path)
-    assert ran(stage(place, "repro").stdout) == ["notebooks"]
+    assert ran(stage(place, "repro").stdout) == ["sources"]
     git(place, "checkout", "-q", ".")
     stage(place, "repro")
 

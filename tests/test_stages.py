@@ -12,24 +12,22 @@ import pytest
 from clones import ROOT, call, git, make
 from ruamel.yaml import YAML
 
-from pipeline import graph, params, paths, stages
+from pipeline import graph, params, paths, sources, stages
 
 COMMITTED = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-CODE = [stage for stage in stages.STAGES if stage.name != "notebooks"]
+CODE = stages.following()
 
 
 def name_of(stage):
     return stage.name
 
 
-def entry_of(stage):
-    """A stage as DVC reads it, whether it runs once or once per item."""
-    return COMMITTED[stage.name].get("do", COMMITTED[stage.name])
-
-
 def tracked(stage):
-    """The project's files of Python that DVC follows for a stage."""
-    return {path for path in entry_of(stage)["deps"] if path.endswith(".py")}
+    """The project's files of Python that DVC follows for a stage, by the file of their digests."""
+    entry = COMMITTED[stage.name].get("do", COMMITTED[stage.name])
+    assert f"build/code/{stage.name}.json" in entry["deps"]
+    assert f"build/code/{stage.name}.json" in COMMITTED["sources"]["outs"]
+    return set(sources.digests(stage))
 
 
 def bytecode_closure(stage, tmp_path):
@@ -41,7 +39,7 @@ def bytecode_closure(stage, tmp_path):
     else:
         start.write_text(f"import {stage.work.split(':')[0]}")
     finder = modulefinder.ModuleFinder(path=[str(ROOT)])
-    for name in graph.PLUMBING:  # what is not followed, nothing is reached through
+    for name in sources.PLUMBING:  # what is not followed, nothing is reached through
         finder.modules[name] = module = modulefinder.Module(name, "plumbing")
         if importlib.util.find_spec(name).submodule_search_locations:
             module.__path__ = [str(paths.ROOT.joinpath(*name.split(".")))]
@@ -65,26 +63,26 @@ def test_a_stage_follows_from_every_module_that_it_reaches_and_from_no_other(sta
 
 
 def test_plumbing_names_modules_that_exist_and_tables_of_facts_are_not_among_them():
-    assert all(importlib.util.find_spec(name) for name in graph.PLUMBING)
+    assert all(importlib.util.find_spec(name) for name in sources.PLUMBING)
     followed = {f"pipeline.params.{name}" for name in ("backbones", "columns", "networks", "finetuning")}
-    assert graph.PLUMBING.isdisjoint(followed)
-    assert followed <= {module for stage in CODE for module in graph.code_of(stage)}
+    assert sources.PLUMBING.isdisjoint(followed)
+    assert followed <= {module for stage in CODE for module in sources.code_of(stage)}
 
 
 def test_a_ranking_follows_from_few_modules_and_the_eda_from_fewer():
-    assert len(graph.code_of(stages.find("knn_retrieval"))) <= 16
-    assert len(graph.code_of(stages.find("eda"))) <= 6
+    assert len(sources.code_of(stages.find("knn_retrieval"))) <= 16
+    assert len(sources.code_of(stages.find("eda"))) <= 6
 
 
 def test_an_import_of_a_module_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="pipeline.data.catalogue.load is imported, and there is no such module"):
-        graph.imported("from pipeline.data.catalogue import load")
+        sources.imported("from pipeline.data.catalogue import load")
 
 
 def test_imports_inside_functions_and_under_other_names_are_followed():
     source = "def f():\n    from pipeline.data import catalog as c, images\n"
     source += "import pipeline.retrieval.text as t\nimport numpy"
-    assert graph.imported(source) == {"pipeline.data.catalog", "pipeline.data.images", "pipeline.retrieval.text"}
+    assert sources.imported(source) == {"pipeline.data.catalog", "pipeline.data.images", "pipeline.retrieval.text"}
 
 
 @pytest.mark.parametrize("stage", stages.STAGES, ids=name_of)
@@ -123,7 +121,7 @@ def test_a_row_that_says_what_cannot_be_is_refused(monkeypatch, change, words):
 
 
 def test_chapter_5_writes_the_tables_that_the_graph_follows():
-    tree = ast.parse(graph.notebook_source(paths.source_notebook("05_evaluation")))
+    tree = ast.parse(sources.notebook_source(paths.source_notebook("05_evaluation")))
     assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
     tables = next(node.value for node in assigned if ast.unparse(node.targets[0]) == "tables")
     assert {"verdicts", *map(ast.literal_eval, tables.keys)} == set(stages.TABLES)
@@ -150,34 +148,17 @@ def test_every_chapter_has_a_source_and_every_function_exists():
 # --- what an edit makes stale ---
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A clone in which everything is taken for done: the committed lock is made to fit the clone's files."""
-    place = make(tmp_path_factory.mktemp("stale"))
-    git(place, "add", "-A")
-    git(place, "commit", "-q", "-m", "as it is")
-    call(place, sys.executable, "-m", "pipeline.run", "notebooks")
-    return place
-
-
-def stale(place):
-    """The stages whose code DVC finds changed, without their items."""
-    status = json.loads(call(place, "dvc", "status", "--json").stdout)
-    return {
-        name.split("@")[0]
-        for name, entries in status.items()
-        for entry in entries
-        if isinstance(entry, dict)
-        for path, what in entry.get("changed deps", {}).items()
-        if path.startswith("pipeline/") and what == "modified"
-    }
+@pytest.fixture
+def place(tmp_path):
+    """A clone's files."""
+    return make(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
         # the definition of relevance: everything that reads a label, a new stage too
-        ("pipeline/data/catalog.py", {stage.name for stage in CODE if "pipeline.data.catalog" in graph.code_of(stage)}),
+        ("pipeline/data/catalog.py", {row.name for row in CODE if "pipeline.data.catalog" in sources.code_of(row)}),
         ("pipeline/figures/study_plots.py", {"evaluation"}),
         ("pipeline/retrieval/text.py", {"hybrid"}),
         ("pipeline/training/losses.py", {"finetuning"}),
@@ -189,13 +170,36 @@ def stale(place):
         ("pipeline/paths.py", set()),
     ],
 )
-def test_an_edit_makes_exactly_the_stages_stale_that_run_it(place, module, expected):
-    path = place / module
-    before, clean = path.read_text(encoding="utf-8"), stale(place)
-    try:
-        path.write_text(before + "\n# edited\n", encoding="utf-8")
-        now = stale(place) - clean
-    finally:
-        path.write_text(before, encoding="utf-8")
-    ran_here = {name.split("@")[0] for name in YAML(typ="safe").load((place / "dvc.lock").read_text())["stages"]}
-    assert now == expected & ran_here
+def test_an_edit_changes_exactly_the_digests_of_the_stages_that_run_it(monkeypatch, place, module, expected):
+    monkeypatch.setattr(paths, "ROOT", place)
+    before = {stage.name: sources.digests(stage) for stage in CODE}
+    (place / module).write_text((place / module).read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    assert {stage.name for stage in CODE if sources.digests(stage) != before[stage.name]} == expected
+
+
+def test_an_edit_makes_those_stages_stale_whose_digests_it_changes_once_the_sources_are_read(place):
+    git(place, "add", "-A")
+    git(place, "commit", "-q", "-m", "as it is")
+    with (place / "pipeline/training/losses.py").open("a", encoding="utf-8") as code:
+        code.write("\n# edited\n")
+    assert {"notebooks", "pipeline"} & {path for _, path in changed(place)["sources"]} == {"pipeline"}
+    call(place, sys.executable, "-m", "pipeline.run", "sources")
+    ran_here = YAML(typ="safe").load((place / "dvc.lock").read_text())["stages"]
+    expected = {name for name in ran_here if name.startswith("finetuning@")}
+    found = changed(place)
+    assert {name for name in found if any(path.startswith("build/code/") for _, path in found[name])} == expected
+
+
+def changed(place):
+    """What DVC finds changed of what each stage reads: ("modified", path), for every stage."""
+    status = json.loads(call(place, "dvc", "status", "--json").stdout)
+    return {
+        name: {
+            (what, path)
+            for entry in entries
+            if isinstance(entry, dict)
+            for path, what in entry.get("changed deps", {}).items()
+            if what == "modified"
+        }
+        for name, entries in status.items()
+    }

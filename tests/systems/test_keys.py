@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import graph, params, stages
+from pipeline import params, sources, stages
 from pipeline.evaluation import keys
 from pipeline.systems.keys import KEYS
 
@@ -16,7 +16,7 @@ def test_keys_are_those_of_a_systems_stage_and_begin_with_its_name():
 
 
 def test_who_reads_the_keys_follows_no_systems_code():
-    chapter = graph.code_of(stages.find("evaluation"))
+    chapter = sources.code_of(stages.find("evaluation"))
     assert [module for module in chapter if module.startswith("pipeline.systems.")] == ["pipeline.systems.keys"]
 
 
