@@ -5,7 +5,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
-from pipeline import files, paths, stages
+from pipeline import files, paths, sources, stages
 from pipeline.stages import DATA, ITEM, KEY, SOURCES, STAGES, Stage, chapters, following
 
 HEADER = (
@@ -20,9 +20,11 @@ def write() -> None:
 
 
 def check() -> None:
-    """Raises ValueError unless `dvc.yaml` is what the table of stages says."""
+    """Raises ValueError unless `dvc.yaml` is what the table of stages and the imports say."""
     if paths.GRAPH.read_text(encoding="utf-8") != text():
-        raise ValueError("dvc.yaml is not what pipeline/stages.py says. Write it anew: python -m pipeline.run graph")
+        raise ValueError(
+            "dvc.yaml is not what pipeline/stages.py and imports say. Write it anew: python -m pipeline.run graph"
+        )
 
 
 def text() -> str:
@@ -52,7 +54,9 @@ def _params(stage: Stage) -> list[str]:
 
 
 def _deps(stage: Stage) -> list:
-    code = [] if stage.name == SOURCES else [_relative(paths.code(stage.name))]
+    if stage.name == SOURCES:
+        return [*stage.also, *sorted({path for other in following() for path in sources.digests(other)})]
+    code = [_relative(paths.code(stage.name))]
     notebook = [_relative(paths.clean_notebook(stage.notebook))] if stage.notebook else []
     return [*code, *notebook, *map(_file, stage.reads), *stage.also]
 

@@ -107,7 +107,7 @@ def published(rest: list[str]) -> int:
 
 
 def graph(_: list[str]) -> int:
-    """Writes dvc.yaml from the table of stages."""
+    """Writes dvc.yaml from the table of stages and the code that each stage runs."""
     from pipeline import graph as written
 
     written.write()
