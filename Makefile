@@ -11,7 +11,7 @@ COMPILED = $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 .DEFAULT_GOAL := reproduce
 
 reproduce: .venv/installed   # the study of the drawn sample: offline, minutes, ends with the path of the report
-	$(VENV) -m pipeline.run repro
+	$(VENV) -m pipeline.run repro --jobs 2
 
 thesis: .venv/installed      # the thesis's configurations on the real data: downloads, then hours without a GPU
 	$(VENV) -m pipeline.run compose data=fashion_small suite=thesis

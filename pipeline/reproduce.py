@@ -10,16 +10,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from pipeline import environment, files, paths, warm
+from pipeline import environment, files, paths, schedule, warm
 
 RUNNING = re.compile(r"^Running stage '(.+)':")
 CACHED = re.compile(r"^Stage '(.+)' is cached")
 AS_IT_WAS = re.compile(r"^Stage '(.+)' didn't change")
+ENDED = "\0the stage has ended well\n"  # what a worker says when it is ready for the next one
 SHOWN = 30  # lines of what a failed stage said
 
 
@@ -27,8 +31,10 @@ class Busy(RuntimeError):
     """Another run works in this folder."""
 
 
-def reproduce(options: list[str]) -> int:
+def reproduce(options: list[str], jobs: int = 1) -> int:
     """`dvc repro` with this environment's Python, also where there is no git.
+
+    `jobs`: so many stages beside each other; with more than one, of DVC's options only `--force`.
 
     Raises:
         Busy: another run is at work here.
@@ -38,29 +44,111 @@ def reproduce(options: list[str]) -> int:
     variables = _variables()
     with _alone(), log.open("w", encoding="utf-8") as written, _owner(variables, written) as owner:
         _match_git(variables)
-        command = [sys.executable, "-m", "dvc", "repro", *options]
-        work = subprocess.Popen(
-            command,
-            cwd=paths.ROOT,
-            env=variables,
-            start_new_session=os.name != "nt",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        if owner is not None:
-            owner.write(f"{work.pid} ".encode())
-        assert work.stdout is not None  # it was asked for
         told = Told(written)
-        try:
-            for line in _lines(work.stdout.fileno()):
-                told.line(line)
-            code = work.wait()
-        except KeyboardInterrupt:
-            _interrupt(work)
-            raise
+
+        def start(*command: str) -> subprocess.Popen:
+            return _start(command, variables, owner)
+
+        code = _one_by_one(options, start, told) if jobs == 1 else _together(options, jobs, start, told)
         told.end(code, log)
     return code
+
+
+def _start(command: Iterable[str], variables: dict[str, str], owner: IO[bytes] | None) -> subprocess.Popen:
+    """A process of this Python, which ends when this one does."""
+    work = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=paths.ROOT,
+        env=variables,
+        start_new_session=os.name != "nt",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if owner is not None:
+        owner.write(f"{work.pid} ".encode())
+    return work
+
+
+def _one_by_one(options: list[str], start: Callable[..., subprocess.Popen], told: "Told") -> int:
+    """DVC's own order."""
+    work = start("-m", "dvc", "repro", *options)
+    assert work.stdin is not None and work.stdout is not None  # they were asked for
+    work.stdin.close()
+    try:
+        for line in _lines(work.stdout.fileno()):
+            told.line(line)
+        return work.wait()
+    except KeyboardInterrupt:
+        _interrupt(work)
+        raise
+
+
+def _together(options: list[str], jobs: int, start: Callable[..., subprocess.Popen], told: "Told") -> int:
+    """Some processes of DVC, each of which runs one stage after the other as they become ready."""
+    workers = [start("-m", "pipeline.reproduce", *options) for _ in range(jobs)]
+    try:
+        follows, told.same = _stale(bool(options))
+        plan = schedule.Schedule(follows)
+        with ThreadPoolExecutor(jobs) as threads:
+            return max(threads.map(lambda worker: _give(plan, worker, told), workers))
+    except KeyboardInterrupt:
+        for worker in workers:
+            _interrupt(worker)
+        raise
+
+
+def _give(plan: schedule.Schedule, worker: subprocess.Popen, told: "Told") -> int:
+    """Gives a worker stages until there is none left, or one fails; its exit code."""
+    assert worker.stdin is not None and worker.stdout is not None  # they were asked for
+    lines = _lines(worker.stdout.fileno())
+    while name := plan.take():
+        worker.stdin.write(f"{name}\n".encode())
+        worker.stdin.flush()
+        for line in lines:
+            if line == ENDED:
+                told.over(worker.pid)
+                break
+            told.line(line, worker.pid)
+        else:
+            plan.stop()
+            return worker.wait() or 1
+        plan.done(name)
+    worker.stdin.close()
+    return worker.wait()
+
+
+def _stale(every: bool) -> tuple[dict[str, set[str]], int]:
+    """The stages that DVC finds changed, with those that follow from them: what each follows from; and how many others.
+
+    `every`: all stages, whatever DVC finds.
+    """
+    from dvc.repo import Repo
+    from networkx import ancestors
+
+    with Repo(paths.ROOT) as repo:
+        graph = repo.index.graph  # from each stage to those that it follows from
+        follows = {stage.addressing: {other.addressing for other in graph.successors(stage)} for stage in graph}
+        if every:
+            return follows, 0
+        changed = set(repo.status())
+        stale = changed.union(
+            *({later.addressing for later in ancestors(graph, stage)} for stage in graph if stage.addressing in changed)
+        )
+    return {name: follows[name] for name in follows if name in stale}, len(follows) - len(stale)
+
+
+def _work(options: list[str]) -> int:
+    """A worker's life: runs the stages whose names it reads, until one fails."""
+    from dvc.cli import main
+
+    with os.fdopen(os.dup(0)) as names, Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)  # a stage reads no names
+        for name in names:
+            if code := main(["--wait-for-lock", "repro", "--single-item", *options, name.strip()]):
+                return code
+            print(ENDED, end="", flush=True)
+    return 0
 
 
 def _variables() -> dict[str, str]:
@@ -75,54 +163,70 @@ def _variables() -> dict[str, str]:
     }
 
 
+@dataclass
+class Working:
+    """What one process of DVC is at: its stage, since when, and what has been said of it."""
+
+    stage: str | None = None
+    since: float = 0.0
+    said: list[str] = field(default_factory=list)
+
+
 class Told:
     """What is shown of a run, line by line, and written to its log."""
 
     def __init__(self, log: IO[str]):
         self.log, self.begun = log, time.monotonic()
-        self.stage: str | None = None
-        self.said: list[str] = []
+        self.working: dict[int, Working] = {}
         self.ran = self.cached = self.same = 0
+        self._one_at_a_time = threading.RLock()
 
-    def line(self, line: str) -> None:
+    def line(self, line: str, process: int = 0) -> None:
         """Takes a line of what DVC and the stages say; one that ends in a carriage return is a bar."""
-        if line.endswith("\r") or "\r" in line.strip("\r\n"):
-            self._passing(line.strip().rpartition("\r")[2])
-            return
-        self.log.write(line)
-        self.log.flush()
-        self.said.append(line)
-        if match := RUNNING.match(line):
-            self._finish()
-            self.stage, self.since, self.said = match[1], time.monotonic(), []
-            self._passing(f"{self.stage} …")
-        elif match := CACHED.match(line):
-            self._finish()
-            self.cached += 1
-            self._say(f"{match[1]:<58} kept from an earlier run")
-        elif AS_IT_WAS.match(line):
-            self._finish()
-            self.same += 1
+        with self._one_at_a_time:
+            working = self.working.setdefault(process, Working())
+            if line.endswith("\r") or "\r" in line.strip("\r\n"):
+                self._passing(line.strip().rpartition("\r")[2])
+                return
+            self.log.write(line)
+            self.log.flush()
+            working.said.append(line)
+            if match := RUNNING.match(line):
+                self.over(process)
+                self.working[process] = Working(match[1], time.monotonic())
+                self._passing(f"{match[1]} …")
+            elif match := CACHED.match(line):
+                self.over(process)
+                self.cached += 1
+                self._say(f"{match[1]:<58} kept from an earlier run")
+            elif AS_IT_WAS.match(line):
+                self.over(process)
+                self.same += 1
+
+    def over(self, process: int) -> None:
+        """The stage that a process was running has ended well."""
+        with self._one_at_a_time:
+            working = self.working[process]
+            if working.stage:
+                self.ran += 1
+                self._say(f"{working.stage:<58} {_duration(time.monotonic() - working.since):>10}")
+            working.stage = None
 
     def end(self, code: int, log: Path) -> None:
         """The last lines: what a failed stage said, or how many stages there were."""
         if code:
             self._passing("")
-            failed = f"{self.stage} failed. " if self.stage else ""
-            print("".join(self.said[-SHOWN:]), file=sys.stderr)
-            print(f"{failed}All that was said: {log.relative_to(paths.ROOT)}", file=sys.stderr)
+            failed = [working for working in self.working.values() if working.stage] or list(self.working.values())
+            for working in failed:
+                print("".join(working.said[-SHOWN:]), file=sys.stderr)
+            names = "".join(f"{working.stage} failed. " for working in failed if working.stage)
+            print(f"{names}All that was said: {log.relative_to(paths.ROOT)}", file=sys.stderr)
             return
-        self._finish()
+        for process in self.working:
+            self.over(process)
         parts = [(self.ran, "ran"), (self.cached, "kept from an earlier run"), (self.same, "as they were")]
         counts = ", ".join(f"{count} {what}" for count, what in parts if count)
         print(f"\nStages: {counts}. {_duration(time.monotonic() - self.begun)}. The log: {log.relative_to(paths.ROOT)}")
-
-    def _finish(self) -> None:
-        """The stage that was running has ended well: the next one begins only then."""
-        if self.stage:
-            self.ran += 1
-            self._say(f"{self.stage:<58} {_duration(time.monotonic() - self.since):>10}")
-        self.stage = None
 
     def _say(self, line: str) -> None:
         self._passing("")
@@ -219,3 +323,7 @@ def _match_git(variables: dict[str, str]) -> None:
         setting = ["--unset", "core.no_scm"] if without_git else ["core.no_scm", "true"]
         command = [sys.executable, "-m", "dvc", "config", "--local", *setting]
         subprocess.run(command, cwd=paths.ROOT, env=variables, check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(_work(sys.argv[1:]))

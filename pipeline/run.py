@@ -1,7 +1,7 @@
 """One stage of the graph, end to end, and the commands around it.
 
 python -m pipeline.run compose [data=… suite=… key=value …]   writes params.yaml from params/
-python -m pipeline.run repro [dvc options]                     runs what has changed, says where the report is
+python -m pipeline.run repro [--jobs N] [dvc options]          runs what has changed, says where the report is
 python -m pipeline.run publish                                 copies a finished run's numbers to reference/
 python -m pipeline.run published [data]                        what the published run says of today's claims
 python -m pipeline.run graph                                   writes dvc.yaml from pipeline/stages.py
@@ -76,13 +76,30 @@ def repro(options: list[str]) -> int:
     from pipeline import reproduce
     from pipeline.claims import registry
 
+    jobs, options = _jobs(options)
     study = params.load()
     registry.load()  # a claim that cannot be judged stops here, not in the last chapter
     written.check()
-    code = reproduce.reproduce(options)
+    code = reproduce.reproduce(options, jobs)
     if code == 0:
         print(f"The report: {paths.report(study.data.name) / 'index.html'}")
     return code
+
+
+def _jobs(options: list[str]) -> tuple[int, list[str]]:
+    """How many stages run beside each other, and DVC's options.
+
+    Raises:
+        ValueError: options of DVC that one worker cannot be given stage by stage.
+    """
+    parser = argparse.ArgumentParser(prog="python -m pipeline.run repro", add_help=False, allow_abbrev=False)
+    parser.add_argument("--jobs", type=int, default=1)
+    given, others = parser.parse_known_args(options)
+    if given.jobs < 1:
+        raise ValueError(f"--jobs is a number of stages beside each other, 1 or more. Received: {given.jobs}")
+    if given.jobs > 1 and set(others) - {"-f", "--force"}:
+        raise ValueError(f"With --jobs above 1, of DVC's options --force alone can be given. Received: {others}")
+    return given.jobs, others
 
 
 def publish(_: list[str]) -> int:
