@@ -93,7 +93,7 @@ class _Run:
         self.forward = tf.function(lambda inputs: self.learner(inputs, training=False), reduce_retracing=True)
         self.numbers = {part: batches.numbers(rows, names) for part, rows in parts.items()}
         self.steps = max(len(parts["learn"]) // spec.batches.size, 1)
-        objective.compiled(self.learner, spec, self.steps)
+        objective.compiled(self.learner, spec)
 
     def to_the_end(self) -> tuple[pd.DataFrame, dict]:
         """The epochs that are left, then the weights, the history and the metrics."""
@@ -130,7 +130,8 @@ class _Run:
         types = catalog.label_codes(self.parts["learn"], catalog.ARTICLE)
         order = batches.epoch_order(types, groups, spec.batches, spec.seed, epoch)
         shown = batches.LabelBatches(source("learn", epoch), labels, order, spec.batches.size, spec.views)
-        self.learner.fit(shown, verbose=0, shuffle=False, callbacks=[bar, keras.callbacks.TerminateOnNaN()])
+        callbacks = [bar, objective.Rate(spec, self.steps), keras.callbacks.TerminateOnNaN()]
+        self.learner.fit(shown, verbose=0, shuffle=False, callbacks=callbacks)
         if not np.isfinite(bar.logs["loss"]):
             raise FitError(
                 f"the loss of epoch {epoch + 1} is {bar.logs['loss']}; lower optimiser.learning_rate. "

@@ -51,17 +51,33 @@ class Learner(keras.Model):
         return classifiers[0] if classifiers else None
 
 
-def compiled(learner: Learner, spec: Finetune, steps: int) -> Learner:
-    """The learner with its optimiser. `steps`: of one epoch."""
-    rate = spec.optimiser.learning_rate
-    if spec.optimiser.schedule == "cosine" or spec.optimiser.warm_up:
-        rising = int(round(spec.optimiser.warm_up * steps))
-        falling = max(spec.epochs * steps - rising, 1)
-        lowest = 0.0 if spec.optimiser.schedule == "cosine" else 1.0
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if rising else rate, falling, lowest, warmup_target=rate if rising else None, warmup_steps=rising
-        )
-    decay = spec.optimiser.weight_decay
+class Rate(keras.callbacks.Callback):
+    """Sets each step's learning rate; within the graph Keras would compute it anew for every variable."""
+
+    def __init__(self, spec: Finetune, steps: int):
+        """`steps`: of one epoch."""
+        super().__init__()
+        self.rate = schedule(spec, steps)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Called by Keras."""
+        self.model.optimizer.learning_rate.assign(self.rate(self.model.optimizer.iterations))
+
+
+def schedule(spec: Finetune, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate by the number of a step, over all epochs of `steps` each."""
+    highest = spec.optimiser.learning_rate
+    rising = int(round(spec.optimiser.warm_up * steps))
+    falling = max(spec.epochs * steps - rising, 1)
+    lowest = 0.0 if spec.optimiser.schedule == "cosine" else 1.0
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if rising else highest, falling, lowest, warmup_target=highest if rising else None, warmup_steps=rising
+    )
+
+
+def compiled(learner: Learner, spec: Finetune) -> Learner:
+    """The learner with its optimiser."""
+    rate, decay = spec.optimiser.learning_rate, spec.optimiser.weight_decay
     learner.compile(keras.optimizers.AdamW(rate, weight_decay=decay) if decay else keras.optimizers.Adam(rate))
     return learner
 

@@ -31,7 +31,7 @@ def learner(epochs=0):
     """A small network in training, after some epochs."""
     keras.utils.set_random_seed(0)
     body = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    made = objective.compiled(objective.Learner(body, SPEC, {"articleType": np.array([4, 4])}), SPEC, 2)
+    made = objective.compiled(objective.Learner(body, SPEC, {"articleType": np.array([4, 4])}), SPEC)
     rng = np.random.default_rng(0)
     labels = {"articleType": np.tile([0, 1], 4).astype(np.int32), "picture": np.arange(8, dtype=np.int32)}
     for _ in range(epochs):

@@ -309,9 +309,7 @@ def test_the_smallest_batches_have_a_finite_loss_and_finite_gradients(term):
 def rate_at(step, epochs=3, steps=10, **changes):
     optimiser = {"learning_rate": 0.01, "weight_decay": 0.0, "schedule": "constant", "warm_up": 0.0, **changes}
     spec = spec_of(EVERY[0], optimiser=optimiser, epochs=epochs)
-    optimizer = objective.compiled(learner_of(EVERY[0]), spec, steps).optimizer
-    optimizer.iterations.assign(step)
-    return float(optimizer.learning_rate)
+    return float(objective.schedule(spec, steps)(step))
 
 
 @pytest.mark.parametrize(
@@ -333,12 +331,23 @@ def test_the_learning_rate_rises_and_falls_as_the_schedule_says(schedule, warm_u
 def test_weight_decay_makes_it_adamw():
     optimiser = {"learning_rate": 0.01, "schedule": "constant", "warm_up": 0.0}
     plain, decaying = (
-        objective.compiled(learner_of(EVERY[0]), spec_of(EVERY[0], optimiser={**optimiser, "weight_decay": decay}), 1)
+        objective.compiled(learner_of(EVERY[0]), spec_of(EVERY[0], optimiser={**optimiser, "weight_decay": decay}))
         for decay in (0.0, 0.05)
     )
     assert type(plain.optimizer) is keras.optimizers.Adam and not plain.optimizer.weight_decay
     assert type(decaying.optimizer) is keras.optimizers.AdamW
     assert decaying.optimizer.weight_decay == pytest.approx(0.05)
+
+
+class Rates(keras.callbacks.Callback):
+    """Notes the learning rate that each step was taken with."""
+
+    def __init__(self):
+        super().__init__()
+        self.used = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.used.append(float(self.model.optimizer.learning_rate))
 
 
 def test_a_fit_lowers_the_loss_and_learns_to_name_the_classes():
@@ -357,10 +366,13 @@ def test_a_fit_lowers_the_loss_and_learns_to_name_the_classes():
     keras.utils.set_random_seed(0)
     learner = learner_of(*terms)
     spec = spec_of(*terms, optimiser=optimiser, epochs=15)
-    objective.compiled(learner, spec, steps=3)
+    objective.compiled(learner, spec)
+    rate = objective.Rate(spec, steps=3)
     shown = batches.LabelBatches(lambda rows, view: pictures[rows] + 0.05 * view, labels, rng.permutation(48), 16, 2)
     before = [weight.numpy().copy() for weight in learner.trainable_weights]
-    history = learner.fit(shown, epochs=15, verbose=0, shuffle=False).history
+    rates = Rates()
+    history = learner.fit(shown, epochs=15, verbose=0, shuffle=False, callbacks=[rate, rates]).history
+    assert rates.used == pytest.approx([rate_at(step, 15, 3, **optimiser) for step in range(45)])
     assert set(history) == {
         "loss",
         "cross_entropy_articleType",
