@@ -87,15 +87,15 @@ def _one_by_one(options: list[str], start: Callable[..., subprocess.Popen], told
 def _together(options: list[str], jobs: int, start: Callable[..., subprocess.Popen], told: "Told") -> int:
     """Some processes of DVC, each of which runs one stage after the other as they become ready."""
     workers = [start("-m", "pipeline.reproduce", *options) for _ in range(jobs)]
-    try:
-        follows, told.same = _stale(bool(options))
-        plan = schedule.Schedule(follows)
-        with ThreadPoolExecutor(jobs) as threads:
+    with ThreadPoolExecutor(jobs) as threads:
+        try:
+            follows, told.same = _stale(bool(options))
+            plan = schedule.Schedule(follows)
             return max(threads.map(lambda worker: _give(plan, worker, told), workers))
-    except KeyboardInterrupt:
-        for worker in workers:
-            _interrupt(worker)
-        raise
+        except KeyboardInterrupt:  # the threads wait for what the workers say
+            for worker in workers:
+                _interrupt(worker)
+            raise
 
 
 def _give(plan: schedule.Schedule, worker: subprocess.Popen, told: "Told") -> int:
@@ -310,7 +310,8 @@ def _runs(process: int) -> bool:
 def _interrupt(work: subprocess.Popen) -> None:
     """Passes an interruption on, and waits until what is finished has been kept."""
     if os.name != "nt":
-        os.killpg(work.pid, signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(work.pid, signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):
         work.wait(30)
 

@@ -13,7 +13,7 @@ class Schedule:
         follows = {name: before & set(follows) for name, before in follows.items()}
         self._order = TopologicalSorter(follows)
         self._order.prepare()
-        self._waiting = {name: len(_after(name, follows)) for name in follows}
+        self._waiting = _waiting(follows)
         self._ready: list[str] = []
         self._changed = threading.Condition()
         self._stopped = False
@@ -43,7 +43,14 @@ class Schedule:
             self._changed.notify_all()
 
 
-def _after(name: str, follows: Mapping[str, set[str]]) -> set[str]:
-    """All stages that follow from one, however far."""
-    next_ones = {other for other, before in follows.items() if name in before}
-    return next_ones.union(*(_after(other, follows) for other in next_ones))
+def _waiting(follows: Mapping[str, set[str]]) -> dict[str, int]:
+    """How many stages follow from each, however far.
+
+    >>> _waiting({"a": set(), "b": {"a"}, "c": {"b", "a"}})
+    {'a': 2, 'b': 1, 'c': 0}
+    """
+    after: dict[str, set[str]] = {name: set() for name in follows}
+    for name in reversed(list(TopologicalSorter(follows).static_order())):
+        for before in follows[name]:
+            after[before] |= after[name] | {name}
+    return {name: len(others) for name, others in after.items()}

@@ -98,7 +98,7 @@ def run_done(tmp_path_factory):
     place = clones.make(tmp_path_factory.mktemp("clone"))
     clones.git(place, "add", "-A")
     clones.git(place, "commit", "-q", "-m", "as it is")
-    result = clones.stage(place, "repro")
+    result = clones.stage(place, "repro", "--jobs", "2")
     assert result.stdout.rstrip().endswith(f"The report: {place}/outputs/sample/report/index.html")
     differing = clones.git(place, "status", "--porcelain").splitlines()
     if differing:

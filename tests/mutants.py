@@ -878,6 +878,24 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/graph.py", "test_stages.py::test_a_graph_that_was_edited_by_hand_is_refused"): [
         ("a graph that was edited is run", 'if paths.GRAPH.read_text(encoding="utf-8") != text():', "if not text():"),
     ],
+    ("pipeline/schedule.py", "test_schedule.py"): [
+        ("the least awaited stage comes first", "max(self._ready, key", "min(self._ready, key"),
+        ("a stage is given twice", "                    self._ready.remove(name)\n", ""),
+        ("after a fault stages are given out", "while not self._stopped and self._order", "while self._order"),
+        (
+            "whoever waits is not told of a stage's end",
+            "self._order.done(name)\n            self._changed.notify_all()",
+            "self._order.done(name)",
+        ),
+        ("only those that follow at once are counted", "|= after[name] | {name}", "|= {name}"),
+    ],
+    ("pipeline/reproduce.py", "test_reproduce.py::test_two_processes_speak_at_once_and_the_one_that_failed_is_heard"): [
+        (
+            "a process is told apart from none",
+            "self.working.setdefault(process, Working())",
+            "self.working.setdefault(0, Working())",
+        ),
+    ],
     ("pipeline/run.py", "test_run.py"): [
         ("a stage runs for two items", "(len(rest) != 1 or rest[0] not in items)", "rest[0] not in items"),
     ],

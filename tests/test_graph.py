@@ -35,7 +35,7 @@ def test_a_run_from_nothing_gives_the_committed_bytes_or_on_another_machine_the_
     warnings.warn(
         f"another kind of machine than the committed run's, {len(differing)} files: {differing}", stacklevel=1
     )
-    result = stage(place, "repro", "-f")
+    result = stage(place, "repro", "-f")  # one after the other: the same bytes
     assert sorted(ran(result.stdout)) == sorted(every_run())
     assert git(place, "status", "--porcelain") == ""
 

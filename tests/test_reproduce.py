@@ -46,6 +46,21 @@ def test_a_failed_stage_shows_what_it_said_and_not_what_others_said(capsys):
     assert ran(out) == ["a"]
 
 
+def test_two_processes_speak_at_once_and_the_one_that_failed_is_heard(capsys):
+    log = io.StringIO()
+    told = reproduce.Told(log)
+    for process, line in [(1, "Running stage 'a':\n"), (2, "Running stage 'b':\n"), (1, "of a\n"), (2, "of b\n")]:
+        told.line(line, process)
+    told.over(1)
+    told.line("Stage 'c' didn't change, skipping\n", 1)
+    told.end(1, paths.BUILD / "run.log")
+    out, err = capsys.readouterr()
+    assert ran(out) == ["a"]
+    assert "of b" in err and "of a" not in err
+    assert "b failed." in err and "a failed" not in err
+    assert (told.ran, told.same) == (1, 1)
+
+
 def test_lines_end_at_a_carriage_return_too_and_split_characters_are_whole():
     read, write = os.pipe()
     os.write(write, b"one\n10%\r20%\rzw" + "ö".encode()[:1])
@@ -109,12 +124,15 @@ def at_work(place):
 @pytest.mark.skipif(sys.platform != "linux", reason="stages are forked on Linux alone")
 @pytest.mark.xdist_group("stopped")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
-def test_a_run_that_is_ended_leaves_nobody_at_work_and_the_next_one_goes_on(place, how):
-    command = [sys.executable, "-m", "pipeline.run", "repro", "-f", "eda"]
+@pytest.mark.parametrize(
+    ("options", "awaited"), [(["-f", "eda"], "eda"), (["-f", "--jobs", "2"], "ingest")], ids=["one", "two"]
+)
+def test_a_run_that_is_ended_leaves_nobody_at_work_and_the_next_one_goes_on(place, options, awaited, how):
+    command = [sys.executable, "-m", "pipeline.run", "repro", *options]
     log = place / "build/run.log"
     log.unlink(missing_ok=True)
     run = subprocess.Popen(command, cwd=place, env=clones.ENVIRONMENT, stdout=-1, stderr=-1, start_new_session=True)
-    while "Running stage 'eda'" not in (log.read_text() if log.exists() else ""):
+    while f"Running stage '{awaited}'" not in (log.read_text() if log.exists() else ""):
         assert run.poll() is None, run.communicate()
         time.sleep(0.05)
     time.sleep(1)  # its kernel has begun

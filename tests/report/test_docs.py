@@ -80,7 +80,7 @@ def test_the_front_page_is_short():
 
 def test_the_front_page_says_how_long_it_takes_as_the_page_about_running_does():
     for name in ("README.md", "docs/running.md"):
-        assert TEXTS[name].count("four to six minutes on two cores") == 1
+        assert TEXTS[name].count("two to four minutes on two cores") == 1
 
 
 @pytest.mark.parametrize("name", TEXTS)
