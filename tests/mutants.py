@@ -293,6 +293,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         "pipeline/retrieval/ranking.py",
         "retrieval/test_ranking.py::test_a_distance_below_zero_or_without_a_number_is_named",
     ): [
+        ("what is no number is passed by", "            if not value >= 0:\n                return False\n", ""),
         ("what is no number is ranked", "if row.size and not row.min() >= 0:", "if row.size and row.min() < 0:"),
     ],
     ("pipeline/retrieval/ranking.py", "retrieval/test_ranking.py::test_a_zero_with_a_sign_is_a_zero"): [
@@ -331,12 +332,17 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "if (np.diff(self.distances, axis=1) < 0).all():",
         ),
     ],
-    ("pipeline/retrieval/indexes.py", "retrieval/test_indexes.py::test_equal_distances_stand_in_the_gallerys_order"): [
+    (
+        "pipeline/retrieval/ranking.py",
+        "retrieval/test_ranking.py::test_the_smallest_of_a_row_are_those_of_a_stable_sort_block_by_block",
+    ): [
         (
             "equal ones come in the other order",
-            "while at > 0 and value > values[row, at - 1]:",
-            "while at > 0 and value >= values[row, at - 1]:",
+            "while at > 0 and value < values[row, at - 1]:",
+            "while at > 0 and value <= values[row, at - 1]:",
         ),
+        ("the last of equal ones is kept", "            if value >= largest:", "            if value > largest:"),
+        ("a block's place is forgotten", "= value, first + place", "= value, place"),
     ],
     (
         "pipeline/retrieval/indexes.py",
@@ -833,14 +839,14 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/site/answers.py", "site/test_answers.py"): [
         (
             "a shown distance does not find its product",
-            "distances.round(DIGITS) <= question.farthest",
-            "distances <= question.farthest",
+            "distances[shown].round(DIGITS) <= question.farthest",
+            "distances[shown] <= question.farthest",
         ),
-        ("what was taken away is found", "    distances[now.hidden] = NOWHERE\n", ""),
+        ("what was taken away is found", "    distances[now.hidden] = FARTHEST\n", ""),
         (
             "a product finds its copy",
-            "distances[now.duplicates == now.duplicates[row]] = NOWHERE",
-            "distances[row] = NOWHERE",
+            "distances[now.duplicates == now.duplicates[row]] = FARTHEST",
+            "distances[row] = FARTHEST",
         ),
         ("a blank type has a vote", "if isinstance(kind, str))", "if kind is not None)"),
     ],

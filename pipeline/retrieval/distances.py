@@ -19,7 +19,7 @@ def cosine(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
 
     Differs: the thesis thresholds the similarity itself; the ranking is the same.
     """
-    return _one_less_dot(unit(queries), unit(gallery))
+    return one_less_dot(unit(queries), unit(gallery))
 
 
 def euclidean(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
@@ -39,11 +39,11 @@ def to(gallery: np.ndarray, distance: str) -> Callable[[np.ndarray], np.ndarray]
     """Distances to one gallery as a function of queries (Q, D) → (Q, G); what only the gallery decides is done once."""
     if distance == "cosine":
         unit_gallery = unit(gallery)
-        return lambda queries: _one_less_dot(unit(queries), unit_gallery)
+        return lambda queries: one_less_dot(unit(queries), unit_gallery)
     return lambda queries: DISTANCES[distance](queries, gallery)
 
 
-def _one_less_dot(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+def one_less_dot(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     """1 − q · g for unit vectors; rounding may leave [0, 2] by a hair, so it is cut off."""
     distances = queries @ gallery.T
     np.subtract(1, distances, out=distances)

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
-from numba import njit
 from sklearn.neighbors import NearestNeighbors
 
 from pipeline.params.kinds import Index
+from pipeline.retrieval.distances import one_less_dot
+from pipeline.retrieval.ranking import NOWHERE, nowhere, take_smallest
 from pipeline.vectors import unit
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
@@ -20,7 +21,6 @@ CHUNK = 256  # queries
 BLOCK = 4096  # images: 4 MB of products, which a core's cache holds until they are looked through
 LINKS, BUILD_DEPTH, SEARCH_DEPTH = 32, 200, 128  # HNSW's M, efConstruction and efSearch
 TREES = 50  # Annoy's
-NOWHERE = -1  # the position where an index found fewer than were asked for
 
 
 class IndexMissing(ImportError):
@@ -72,39 +72,18 @@ def overlap(distances: np.ndarray, exact: np.ndarray, tolerance: float = 1e-5) -
 
 
 def exact(gallery: np.ndarray, seed: int) -> Search:
-    """Matrix products of some queries with some of the gallery, and the K largest of every row so far."""
+    """The distances of some queries to some of the gallery, and the K smallest of every row so far."""
 
     def find(queries, count):
-        positions = np.full((len(queries), count), NOWHERE, np.int64)
-        similarities = np.full((len(queries), count), -np.inf, np.float32)
+        positions, distances = nowhere(len(queries), count)
         for start in range(0, len(queries), CHUNK):
             some = slice(start, start + CHUNK)
             for first in range(0, len(gallery), BLOCK):
-                products = queries[some] @ gallery[first : first + BLOCK].T
-                _keep_largest(products, first, positions[some], similarities[some])
-        return positions, 1 - similarities
+                block = one_less_dot(queries[some], gallery[first : first + BLOCK])
+                take_smallest(block, first, positions[some], distances[some])
+        return positions, distances
 
     return find
-
-
-@njit(cache=True)
-def _keep_largest(products: np.ndarray, first: int, positions: np.ndarray, values: np.ndarray) -> None:
-    """Takes a block's products (B, G) into each row's largest so far (B, K), largest first, equal ones in their order.
-
-    Not on several threads: BLAS's own still spin when it begins, and a core that waits for them costs more than it
-    brings.
-    """
-    last = values.shape[1] - 1
-    for row in range(products.shape[0]):
-        for place in range(products.shape[1]):
-            value = products[row, place]
-            if not value > values[row, last]:
-                continue
-            at = last
-            while at > 0 and value > values[row, at - 1]:
-                values[row, at], positions[row, at] = values[row, at - 1], positions[row, at - 1]
-                at -= 1
-            values[row, at], positions[row, at] = value, first + place
 
 
 def _scikit(algorithm: str) -> Callable[[np.ndarray, int], Search]:

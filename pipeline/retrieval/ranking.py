@@ -4,11 +4,13 @@ Features of two encoders are never compared: the thesis's case d (section 4.3 d)
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from threadpoolctl import threadpool_limits
 
 from pipeline.encoders.store import FeatureSet
@@ -16,6 +18,7 @@ from pipeline.progress import ahead, progress
 from pipeline.retrieval.distances import to as distances_to
 
 CHUNK = 128  # queries that one worker ranks at once: 128 x 44,441 distances and sort keys take 70 MB
+NOWHERE = -1  # the position where there is no further neighbour
 QUERY, RANK, NEIGHBOUR, DISTANCE = "query", "rank", "neighbour", "distance"
 
 
@@ -85,21 +88,37 @@ def rank(
     Raises:
         EncoderMismatch: before any work.
     """
+
+    def ranked(part: slice, distances: np.ndarray) -> tuple[slice, np.ndarray, np.ndarray]:
+        return part, ascending(distances, f"{distance} distances"), distances
+
+    yield from _chunks(queries, gallery, distance, duplicates, chunk, ranked)
+
+
+def _chunks(
+    queries: FeatureSet,
+    gallery: FeatureSet,
+    distance: str,
+    duplicates: tuple[np.ndarray, np.ndarray] | None,
+    chunk: int,
+    work: Callable[[slice, np.ndarray], Any],
+) -> Iterator[Any]:
+    """What `work` makes of each chunk's slice and distances (chunk, G), in the chunks' order; as `rank`."""
     check_same_encoder(queries, gallery)
     measure = distances_to(gallery.vectors, distance)
     starts = range(0, len(queries.ids), chunk)
     parts = [slice(start, min(start + chunk, len(queries.ids))) for start in starts]
 
-    def ranked(part: slice) -> tuple[slice, np.ndarray, np.ndarray]:
+    def measured(part: slice) -> Any:
         distances = measure(queries.vectors[part])
         if duplicates is not None:
             distances[duplicates[0][part, None] == duplicates[1]] = np.inf
-        return part, ascending(distances, f"{distance} distances"), distances
+        return work(part, distances)
 
     # a worker per core, each with single-threaded BLAS: sorting then costs no core its turn at the products
     with threadpool_limits(1):
         counted = progress(parts, f"ranking by {distance}", f"x{chunk} queries", len(parts))
-        yield from ahead(ranked, counted, os.cpu_count() or 1)
+        yield from ahead(measured, counted, os.cpu_count() or 1)
 
 
 def nearest(
@@ -144,11 +163,12 @@ def search(
     duplicates: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Neighbours:
     """The `count` nearest gallery items of each query, fewer in a smaller gallery. `duplicates`: as in `rank`."""
-    ranked = [
-        (order[:, :count], np.take_along_axis(distances, order[:, :count], axis=1))
-        for _, order, distances in rank(queries, gallery, distance, duplicates)
-    ]
-    return collected(queries.ids, gallery.ids, ranked)
+    asked = min(count, len(gallery.ids))
+
+    def found(part: slice, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return smallest(distances, asked, f"{distance} distances")
+
+    return collected(queries.ids, gallery.ids, list(_chunks(queries, gallery, distance, duplicates, CHUNK, found)))
 
 
 def collected(query_ids: np.ndarray, gallery_ids: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> Neighbours:
@@ -156,6 +176,63 @@ def collected(query_ids: np.ndarray, gallery_ids: np.ndarray, parts: list[tuple[
     order, distances = (np.concatenate(part) for part in zip(*parts, strict=True))
     count = np.isfinite(distances).sum(axis=1).min()  # a column of nothing but duplicates is no neighbour
     return Neighbours(query_ids, gallery_ids[order[:, :count]], distances[:, :count])
+
+
+def smallest(distances: np.ndarray, count: int, what: str = "distances") -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` of each row of `ascending`, without sorting the rest: positions int64 and values (N, K).
+
+    Where a row has fewer finite numbers, the rest has the position −1 and the distance infinity.
+
+    Raises:
+        ValueError: as `ascending`.
+
+    >>> smallest(np.array([[0.5, 0.2, 0.5, 0.2]], "float32"), 3)[0]
+    array([[1, 3, 0]])
+    """
+    positions, values = nowhere(len(distances), count)
+    take_smallest(distances, 0, positions, values, what)
+    return positions, values
+
+
+def nowhere(rows: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The positions and values (N, K) of rows of which nothing has been seen yet."""
+    return np.full((rows, count), NOWHERE, np.int64), np.full((rows, count), np.inf, np.float32)
+
+
+def take_smallest(
+    distances: np.ndarray, first: int, positions: np.ndarray, values: np.ndarray, what: str = "distances"
+) -> None:
+    """Takes a block of the gallery into each row's smallest so far, (N, K) each, equal ones in the gallery's order.
+
+    Args:
+        distances: float32 (N, G), of the gallery's items from the position `first` on.
+
+    Raises:
+        ValueError: as `ascending`.
+    """
+    if values.shape[1] and not _take_smallest(distances, first, positions, values):
+        raise ValueError(f"{what} must be numbers of 0 or more. Received: {distances.min()}")
+
+
+@njit(nogil=True, cache=True)
+def _take_smallest(distances, first, positions, values):
+    """Whether all are numbers of 0 or more. On one thread: whoever calls it has one per core, or a single row."""
+    last = values.shape[1] - 1
+    for row in range(distances.shape[0]):
+        largest = values[row, last]
+        for place in range(distances.shape[1]):
+            value = distances[row, place]
+            if value >= largest:
+                continue
+            if not value >= 0:
+                return False
+            at = last
+            while at > 0 and value < values[row, at - 1]:
+                values[row, at], positions[row, at] = values[row, at - 1], positions[row, at - 1]
+                at -= 1
+            values[row, at], positions[row, at] = value, first + place
+            largest = values[row, last]
+    return True
 
 
 def ascending(distances: np.ndarray, what: str = "distances") -> np.ndarray:

@@ -1,21 +1,19 @@
 """What a question finds among the products of one moment: their distances, the nearest, and what these say it shows."""
 
 from collections import Counter
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pipeline.data import catalog
-from pipeline.retrieval.distances import DISTANCES
-from pipeline.retrieval.ranking import ascending
+from pipeline.retrieval.ranking import NOWHERE, smallest
 from pipeline.site.encoders import Ready
 from pipeline.site.questions import FILTERS, Question, SearchError
-from pipeline.site.snapshots import Snapshot
+from pipeline.site.snapshots import TOLD, Snapshot
 
 DIGITS = 6  # of a distance, as it is shown
 VOTERS = 10  # nearest products that say what a photo shows
-NOWHERE = np.float32(np.inf)
+FARTHEST = np.float32(np.inf)  # of a product that cannot be found
 
 
 def find(
@@ -35,23 +33,22 @@ def find(
         {"rank": rank, **now.facts(place), "distance": round(float(far[place]), DIGITS)}
         for rank, place in enumerate(shown, 1)
     ]
-    return results, vote(now.frame[catalog.ARTICLE].to_numpy()[voters])
+    return results, vote(now.told[voters, TOLD.index(catalog.ARTICLE)])
 
 
 def distances(ready: Ready, now: Snapshot, vector: np.ndarray | None, question: Question) -> np.ndarray:
     """The distance of every product from what was asked, float32 (G,). Raises SearchError: as `find`."""
     far = None
     if vector is not None:
-        added = now.features[ready.identity]
         exact = question.index == "exact"
         catalogued = ready.measure(question.distance) if exact else ready.near(question.index)
-        parts = [catalogued, partial(DISTANCES[question.distance], gallery=added)]
-        far = np.concatenate([part(vector[None])[0] for part in parts[: 1 + bool(len(added))]])
+        parts = [catalogued, *([now.measure(ready.identity, question.distance)] if now.added else [])]
+        far = np.concatenate([part(vector[None])[0] for part in parts])
     if question.text:
         asked = now.vocabulary.transform([question.text])
         if not asked.nnz:
             raise SearchError(f"no product is described by {question.text!r}. Try a kind, a colour or a brand")
-        words = np.maximum(1 - (now.words @ asked.T).toarray().ravel(), 0)  # rounding may leave 0 by a hair
+        words = np.maximum(1 - now.words @ asked.toarray().ravel(), 0)  # rounding may leave 0 by a hair
         share = question.image_weight
         far = words if far is None else share * far + (1 - share) * words
     return np.array(far, np.float32)
@@ -67,20 +64,23 @@ def nearest(
         row: as in `find`.
     """
     distances = distances.astype(np.float32)
-    distances[now.hidden] = NOWHERE
+    distances[now.hidden] = FARTHEST
     if row is not None:
-        distances[now.duplicates == now.duplicates[row]] = NOWHERE
-    order = ascending(distances[None])[0]
-    order = order[np.isfinite(distances[order])]
-    wanted = np.ones(len(distances), bool)
-    for name in FILTERS:
-        if chosen := getattr(question, name):
-            wanted &= now.frame[name].isin(chosen).to_numpy()
-    if question.farthest is not None:
-        wanted &= (
-            distances.round(DIGITS) <= question.farthest
-        )  # as it is shown, so that a shown distance finds its product
-    return order[wanted[order]][: question.count], order[:VOTERS], distances
+        distances[now.duplicates == now.duplicates[row]] = FARTHEST
+    voters = _first(distances, VOTERS)
+    wanted = distances
+    if chosen := {name: getattr(question, name) for name in FILTERS if getattr(question, name)}:
+        wanted = np.where(now.having(chosen), distances, FARTHEST)
+    shown = _first(wanted, question.count)
+    if question.farthest is not None:  # as it is shown, so that a shown distance finds its product
+        shown = shown[distances[shown].round(DIGITS) <= question.farthest]
+    return shown, voters, distances
+
+
+def _first(distances: np.ndarray, count: int) -> np.ndarray:
+    """Positions of the nearest, at most `count`, of those that are not infinitely far."""
+    positions = smallest(distances[None], count)[0][0]
+    return positions[positions != NOWHERE]
 
 
 def vote(types: np.ndarray) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """All products at one moment: the catalogue's and the added ones, the words that describe them, and what is hidden."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,9 +11,10 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline.data import catalog
-from pipeline.retrieval import text
+from pipeline.retrieval import distances, text
 from pipeline.site.questions import FILTERS, SearchError
 
+TOLD = [catalog.ID, catalog.PRODUCT, *catalog.LABELS]  # of a product, in an answer
 Added = list[tuple[str, dict[str, str]]]  # products as `products.added` lists them: ids and facts
 
 
@@ -29,18 +31,27 @@ class Catalogue:
 class Snapshot:
     """All products at one moment, the catalogue's and then the added ones: replaced by a change, never changed itself.
 
+    `told`: what is told of each, (G, T) by the columns of `TOLD`: text, None where it is blank. `values`: a number per
+    product (G,), −1 for blank, and what the numbers stand for, by the columns that filters choose from.
     `hidden`: bool (G,), what was taken away. `duplicates`: a number per product, equal where the images' bytes are.
     `words`: TF-IDF rows of what describes each, (G, V), by the words of `vocabulary`. `features`: the added products'
     features (A, D) by encoder id; an encoder that is loaded puts its own there.
     """
 
     frame: pd.DataFrame
+    told: np.ndarray
+    values: dict[str, tuple[np.ndarray, pd.Index]]
     hidden: np.ndarray
     duplicates: np.ndarray
     vocabulary: TfidfVectorizer
     words: sparse.csr_matrix
     added: Added
     features: dict[str, np.ndarray]
+
+    @cached_property
+    def measures(self) -> dict[tuple[str, str], Callable[[np.ndarray], np.ndarray]]:
+        """What `measure` has prepared."""
+        return {}
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -60,8 +71,22 @@ class Snapshot:
 
     def facts(self, row: int) -> dict[str, Any]:
         """A product's id, name and labels; None where one is blank."""
-        facts = self.frame.iloc[row][[catalog.ID, catalog.PRODUCT, *catalog.LABELS]]
-        return {name: None if pd.isna(value) else str(value) for name, value in facts.items()}
+        return dict(zip(TOLD, self.told[row], strict=True))
+
+    def having(self, chosen: dict[str, list[str]]) -> np.ndarray:
+        """Which products have one of the chosen values in every chosen column; bool (G,)."""
+        wanted = np.ones(len(self.frame), bool)
+        for name, allowed in chosen.items():
+            numbers, values = self.values[name]
+            wanted &= np.isin(numbers, np.flatnonzero(np.isin(values, allowed)))
+        return wanted
+
+    def measure(self, encoder_id: str, distance: str) -> Callable[[np.ndarray], np.ndarray]:
+        """The distance to the added products as a function of queries (Q, D) → (Q, A); prepared when first asked."""
+        key = encoder_id, distance
+        if key not in self.measures:
+            self.measures[key] = distances.to(self.features[encoder_id], distance)
+        return self.measures[key]
 
 
 def begin(frame: pd.DataFrame) -> Catalogue:
@@ -77,6 +102,8 @@ def take(catalogue: Catalogue, added: Added, gone: set[str], features: dict[str,
     vocabulary = text.fit(texts)  # of all products: an added one may be called what none was called before
     return Snapshot(
         frame=frame,
+        told=frame[TOLD].where(frame[TOLD].isna(), frame[TOLD].astype(str)).where(frame[TOLD].notna(), None).to_numpy(),
+        values={name: pd.factorize(frame[name]) for name in FILTERS},
         hidden=frame[catalog.ID].isin(gone).to_numpy(),
         duplicates=np.concatenate([catalogue.duplicates, catalogue.duplicates.size + np.arange(len(new))]),
         vocabulary=vocabulary,

@@ -6,9 +6,6 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from pipeline.retrieval import indexes
 from pipeline.retrieval.distances import cosine
@@ -104,25 +101,6 @@ def test_rounding_takes_no_distance_out_of_0_to_2(rng, kind):
 def test_nobody_asks(clustered, kind):
     positions, distances = indexes.build(kind, clustered[0][:50])(np.empty((0, 24), np.float32), 3)
     assert positions.shape == distances.shape == (0, 3)
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    arrays.arrays(
-        np.float32, st.tuples(st.integers(1, 9), st.integers(1, 12)), elements=st.sampled_from([-1, 0, 0.5, 1, 2])
-    ),
-    st.integers(1, 12),
-    st.integers(1, 12),
-)
-def test_the_largest_of_a_row_are_those_of_a_stable_sort_block_by_block(similarities, count, block):
-    count = min(count, similarities.shape[1])
-    positions = np.full((len(similarities), count), indexes.NOWHERE)
-    values = np.full((len(similarities), count), -np.inf, np.float32)
-    for first in range(0, similarities.shape[1], block):
-        indexes._keep_largest(similarities[:, first : first + block].copy(), first, positions, values)
-    order = np.argsort(-similarities, axis=1, kind="stable")[:, :count]
-    assert (positions == order).all()
-    assert (values == np.take_along_axis(similarities, order, axis=1)).all()
 
 
 def test_overlap_counts_any_of_those_at_the_last_distance():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from scipy.spatial.distance import cdist
 
 from pipeline.encoders.store import FeatureSet
@@ -170,6 +171,29 @@ def test_what_is_passed_over_comes_last_and_all_else_keeps_its_order(queries, wi
         assert kept == [*left, *over][:count]
 
 
+@settings(deadline=None, max_examples=100)
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 9), st.integers(1, 12)),
+        elements=st.sampled_from([0, -0.0, 0.5, 1, 2, np.inf]),
+    ),
+    st.integers(0, 12),
+    st.integers(1, 12),
+)
+def test_the_smallest_of_a_row_are_those_of_a_stable_sort_block_by_block(distances, count, block):
+    count = min(count, distances.shape[1])
+    positions, values = ranking.nowhere(len(distances), count)
+    for first in range(0, distances.shape[1], block):
+        ranking.take_smallest(distances[:, first : first + block].copy(), first, positions, values)
+    order = np.argsort(distances, axis=1, kind="stable")[:, :count]
+    expected = np.take_along_axis(distances, order, axis=1)
+    assert (values == expected).all()
+    assert (positions == np.where(np.isinf(expected), ranking.NOWHERE, order)).all()
+    at_once = ranking.smallest(distances, count)
+    assert (at_once[0] == positions).all() and (at_once[1] == values).all()
+
+
 def test_a_zero_with_a_sign_is_a_zero():
     row = np.array([[-0.0, 0.0, 1e-9, 0.0]], np.float32)
     assert ranking.ascending(row).tolist() == [[0, 1, 3, 2]]
@@ -179,3 +203,5 @@ def test_a_zero_with_a_sign_is_a_zero():
 def test_a_distance_below_zero_or_without_a_number_is_named(wrong):
     with pytest.raises(ValueError, match=r"hamming distances must be numbers of 0 or more. Received: (-0.3|nan)"):
         ranking.ascending(np.array([[0.5, wrong, 0.1]], np.float32), "hamming distances")
+    with pytest.raises(ValueError, match=r"hamming distances must be numbers of 0 or more. Received: (-0.3|nan)"):
+        ranking.smallest(np.array([[0.5, wrong, 0.1]], np.float32), 1, "hamming distances")

@@ -1,5 +1,7 @@
 """What a question finds among a few products at distances that are known, and what may be asked and stored at most."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +34,21 @@ def test_products_stand_nearest_first_without_what_was_taken_away(now):
     assert nearest(now) == ([3, 1, 4, 2, 0], [3, 1, 4, 2, 0])
     assert nearest(now, count=2) == ([3, 1], [3, 1, 4, 2, 0])
     assert nearest(now, articleType=["Shirts"]) == ([3, 4, 0], [3, 1, 4, 2, 0])
+
+
+def test_a_filter_takes_products_of_its_values_and_no_blank_one(now):
+    assert nearest(now, articleType=["Ties", "Shirts"], gender=["Men"])[0] == [3, 1, 4, 0]
+    assert nearest(now, articleType=["Sarees"])[0] == []
+    assert nearest(now, articleType=["Ties"], gender=["Women"])[0] == []
+
+
+def test_an_added_product_is_found_by_its_features_under_every_distance(now):
+    vectors = np.array([[3.0, 4.0], [0.0, 2.0]], np.float32)
+    later = dataclasses.replace(now, features={"e:1": vectors})
+    asked = np.array([[0.0, 1.0]], np.float32)
+    assert later.measure("e:1", "cosine")(asked) == pytest.approx(np.array([[0.2, 0.0]]), abs=1e-6)
+    assert later.measure("e:1", "manhattan")(asked) == pytest.approx(np.array([[6.0, 1.0]]))
+    assert later.measure("e:1", "cosine") is later.measure("e:1", "cosine")
 
 
 def test_a_product_that_asks_finds_neither_itself_nor_its_copy(now):
