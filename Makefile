@@ -36,11 +36,7 @@ demo: .venv/installed        # the site, over what the last run made: upload a p
 	$(VENV) -m pipeline.app
 
 bench: .venv/installed       # speed as ratios, measured side by side
-	$(VENV) -m benchmarks.features
-	$(VENV) -m benchmarks.ranking
-	$(VENV) -m benchmarks.evaluation
-	$(VENV) -m benchmarks.site
-	$(VENV) -m benchmarks.indexes
+	$(VENV) -m benchmarks
 
 help:                        # what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*# \(.*\)/make \1\t\2/p' Makefile | expand -t 18

@@ -1,100 +1,100 @@
-"""Features per second from zip to SQLite, side by side with two other ways, as ratios.
+"""Features from the zip to SQLite, beside Keras's own `predict`; each encoder's speed by itself.
 
-    python -m benchmarks.features [--pictures 5000] [--rounds 3]
-
-(a) one `model.predict` per picture, as the thesis and its peers do; (b) `model.predict(batch_size=128)` on arrays that
-are already decoded, so without zip, JPEG, resizing or SQLite. Ours does all of it. MobileNetV2 at 128², stretched.
+Ours reads, decodes, resizes, computes and stores. `predict` is given one picture after another as the thesis and its
+peers do, or batches of 128 that are decoded already. Weights are drawn: speed does not depend on them.
 """
 
-import argparse
-import os
-import statistics
 import tempfile
-import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+from benchmarks import Row, rate
 from pipeline import params, paths
 from pipeline.data import ingest
-from pipeline.encoders import extract, pretrained, weights
+from pipeline.encoders import compiled, extract, pretrained, weights
 
-ENCODER = params.Encoder(
-    backbone="mobilenet_v2",
-    weights="mobilenet_v2",
-    image_size=128,
-    resize="stretch",
-    pad_color=[0, 0, 0],
-    interpolation="bicubic",
-    preprocessing="own",
-    pooling="avg",
-    head=[],
-    batch_size=64,
-)
+# backbone, image size, pictures, and the bars: of one `predict` per picture, of predict(128), of the network alone
+CASES = [
+    ("mobilenet_v2", 128, 4096, (60, 4, None)),
+    ("efficientnet_lite0", 224, 1024, (None, 3, 0.95)),
+    ("resnet50", 224, 256, (None, 1.5, None)),
+]
+ALONE = 64  # pictures that a network is measured with by itself
 
 
-def main() -> None:
-    """Prints the speeds of each round and the median ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=5000)
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
+def rows() -> Iterator[Row]:
+    """Pictures a second of each case."""
+    with drawn() as ids, paths.open_images("sample") as archive:
+        for backbone, size, count, (single, batched, alone) in CASES:
+            spec, folder = made(backbone, size)
+            model = weights.load_encoder(spec, folder)
+            arrays = extract.load_pictures(archive, ids[: min(count, 1024)], spec)
+            extract.extract_features("sample", "bench", spec, ids[:64], paths.features("sample", "bench"))
+            work = f"{backbone} at {size}, {count:,} pictures, zip to SQLite"
+            target = paths.features("sample", "bench")
+            ours = rate(partial(extract.extract_features, "sample", "bench", spec, ids[:count], target), count)
+            model.predict(arrays[:128], batch_size=128, verbose=0)
+            theirs = rate(partial(model.predict, arrays, batch_size=128, verbose=0), len(arrays))
+            yield Row(work, "`predict(batch_size=128)` on decoded pictures", ours, theirs, "pictures/s", batched)
+            if single:
+                theirs = rate(lambda: [model.predict(arrays[[at]], verbose=0) for at in range(32)], 32)  # noqa: B023
+                yield Row(work, "one `predict` per decoded picture", ours, theirs, "pictures/s", single)
+            if alone:
+                run = compiled.compiled(spec, folder).run
+                yield Row(work, "its network alone", ours, rate(partial(run, arrays), len(arrays)), "pictures/s", alone)
+
+
+def networks(study: params.Study) -> Iterator[dict]:
+    """Each network of a study by itself: pictures a second, and milliseconds for one."""
+    sizes = {(spec.backbone, spec.height_width): name for name, spec in study.encoders.items()}
+    with drawn() as ids, paths.open_images("sample") as archive:
+        for (backbone, size), _ in sizes.items():
+            spec, folder = made(backbone, list(size))
+            arrays, run = extract.load_pictures(archive, ids[:ALONE], spec), compiled.compiled(spec, folder).run
+            run(arrays)
+            speed = rate(partial(run, arrays), ALONE)
+            run(arrays[:1])
+            single = rate(lambda: [run(arrays[[at]]) for at in range(32)], 32)  # noqa: B023
+            yield {"backbone": backbone, "size": list(size), "pictures_per_second": speed, "milliseconds": 1e3 / single}
+
+
+@contextmanager
+def drawn(count: int = 4096) -> Iterator[list[str]]:
+    """The drawn sample's pictures again and again under new ids, in a place of their own; the ids."""
+    before = paths.ROOT, paths.BUILD
     with tempfile.TemporaryDirectory() as folder:
         paths.ROOT, paths.BUILD = Path(folder), Path(folder) / "build"
-        ids = prepare(given.pictures)
-        model = weights.load_encoder(ENCODER, paths.weights("sample", "mobilenet_v2"))
-        with paths.open_images("sample") as archive:
-            arrays = extract.load_pictures(archive, ids[:2048], ENCODER)
-        ours(ids[:128])  # the first call of each way compiles; it does not count
-        one_by_one(model, ids[:4])
-        model.predict(arrays[:128], batch_size=128, verbose=0)
-        rows = []
-        for number in range(given.rounds):
-            rows.append((rate(ours, ids), rate(one_by_one, model, ids[:64]), rate(decoded, model, arrays)))
-            print("round {}: ours {:.0f}/s, (a) {:.1f}/s, (b) {:.0f}/s".format(number + 1, *rows[-1]))
-    print(f"ours / (a): {statistics.median(row[0] / row[1] for row in rows):.1f}x")
-    print(f"ours / (b): {statistics.median(row[0] / row[2] for row in rows):.2f}x")
+        try:
+            ingest.ingest(params.Data(name="sample", source="drawn", path=None, watch="x", seed=0, test_share=0.2))
+            with paths.open_images("sample") as archive:
+                pictures = [archive.read(name) for name in archive.namelist()]
+            ids = [str(number) for number in range(count)]
+            with zipfile.ZipFile(paths.images("sample"), "w", zipfile.ZIP_STORED) as archive:
+                for number, image_id in enumerate(ids):
+                    archive.writestr(image_id, pictures[number % len(pictures)])
+            yield ids
+        finally:
+            paths.ROOT, paths.BUILD = before
 
 
-def prepare(count: int) -> list[str]:
-    """The drawn sample's pictures again and again under new ids, until there are `count`."""
-    ingest.ingest(params.Data(name="sample", source="drawn", path=None, watch="x", seed=0, test_share=0.2))
-    pretrained.make(
-        params.Weights(source="random", backbone="mobilenet_v2", seed=0), paths.weights("sample", "mobilenet_v2")
+def made(backbone: str, size: int | list[int]) -> tuple[params.Encoder, Path]:
+    """An encoder without a head, with drawn weights."""
+    spec = params.Encoder(
+        backbone=backbone,
+        weights=backbone,
+        image_size=size,
+        resize="stretch",
+        pad_color=[0, 0, 0],
+        interpolation="bicubic",
+        preprocessing="own",
+        pooling="avg",
+        head=[],
+        batch_size=64,
     )
-    with paths.open_images("sample") as archive:
-        pictures = [archive.read(name) for name in archive.namelist()]
-    ids = [str(number) for number in range(count)]
-    with zipfile.ZipFile(paths.images("sample"), "w", zipfile.ZIP_STORED) as archive:
-        for number, image_id in enumerate(ids):
-            archive.writestr(image_id, pictures[number % len(pictures)])
-    return ids
-
-
-def ours(ids: list[str]) -> int:
-    """Zip to SQLite, building and freezing the encoder included."""
-    return len(extract.extract_features("sample", "bench", ENCODER, ids, paths.features("sample", "bench")).ids)
-
-
-def one_by_one(model, ids: list[str]) -> int:
-    """(a): decode one picture, predict one picture."""
-    with paths.open_images("sample") as archive:
-        for image_id in ids:
-            model.predict(extract.load_pictures(archive, [image_id], ENCODER), verbose=0)
-    return len(ids)
-
-
-def decoded(model, arrays) -> int:
-    """(b): nothing but the network."""
-    return len(model.predict(arrays, batch_size=128, verbose=0))
-
-
-def rate(work, *arguments) -> float:
-    """Pictures per second."""
-    began = time.perf_counter()
-    return work(*arguments) / (time.perf_counter() - began)
-
-
-if __name__ == "__main__":
-    main()
+    folder = paths.weights("sample", backbone)
+    if not folder.exists():
+        pretrained.make(params.Weights(source="random", backbone=backbone, seed=0), folder)
+    return spec, folder

@@ -1,4 +1,4 @@
-"""The site under load: how long a photo's answer takes, beside the bare work that it is made of.
+"""A photo's search beside the encoder alone; and, run by itself, the site under load after a run of the study.
 
     python -m benchmarks.site [--encoder efficientnet_lite0_pad] [--seconds 20] [--clients 1 4 16]
 
@@ -14,16 +14,45 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import httpx
 import numpy as np
 import psutil
 
+from benchmarks import Row, evaluation, features, rate
 from pipeline import params, paths
+from pipeline.data import catalog, images
+from pipeline.encoders import compiled
+from pipeline.site import answers, photos, snapshots
+from pipeline.site.encoders import Ready
 from pipeline.site.questions import Question
 from pipeline.site.site import Site
 
 PICTURES = 200
+PRODUCTS = 44_441
+
+
+def rows() -> Iterator[Row]:
+    """Photos a second, one after the other: decoding, the network and the search, beside the network by itself."""
+    frame, vectors = evaluation.drawn(PRODUCTS)
+    frame = frame.reindex(columns=[*catalog.COLUMNS, catalog.SHA256])
+    identity = vectors.encoder_id
+    snapshot = snapshots.take(snapshots.begin(frame), [], set(), {identity: np.empty((0, 1280), np.float32)})
+    with features.drawn(64) as ids, paths.open_images("sample") as archive:
+        spec, folder = features.made("efficientnet_lite0", 224)
+        run, sent = compiled.compiled(spec, folder).run, [archive.read(image_id) for image_id in ids]
+        ready = Ready("drawn", identity, lambda photo: run(images.prepare(photo, spec)[None])[0], vectors.vectors)
+        prepared = [images.prepare(images.decode(data), spec)[None] for data in sent]
+
+        def search(data: bytes) -> None:
+            answers.find(ready, snapshot, Question(), ready.encode(photos.opened(data)), None)
+
+        search(sent[0])  # compiles
+        ours = rate(lambda: [search(data) for data in sent], len(sent))
+        theirs = rate(lambda: [run(pictures) for pictures in prepared], len(sent))
+        work = f"a photo's search on the site, {PRODUCTS:,} products, EfficientNet-Lite0 at 224"
+        yield Row(work, "the encoder alone, one picture at a time", ours, theirs, "photos/s", 1 / 1.3)
 
 
 def main() -> None:

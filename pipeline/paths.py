@@ -8,6 +8,7 @@ BUILD = ROOT / "build"  # work in progress: never tracked, safe to delete
 PARAMS = ROOT / "params.yaml"
 GRAPH = ROOT / "dvc.yaml"
 SUITES = ROOT / "params"  # what can be chosen
+BENCH = ROOT / "reference" / "bench.json"
 CLAIMS = SUITES / "claims.yaml"
 
 

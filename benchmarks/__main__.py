@@ -1,0 +1,69 @@
+"""All comparisons in one run: a table, and reference/bench.json, which docs/running.md shows.
+
+python -m benchmarks [features ranking indexes site training networks]
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import features, indexes, ranking, rate, site, training
+from pipeline import environment, files, params, paths
+from pipeline.encoders import extract
+
+PARTS = {part.__name__.rpartition(".")[2]: part for part in (features, ranking, indexes, site, training)}
+NETWORKS = "networks"
+STUDY = "fashion_small"
+
+
+def main() -> None:
+    """Prints each ratio as it is measured; writes the file when everything was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=[*PARTS, NETWORKS], choices=[*PARTS, NETWORKS])
+    chosen = parser.parse_args().parts
+    if not environment.is_set():  # as the stages are started
+        python = [sys.executable, "-m", "benchmarks"]
+        os.execve(sys.executable, [*python, *chosen], {**os.environ, **environment.variables()})
+    found = {"day": time.strftime("%Y-%m-%d"), "machine": machine(), "rows": [], "networks": []}
+    print(json.dumps(found["machine"], indent=1))
+    for name in chosen:
+        for row in PARTS[name].rows() if name in PARTS else ():
+            met = "" if row.bar is None else f" (aimed at: {row.bar:.2g})"
+            print(f"{row.ratio:.3g}×{met}  {row.work}: {row.ours:.3g} {row.unit}; {row.against}: {row.theirs:.3g}")
+            found["rows"].append({**row._asdict(), "ratio": row.ratio})
+    if NETWORKS in chosen:
+        found["networks"] = list(features.networks(params.load(paths.reference(STUDY) / "params.yaml")))
+        print(json.dumps(found["networks"], indent=1))
+    if set(chosen) == {*PARTS, NETWORKS}:
+        files.write_text(paths.BENCH, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+
+
+def machine() -> dict:
+    """What bounds all work on this machine, whoever does it."""
+    a, b = np.ones((2, 2048, 2048), np.float32)
+    memory = np.ones(2**27, np.uint8)
+    with features.drawn(1024) as ids, paths.open_images("sample") as archive:
+        spec, _ = features.made("mobilenet_v2", 128)
+        decoded = rate(lambda: extract.load_pictures(archive, ids, spec), len(ids))
+    model = "unknown"
+    if (info := Path("/proc/cpuinfo")).exists():
+        model = next(line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line)
+    return {
+        "processor": model,
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "BLAS GFLOP/s, float32": round(rate(lambda: a @ b, 2 * 2048**3 / 1e9)),
+        "memory GB/s, copied": round(rate(lambda: memory.copy(), 2 * len(memory) / 1e9), 1),
+        "pictures decoded and resized to 128² a second, one thread": round(decoded),
+        **environment.variables(),
+    }
+
+
+if __name__ == "__main__":
+    main()
