@@ -17,7 +17,7 @@ from benchmarks import features, indexes, ranking, rate, site, training
 from pipeline import environment, files, params, paths
 from pipeline.encoders import extract
 
-PARTS = {part.__name__.rpartition(".")[2]: part for part in (features, ranking, indexes, site, training)}
+PARTS = {part.__name__.rpartition(".")[2]: part for part in (ranking, features, indexes, site, training)}
 NETWORKS = "networks"
 STUDY = "fashion_small"
 

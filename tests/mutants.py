@@ -385,6 +385,17 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/retrieval/text.py", "retrieval/test_text.py::test_a_plural_has_the_stem_of_its_word"): [
         ("two letters lose their plural", "len(word) > 2 else", "len(word) > 1 else"),
     ],
+    (
+        "pipeline/evaluation/metrics.py",
+        "evaluation/test_metrics.py::test_average_precisions_of_several_relevances_equal_a_loop_over_what_is_left",
+    ): [
+        (
+            "a query takes no rank of its copies",
+            "if gallery_codes[item] != query_codes[query]:\n                rank += 1",
+            "rank += 1\n            if gallery_codes[item] != query_codes[query]:",
+        ),
+        ("no label is relevant to no label", "== asked[label] and asked[label] >= 0:", "== asked[label]:"),
+    ],
     ("pipeline/evaluation/metrics.py", "evaluation/test_metrics.py::test_each_metric_equals_its_loop"): [
         (
             "a small gallery raises precision",

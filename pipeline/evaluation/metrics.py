@@ -251,6 +251,25 @@ def exclude(
     return _exclude(order, query_codes, gallery_codes, member)
 
 
+def average_precisions(
+    order: np.ndarray,
+    query_codes: np.ndarray,
+    gallery_codes: np.ndarray,
+    query_labels: np.ndarray,
+    gallery_labels: np.ndarray,
+) -> np.ndarray:
+    """AP for several relevances in one pass over a ranking of everything; float64 (Q, L), nan where none is relevant.
+
+    Args:
+        order: int32 (Q, G), gallery positions, nearest first.
+        query_codes: int (Q,); a gallery item with its query's number is passed over: the query itself, its duplicates.
+        gallery_codes: int (G,).
+        query_labels: int32 (Q, L), one column per relevance; −1 is no label, relevant to nothing.
+        gallery_labels: int32 (G, L).
+    """
+    return _average_precisions(order, query_codes, gallery_codes, query_labels, gallery_labels)
+
+
 def relevant_hits(
     order: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray, counts: np.ndarray
 ) -> np.ndarray:
@@ -295,6 +314,26 @@ def _precision_sums(hits):
                 total += hits_so_far / (rank + 1)
         sums[query] = total
     return sums
+
+
+@njit(nogil=True, cache=True)
+def _average_precisions(order, query_codes, gallery_codes, query_labels, gallery_labels):
+    """On one thread: the cores rank the next queries meanwhile."""
+    values = np.full(query_labels.shape, np.nan)
+    for query in range(order.shape[0]):
+        asked, rank = query_labels[query], 0
+        relevant, sums = np.zeros(len(asked), np.int64), np.zeros(len(asked))
+        for item in order[query]:
+            if gallery_codes[item] != query_codes[query]:
+                rank += 1
+                for label in range(len(asked)):
+                    if gallery_labels[item, label] == asked[label] and asked[label] >= 0:
+                        relevant[label] += 1
+                        sums[label] += relevant[label] / rank
+        for label in range(len(asked)):
+            if relevant[label]:
+                values[query, label] = sums[label] / relevant[label]
+    return values
 
 
 @njit(parallel=True, cache=True)

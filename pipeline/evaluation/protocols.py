@@ -74,12 +74,9 @@ def strict_precisions(
         duplicates: a number per image (G,), as `catalog.duplicates` gives it.
         codes: labels by relevance (G,), as `catalog.label_codes` gives them.
     """
-    everything = np.ones(len(duplicates), bool)
-    view = View(STRICT, ALL, duplicates[:, None], duplicates[:, None], everything, list(codes))
-    return {
-        relevance: metrics.average_precision(hits, hits.sum(axis=1))
-        for relevance, hits, _, _ in hits_of(order, rows, view, codes)
-    }
+    labels = np.stack(list(codes.values()), axis=1)
+    values = metrics.average_precisions(order, duplicates[rows], duplicates, labels[rows], labels)
+    return dict(zip(codes, values.T, strict=True))
 
 
 def hits_of(

@@ -17,8 +17,8 @@ from pipeline.retrieval.ranking import NOWHERE, nowhere, take_smallest
 from pipeline.vectors import unit
 
 Search = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
-CHUNK = 256  # queries
-BLOCK = 4096  # images: 4 MB of products, which a core's cache holds until they are looked through
+CHUNK = 1024  # queries
+BLOCK = 1024  # images: 4 MB of products at most, which a cache holds until they are looked through
 LINKS, BUILD_DEPTH, SEARCH_DEPTH = 32, 200, 128  # HNSW's M, efConstruction and efSearch
 TREES = 50  # Annoy's
 

@@ -404,3 +404,20 @@ def test_a_column_of_scores_is_a_metric_with_a_k_that_it_can_have(name, k):
 def test_what_is_no_column_of_scores_is_refused(name):
     with pytest.raises(ValueError, match="a score must be of a metric"):
         metrics.parse(name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 30), st.integers(1, 3))
+def test_average_precisions_of_several_relevances_equal_a_loop_over_what_is_left(seed, queries, size, relevances):
+    rng = np.random.default_rng(seed)
+    order = np.stack([rng.permutation(size) for _ in range(queries)]).astype(np.int32)
+    codes, asked = rng.integers(0, 5, size), rng.integers(0, 5, queries)
+    labels, wanted = (rng.integers(-1, 3, (count, relevances)).astype(np.int32) for count in (size, queries))
+    found = metrics.average_precisions(order, asked, codes, wanted, labels)
+    for query in range(queries):
+        left = [item for item in order[query] if codes[item] != asked[query]]
+        for column in range(relevances):
+            hits = [labels[item, column] == wanted[query, column] >= 0 for item in left]
+            precisions = [sum(hits[: rank + 1]) / (rank + 1) for rank, hit in enumerate(hits) if hit]
+            expected = np.mean(precisions) if precisions else np.nan
+            assert found[query, column] == pytest.approx(expected, nan_ok=True)
