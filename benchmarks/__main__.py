@@ -1,6 +1,6 @@
 """All comparisons in one run: a table, and reference/bench.json, which docs/running.md shows.
 
-python -m benchmarks [features ranking indexes site training networks]
+python -m benchmarks [--parts ranking features indexes site training networks]
 """
 
 import argparse
@@ -25,11 +25,11 @@ STUDY = "fashion_small"
 def main() -> None:
     """Prints each ratio as it is measured; writes the file when everything was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=[*PARTS, NETWORKS], choices=[*PARTS, NETWORKS])
+    parser.add_argument("--parts", nargs="+", default=[*PARTS, NETWORKS], choices=[*PARTS, NETWORKS])
     chosen = parser.parse_args().parts
     if not environment.is_set():  # as the stages are started
         python = [sys.executable, "-m", "benchmarks"]
-        os.execve(sys.executable, [*python, *chosen], {**os.environ, **environment.variables()})
+        os.execve(sys.executable, [*python, "--parts", *chosen], {**os.environ, **environment.variables()})
     found = {"day": time.strftime("%Y-%m-%d"), "machine": machine(), "rows": [], "networks": []}
     print(json.dumps(found["machine"], indent=1))
     for name in chosen:

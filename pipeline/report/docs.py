@@ -4,6 +4,7 @@ The numbers come from a published run, the tables of the code from the code: not
 """
 
 import ast
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -175,6 +176,37 @@ def choices() -> str:
     return _table(["choice", "what it is"], [[f"`{kind}={path.stem}`", _comment(path)] for kind, path in found])
 
 
+def speed() -> str:
+    """Each ratio of the last bench with what was aimed at; the machine's limits in a sentence."""
+    found = json.loads(paths.BENCH.read_text(encoding="utf-8"))
+    rows = [
+        [row["work"], row["against"], f"{row['ratio']:.2g}×", f"{row['bar']:.2g}×" if row["bar"] else ""]
+        for row in found["rows"]
+    ]
+    limits = [f"{value} {name}" for name, value in found["machine"].items() if isinstance(value, (int, float))]
+    return (
+        _table(["what", "against", "ratio", "aimed at"], rows)
+        + f"\n\nMeasured on {found['day']}: {found['machine']['processor']}, {', '.join(limits)}."
+    )
+
+
+def networks() -> str:
+    """Each network's speed in the last bench, beside the best published mAP of an encoder with it."""
+    study, reached = params.load(PLACE / "params.yaml"), _headline()[MAP]
+    rows = []
+    for network in json.loads(paths.BENCH.read_text(encoding="utf-8"))["networks"]:
+        names = [
+            name
+            for name, spec in study.encoders.items()
+            if (spec.backbone, list(spec.height_width)) == (network["backbone"], network["size"])
+        ]
+        best = reached[[name for name in reached.index if name.rpartition("-")[0] in names]]
+        times = [f"{network['pictures_per_second']:.0f}", f"{network['milliseconds']:.1f}"]
+        found = [_short(best.max()), f"`{best.idxmax()}`"] if len(best) else ["", ""]
+        rows.append([network["backbone"], "×".join(map(str, network["size"])), *times, *found])
+    return _table(["network", "size", "pictures a second", "ms for one", "highest mAP", "of"], rows)
+
+
 def judged() -> str:
     """How many statements got which verdict, in a sentence."""
     table = publish.published_verdicts(PLACE)
@@ -242,6 +274,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "graph": graph,
     "rooms": rooms,
     "choices": choices,
+    "speed": speed,
+    "networks": networks,
     "judged": judged,
     "verdicts": verdicts,
 }
