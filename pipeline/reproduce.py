@@ -24,6 +24,7 @@ RUNNING = re.compile(r"^Running stage '(.+)':")
 CACHED = re.compile(r"^Stage '(.+)' is cached")
 AS_IT_WAS = re.compile(r"^Stage '(.+)' didn't change")
 ENDED = "\0the stage has ended well\n"  # what a worker says when it is ready for the next one
+PATIENCE = 30.0  # seconds that an interrupted stage may take to end
 SHOWN = 30  # lines of what a failed stage said
 
 
@@ -80,42 +81,48 @@ def _one_by_one(options: list[str], start: Callable[..., subprocess.Popen], told
             told.line(line)
         return work.wait()
     except KeyboardInterrupt:
-        _interrupt(work)
+        _interrupt([work])
         raise
 
 
 def _together(options: list[str], jobs: int, start: Callable[..., subprocess.Popen], told: "Told") -> int:
     """Some processes of DVC, each of which runs one stage after the other as they become ready."""
     workers = [start("-m", "pipeline.reproduce", *options) for _ in range(jobs)]
+    follows, told.same = _stale(bool(options))
+    plan = schedule.Schedule(follows)
     with ThreadPoolExecutor(jobs) as threads:
         try:
-            follows, told.same = _stale(bool(options))
-            plan = schedule.Schedule(follows)
-            return max(threads.map(lambda worker: _give(plan, worker, told), workers))
+            codes = list(threads.map(lambda worker: _give(plan, worker, told), workers))
         except KeyboardInterrupt:  # the threads wait for what the workers say
-            for worker in workers:
-                _interrupt(worker)
+            plan.stop()
+            _interrupt(workers)
             raise
+    return next((code for code in codes if code), 0)
 
 
 def _give(plan: schedule.Schedule, worker: subprocess.Popen, told: "Told") -> int:
-    """Gives a worker stages until there is none left, or one fails; its exit code."""
+    """Gives a worker stages until there is none left, or one fails; its exit code, 1 or more where it was killed."""
     assert worker.stdin is not None and worker.stdout is not None  # they were asked for
     lines = _lines(worker.stdout.fileno())
-    while name := plan.take():
-        worker.stdin.write(f"{name}\n".encode())
-        worker.stdin.flush()
-        for line in lines:
-            if line == ENDED:
-                told.over(worker.pid)
-                break
-            told.line(line, worker.pid)
-        else:
-            plan.stop()
-            return worker.wait() or 1
-        plan.done(name)
-    worker.stdin.close()
-    return worker.wait()
+    try:
+        while name := plan.take():
+            with contextlib.suppress(OSError):  # it has gone: then it says nothing, below
+                worker.stdin.write(f"{name}\n".encode())
+                worker.stdin.flush()
+            for line in lines:
+                if line == ENDED:
+                    told.over(worker.pid)
+                    break
+                told.line(line, worker.pid)
+            else:
+                told.failed(name)
+                return abs(worker.wait()) or 1
+            plan.done(name)
+    finally:
+        plan.stop()  # all is done; or nobody shall wait for a stage that will not end
+    with contextlib.suppress(OSError):
+        worker.stdin.close()
+    return abs(worker.wait())
 
 
 def _stale(every: bool) -> tuple[dict[str, set[str]], int]:
@@ -123,18 +130,21 @@ def _stale(every: bool) -> tuple[dict[str, set[str]], int]:
 
     `every`: all stages, whatever DVC finds.
     """
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
     from networkx import ancestors
 
-    with Repo(paths.ROOT) as repo:
-        graph = repo.index.graph  # from each stage to those that it follows from
-        follows = {stage.addressing: {other.addressing for other in graph.successors(stage)} for stage in graph}
-        if every:
-            return follows, 0
-        changed = set(repo.status())
-        stale = changed.union(
-            *({later.addressing for later in ancestors(graph, stage)} for stage in graph if stage.addressing in changed)
-        )
+    try:
+        with Repo(paths.ROOT) as repo:
+            graph = repo.index.graph  # from each stage to those that it follows from
+            status = {} if every else repo.status()
+    except DvcException as error:
+        raise RuntimeError(f"{error} (DVC works here already, or dvc.yaml cannot be read)") from error
+    follows = {stage.name: {other.name for other in graph.successors(stage)} for stage in graph}
+    if every:
+        return follows, 0
+    changed = [stage for stage in graph if stage.addressing in status]
+    stale = {stage.name for stage in changed}.union(*({s.name for s in ancestors(graph, stage)} for stage in changed))
     return {name: follows[name] for name in follows if name in stale}, len(follows) - len(stale)
 
 
@@ -212,6 +222,11 @@ class Told:
                 self._say(f"{working.stage:<58} {_duration(time.monotonic() - working.since):>10}")
             working.stage = None
 
+    def failed(self, stage: str) -> None:
+        """A stage has failed while others may be at work."""
+        with self._one_at_a_time:
+            self._say(f"{stage:<58} failed; what else is at work is waited for")
+
     def end(self, code: int, log: Path) -> None:
         """The last lines: what a failed stage said, or how many stages there were."""
         if code:
@@ -244,11 +259,14 @@ def _duration(seconds: float) -> str:
 
 
 def _lines(said: int) -> Iterator[str]:
-    """Lines as they come, each with its end; a carriage return ends one too, so that bars are seen as they grow."""
+    """Lines as they come, each with its end; a carriage return ends one too, so that bars are seen as they grow.
+
+    Windows ends a line with both: they count as one.
+    """
     rest = b""
     while part := os.read(said, 65536):
-        *whole, rest = re.split(rb"(?<=[\r\n])", rest + part)
-        yield from (line.decode(errors="replace") for line in whole)
+        *whole, rest = re.split(rb"(?<=\n)|(?<=\r)(?=[^\n])", rest + part)
+        yield from (line.decode(errors="replace").replace("\r\n", "\n") for line in whole)
     if rest:
         yield rest.decode(errors="replace") + "\n"
 
@@ -307,13 +325,23 @@ def _runs(process: int) -> bool:
     return False
 
 
-def _interrupt(work: subprocess.Popen) -> None:
-    """Passes an interruption on, and waits until what is finished has been kept."""
+def _interrupt(workers: list[subprocess.Popen]) -> None:
+    """Passes an interruption on, waits until what is finished has been kept, and ends who does not end by then."""
     if os.name != "nt":
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(work.pid, signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        work.wait(30)
+        for worker in workers:
+            _send(worker, signal.SIGINT)
+    until = time.monotonic() + PATIENCE
+    for worker in workers:
+        try:
+            worker.wait(max(until - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            worker.kill() if os.name == "nt" else _send(worker, signal.SIGKILL)
+
+
+def _send(worker: subprocess.Popen, number: int) -> None:
+    """A signal to a worker and to what it started in its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.pid, number)
 
 
 def _match_git(variables: dict[str, str]) -> None:

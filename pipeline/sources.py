@@ -64,7 +64,8 @@ def digests(stage: Stage) -> dict[str, str]:
 def code_of(stage: Stage) -> list[str]:
     """The project's modules that a stage follows from, by their names, sorted."""
     if stage.notebook:
-        start = imported(notebook_source(paths.source_notebook(stage.notebook)))
+        chapter = paths.source_notebook(stage.notebook)
+        start = imported(notebook_source(chapter), chapter.name)
     else:
         start = {stage.work.split(":")[0]}
     return sorted(closure(start) - PLUMBING)
@@ -84,23 +85,35 @@ def closure(modules: Iterable[str]) -> set[str]:
 @cache
 def imports_of(module: str) -> list[str]:
     """The project's modules that a module imports, anywhere in it."""
-    return sorted(imported(file_of(module).read_text(encoding="utf-8")))
+    return sorted(imported(file_of(module).read_text(encoding="utf-8"), module))
 
 
-def imported(source: str) -> set[str]:
+def imported(source: str, where: str = "the text") -> set[str]:
     """The project's modules that a text of Python imports.
 
     Raises:
-        ValueError: one that does not exist.
+        ValueError: one that does not exist; a text that is no Python, `where` being its name.
     """
-    modules = {_module(name) for name in _names(ast.parse(source))}
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise ValueError(f"{where} is no Python: {error.msg}: {(error.text or '').strip()!r}") from None
+    modules = {_module(name) for name in _names(tree)}
     return {module for module in modules if file_of(module).name != "__init__.py" or module in PLUMBING}
 
 
 def notebook_source(path: Path) -> str:
-    """The code of a notebook as one text."""
-    cells = nbformat.read(path, as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    """The code of a notebook as one text, without lines that are for IPython alone.
+
+    Raises:
+        ValueError: a file that is no notebook.
+    """
+    try:
+        cells = nbformat.read(path, as_version=4).cells
+    except ValueError as error:
+        raise ValueError(f"{path.name} is no notebook: {str(error)[:80]}") from None
+    lines = [line for cell in cells if cell.cell_type == "code" for line in cell.source.splitlines()]
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
 
 
 def file_of(module: str) -> Path:

@@ -118,7 +118,7 @@ STAGES = (
         SOURCES,
         "the chapters without outputs, so that saving one in JupyterLab reruns nothing; which code each stage runs",
         work="pipeline.sources:run",
-        also=("notebooks",),
+        also=("notebooks", "pipeline/notebooks.py", "pipeline/sources.py", "pipeline/stages.py"),
     ),
     Stage(
         "ingest",

@@ -913,6 +913,16 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "self.working.setdefault(0, Working())",
         ),
     ],
+    (
+        "pipeline/reproduce.py",
+        "test_reproduce.py::test_a_worker_that_ends_in_a_stage_fails_the_run_and_the_other_takes_no_more",
+    ): [
+        ("a killed worker ended well", "return abs(worker.wait()) or 1", "return 0"),
+        ("a worker that says nothing ended well", "return abs(worker.wait()) or 1", "return abs(worker.wait())"),
+    ],
+    ("pipeline/reproduce.py", "test_reproduce.py::test_a_fault_here_leaves_nobody_waiting"): [
+        ("somebody waits for ever after a fault", "        plan.stop()  # all is done", "        pass  # all is done"),
+    ],
     ("pipeline/run.py", "test_run.py"): [
         ("a stage runs for two items", "(len(rest) != 1 or rest[0] not in items)", "rest[0] not in items"),
     ],

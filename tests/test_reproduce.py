@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,93 @@ def test_lines_end_at_a_carriage_return_too_and_split_characters_are_whole():
     os.close(write)
     assert list(lines) == ["zwölf\n"]
     os.close(read)
+
+
+def test_windows_ends_a_line_with_two_characters_that_count_as_one():
+    read, write = os.pipe()
+    for part in (b"a\r\nb\r", b"\n10%\r", b"20%\r\n"):
+        os.write(write, part)
+    os.close(write)
+    assert list(reproduce._lines(read)) == ["a\n", "b\n", "10%\r", "20%\n"]
+    os.close(read)
+
+
+WORKER = """
+import sys, time, os
+for name in sys.stdin:
+    name = name.strip()
+    print("Running stage '" + name + "':", flush=True)
+    {what}
+    print({ended!r}, end="", flush=True)
+"""
+
+
+def together(monkeypatch, capsys, follows, *what):
+    """The exit code, what was shown and the stages that were begun, with a worker for each of some ways to work."""
+    monkeypatch.setattr(reproduce, "_stale", lambda every: (follows, 0))
+    ways = iter(what)
+
+    def start(*command):
+        code = WORKER.format(what=next(ways), ended=reproduce.ENDED)
+        return subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1, start_new_session=True)
+
+    log = io.StringIO()
+    told = reproduce.Told(log)
+    code = reproduce._together([], len(what), start, told)
+    told.end(code, paths.BUILD / "run.log")
+    return code, capsys.readouterr(), re.findall("Running stage '(.+)'", log.getvalue())
+
+
+CHAIN = {"a": set(), "b": set(), "after a": {"a"}, "after b": {"b"}, "last": {"after a", "after b"}}
+
+
+def test_workers_share_the_stages_and_end_well(monkeypatch, capsys):
+    code, (out, _), begun = together(monkeypatch, capsys, CHAIN, "time.sleep(.1)", "time.sleep(.1)")
+    assert code == 0
+    assert sorted(begun) == sorted(CHAIN)
+    assert "Stages: 5 ran" in out
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 9), ("os._exit(0)", 1)], ids=str
+)
+def test_a_worker_that_ends_in_a_stage_fails_the_run_and_the_other_takes_no_more(monkeypatch, capsys, how, code):
+    found, (out, err), begun = together(monkeypatch, capsys, CHAIN, "time.sleep(.5)", f"time.sleep(.1); {how}")
+    assert found == code
+    assert len(begun) == 2
+    assert "failed; what else is at work is waited for" in out
+    assert " failed. All that was said" in err
+    assert len(ran(out)) == 1
+
+
+def test_a_worker_that_has_gone_before_its_first_stage_fails_the_run(monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules[__name__], "WORKER", "{what}")
+    code, (out, _), begun = together(monkeypatch, capsys, CHAIN, "raise SystemExit(4)", "raise SystemExit(4)")
+    assert (code, begun) == (4, [])
+
+
+def test_a_fault_here_leaves_nobody_waiting(monkeypatch, capsys):
+    monkeypatch.setattr(reproduce.Told, "over", lambda self, process: 1 / 0)
+    begun = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        together(monkeypatch, capsys, CHAIN, "time.sleep(.1)", "time.sleep(.3)")
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no process groups")
+def test_who_does_not_end_when_interrupted_is_ended(monkeypatch):
+    monkeypatch.setattr(reproduce, "PATIENCE", 1.0)
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('here', flush=True); time.sleep(60)"
+    )
+    workers = [
+        subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE, start_new_session=True) for _ in range(2)
+    ]
+    assert all(worker.stdout.readline() == b"here\n" for worker in workers)
+    begun = time.monotonic()
+    reproduce._interrupt(workers)
+    assert [worker.wait() for worker in workers] == [-9, -9]
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (206, "3 min 26 s")])

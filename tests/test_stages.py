@@ -79,6 +79,20 @@ def test_an_import_of_a_module_that_is_not_there_is_named():
         sources.imported("from pipeline.data.catalogue import load")
 
 
+def test_what_is_no_python_or_no_notebook_is_named(tmp_path):
+    with pytest.raises(ValueError, match="01_eda.ipynb is no Python: .*'if:'"):
+        sources.imported("if:", "01_eda.ipynb")
+    (tmp_path / "half.ipynb").write_text('{"cells": [')
+    with pytest.raises(ValueError, match="half.ipynb is no notebook"):
+        sources.notebook_source(tmp_path / "half.ipynb")
+
+
+def test_lines_for_ipython_are_no_imports(tmp_path):
+    cells = [nbformat.v4.new_code_cell("%matplotlib inline\nfrom pipeline.data import catalog\n!ls")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
+    assert sources.imported(sources.notebook_source(tmp_path / "a.ipynb")) == {"pipeline.data.catalog"}
+
+
 def test_imports_inside_functions_and_under_other_names_are_followed():
     source = "def f():\n    from pipeline.data import catalog as c, images\n"
     source += "import pipeline.retrieval.text as t\nimport numpy"
