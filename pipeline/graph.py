@@ -10,7 +10,8 @@ from pipeline.stages import DATA, ITEM, KEY, SOURCES, STAGES, Stage, chapters, f
 
 HEADER = (
     "# The study as a graph, written by `python -m pipeline.run graph` from pipeline/stages.py: edit that, not this.\n"
-    "# `dvc repro` runs what has changed; `dvc dag` draws it; `dvc status` says what is stale.\n"
+    "# `dvc repro` runs what has changed; `dvc dag` draws it; `dvc status` says what is stale: after an edit of code\n"
+    "# `sources`, and once that has run the stages that run the code.\n"
 )
 
 

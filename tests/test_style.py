@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import conftest
 import pytest
 from packaging.requirements import Requirement
 from ruamel.yaml import YAML
@@ -64,6 +65,14 @@ def functions_of(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
+
+
+def test_what_is_marked_slow_exists():
+    for place in conftest.SLOW:
+        file, _, name = place.partition("::")
+        there = ROOT / "tests" / file
+        assert there.exists(), place
+        assert not name or f"def {name}" in there.read_text(encoding="utf-8"), place
 
 
 def test_every_room_and_every_module_outside_one_has_its_level():
