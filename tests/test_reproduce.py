@@ -140,7 +140,7 @@ def test_a_fault_here_leaves_nobody_waiting(monkeypatch, capsys):
     monkeypatch.setattr(reproduce.Told, "over", lambda self, process: 1 / 0)
     begun = time.monotonic()
     with pytest.raises(ZeroDivisionError):
-        together(monkeypatch, capsys, CHAIN, "time.sleep(.1)", "time.sleep(.3)")
+        together(monkeypatch, capsys, {"a": set(), "b": {"a"}}, "time.sleep(.1)", "time.sleep(.1)")
     assert time.monotonic() - begun < 20
 
 
