@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import features, indexes, ranking, rate, site, training
+from benchmarks import STUDY, features, indexes, ranking, rate, site, training
 from pipeline import environment, files, params, paths
 from pipeline.encoders import extract
 
 PARTS = {part.__name__.rpartition(".")[2]: part for part in (ranking, features, indexes, site, training)}
 NETWORKS = "networks"
-STUDY = "fashion_small"
 
 
 def main() -> None:

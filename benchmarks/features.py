@@ -49,9 +49,9 @@ def rows() -> Iterator[Row]:
 
 def networks(study: params.Study) -> Iterator[dict]:
     """Each network of a study by itself: pictures a second, and milliseconds for one."""
-    sizes = {(spec.backbone, spec.height_width): name for name, spec in study.encoders.items()}
+    cases = dict.fromkeys((spec.backbone, spec.height_width) for spec in study.encoders.values())
     with drawn() as ids, paths.open_images("sample") as archive:
-        for (backbone, size), _ in sizes.items():
+        for backbone, size in cases:
             spec, folder = made(backbone, list(size))
             arrays, run = extract.load_pictures(archive, ids[:ALONE], spec), compiled.compiled(spec, folder).run
             run(arrays)

@@ -2,18 +2,16 @@
 
 import resource
 from collections.abc import Iterator
-from pathlib import Path
 
 import keras
 import numpy as np
 
-from benchmarks import Row, rate
+from benchmarks import STUDY, Row, rate
 from benchmarks.features import drawn
 from pipeline import params, paths
 from pipeline.encoders import backbones
 from pipeline.training import batches, fit, objective
 
-STUDY = Path("fashion_small")  # whose published parameters say what the step is
 STEPS = 8
 
 
@@ -33,7 +31,7 @@ class Ready(keras.utils.PyDataset):
 
 def rows() -> Iterator[Row]:
     """Steps a second; the system's share of the time, and page faults, in the words."""
-    spec = params.load(paths.reference(STUDY.name) / "params.yaml").finetunes["joint"]
+    spec = params.load(paths.reference(STUDY) / "params.yaml").finetunes["joint"]
     with drawn(STEPS * spec.batches.size) as ids, paths.open_images("sample") as archive:
         rng = np.random.default_rng(0)
         labels = {label: rng.integers(0, 100, len(ids)).astype(np.int32) for label in {t.by for t in spec.objective}}

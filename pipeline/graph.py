@@ -56,7 +56,7 @@ def _params(stage: Stage) -> list[str]:
 
 def _deps(stage: Stage) -> list:
     if stage.name == SOURCES:
-        return [*stage.also, *sorted({path for other in following() for path in sources.digests(other)})]
+        return [*stage.also, *sorted({path for other in following() for path in sources.files_of(other)})]
     code = [_relative(paths.code(stage.name))]
     notebook = [_relative(paths.clean_notebook(stage.notebook))] if stage.notebook else []
     return [*code, *notebook, *map(_file, stage.reads), *stage.also]

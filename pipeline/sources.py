@@ -57,8 +57,12 @@ def run(study: Study) -> None:
 
 def digests(stage: Stage) -> dict[str, str]:
     """The SHA-256 of each file of the project's code that a stage follows from, by its path."""
-    code = [file_of(module) for module in code_of(stage)]
-    return {path.relative_to(paths.ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in code}
+    return {file: hashlib.sha256((paths.ROOT / file).read_bytes()).hexdigest() for file in files_of(stage)}
+
+
+def files_of(stage: Stage) -> list[str]:
+    """The files of the project's code that a stage follows from, by their paths."""
+    return [file_of(module).relative_to(paths.ROOT).as_posix() for module in code_of(stage)]
 
 
 def code_of(stage: Stage) -> list[str]:
