@@ -849,6 +849,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("pipeline/claims/verdicts.py", "claims/test_claims.py"): [
         ("rounding takes a value from its tolerance", "claim.judge.tolerance + 1e-9", "claim.judge.tolerance"),
+        ("a value alone contradicts", '(verdict, "") if sure or', '(verdict, "") if True or'),
+        ("a count of the data contradicts nothing", " or split(key)[0] == facts.FAMILY for", " for"),
         ("0 itself keeps no bound", "REPRODUCED if low >= 0", "REPRODUCED if low > 0"),
         ("0 itself breaks a bound", "CONTRADICTED if high < 0", "CONTRADICTED if high <= 0"),
         ("the margin itself lies outside", "-margin <= low and high <= margin", "-margin < low and high < margin"),

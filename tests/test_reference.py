@@ -143,7 +143,9 @@ class TestVerdicts:
         again = judge_claims(claims, values, {}, comparable=True).set_index("claim")["verdict"]
         for row in verdicts[verdicts["claim"].isin(claims)].itertuples():
             if isinstance(claims[row.claim].judge, Order | Document | Untestable):
-                assert again[row.claim] == row.verdict, row.claim
+                # published when values without an interval could contradict
+                weaker = {summary.DIFFERS} if row.verdict == summary.CONTRADICTED else set()
+                assert again[row.claim] in {row.verdict} | weaker, row.claim
 
     def test_no_claim_about_resnet50_is_judged_by_another_network(self, verdicts):
         for row in verdicts[verdicts["verdict"].isin(summary.VERDICTS[:3])].itertuples():

@@ -18,7 +18,10 @@ class Value(Section):
 
 
 class Bound(Section):
-    """Judged by a bound: reproduced when the value's interval lies on the claim's side, contradicted on the other."""
+    """Judged by a bound: reproduced when the value's interval lies on the claim's side, contradicted on the other.
+
+    A value without an interval that lies on the other side differs, unless it is a count of the data.
+    """
 
     kind: Literal["bound"]
     key: Text
@@ -42,7 +45,9 @@ class Difference(Section):
 
 
 class Order(Section):
-    """Judged by the order of values without intervals: each must be at least the next; contradicted when reversed.
+    """Judged by the order of values without intervals: each must be at least the next.
+
+    Reversed counts of the data contradict; other values, which have no interval here, differ.
 
     `complete`: the family of keys that holds them; no other of it may stand before the last.
     """

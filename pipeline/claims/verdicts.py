@@ -1,6 +1,8 @@
 """What the measurements make of the claims: a verdict for each, and the evidence that it rests on.
 
 A verdict rests on measurements of the thesis's own images, all of them; where one is missing it says how to get it.
+*contradicted* says that the opposite was shown: that takes an interval, or a count of the data, which is exact. A value
+that stands alone on the other side of a bound, such as a silhouette of some pictures with one seed, *differs* from it.
 """
 
 from collections.abc import Callable
@@ -19,7 +21,7 @@ from pipeline.claims.summary import (
     REPRODUCED,
     row_of,
 )
-from pipeline.evaluation import statistics
+from pipeline.evaluation import facts, statistics
 from pipeline.evaluation.keys import key, split
 
 OTHER_IMAGES = "these are not the thesis's pictures, all of them; run data=fashion_small"
@@ -69,7 +71,8 @@ def _bound(claim, values, resampled):
         limit, verdict = f"at least {judge.at_least:g}", _side(low - judge.at_least, high - judge.at_least)
     else:
         limit, verdict = f"at most {judge.at_most:g}", _side(judge.at_most - high, judge.at_most - low)
-    return verdict, f"{_shown(value, low, high)} against {limit} claimed", [judge.key]
+    verdict, alone = _at_most(verdict, [judge.key], resampled)
+    return verdict, f"{_shown(value, low, high)} against {limit} claimed{alone}", [judge.key]
 
 
 def _difference(claim, values, resampled):
@@ -88,6 +91,7 @@ def _difference(claim, values, resampled):
         ]
     else:
         sides = [_inside(a, b, judge.margin) for a, b in zip(low, high, strict=True)]
+    sides = [_at_most(side, pair, resampled)[0] for side, pair in zip(sides, run.values(), strict=True)]
     verdict = CONTRADICTED if CONTRADICTED in sides else DIFFERS if DIFFERS in sides else REPRODUCED
     shown = [
         f"{one} − {other}: {_shown(e, a, b, '+')}"
@@ -108,7 +112,8 @@ def _order(claim, values, resampled):
         [f"{key(*split(name)[len(complete) :])} {_number(values[name])}" for name in some] for some in (keys, between)
     )
     text = " ≥ ".join(shown) if holds else "; ".join([f"does not hold: {' ≥ '.join(shown)}", *more])
-    return REPRODUCED if holds else CONTRADICTED if reversed_ else DIFFERS, text, keys
+    verdict, alone = _at_most(REPRODUCED if holds else CONTRADICTED if reversed_ else DIFFERS, keys, {})
+    return verdict, f"{text}{alone}", keys
 
 
 def _document(claim, values, resampled):
@@ -132,6 +137,12 @@ JUDGES: dict[str, Callable] = {
 def _missing(keys, values):
     absent = [key for key in keys if key not in values or not np.isfinite(values[key])]
     return (NOT_RUN, f"{split(absent[0])[0]} was not measured here", []) if absent else None
+
+
+def _at_most(verdict, keys, resampled):
+    """The verdict that measurements allow, and what the evidence says of them: contradicting takes an interval."""
+    sure = any(key in resampled or split(key)[0] == facts.FAMILY for key in keys)
+    return (verdict, "") if sure or verdict != CONTRADICTED else (DIFFERS, " (no interval)")
 
 
 def _draws(key, values, resampled):

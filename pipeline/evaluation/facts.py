@@ -7,15 +7,16 @@ from pipeline.data import catalog
 from pipeline.evaluation.keys import ANY, Pattern, key
 from pipeline.evaluation.tables import Measured
 
+FAMILY = "data"
 FEW = (2, 5, 10, 100)
 PAIRS = ((catalog.GENDER, catalog.MASTER), (catalog.MASTER, catalog.SEASON))
 SINGLE = ["rows", "pictures", "columns", "width", "height", "groups of equal bytes", "first year", "last year"]
 KEYS: list[Pattern] = [
-    ("data", SINGLE),
-    ("data", "labels", catalog.LABELS),
-    ("data", "count", catalog.LABELS, ANY),
-    ("data", "few", catalog.LABELS, [str(few) for few in FEW]),
-    *(("data", "pictures with", first, ANY, second, ANY) for first, second in PAIRS),
+    (FAMILY, SINGLE),
+    (FAMILY, "labels", catalog.LABELS),
+    (FAMILY, "count", catalog.LABELS, ANY),
+    (FAMILY, "few", catalog.LABELS, [str(few) for few in FEW]),
+    *((FAMILY, "pictures with", first, ANY, second, ANY) for first, second in PAIRS),
 ]
 
 
@@ -31,22 +32,22 @@ def facts(data: str) -> Measured:
     frame, report = catalog.load(data), catalog.load_report(data)
     labels = pd.read_csv(paths.labels(data), keep_default_na=False)
     values: dict[str, float] = {
-        key("data", "rows"): report["rows"],
-        key("data", "pictures"): report["pictures"],
-        key("data", "columns"): report["columns"],
-        key("data", "width"): report["usual_size"][0],
-        key("data", "height"): report["usual_size"][1],
-        key("data", "groups of equal bytes"): len(report["equal_bytes"]),
+        key(FAMILY, "rows"): report["rows"],
+        key(FAMILY, "pictures"): report["pictures"],
+        key(FAMILY, "columns"): report["columns"],
+        key(FAMILY, "width"): report["usual_size"][0],
+        key(FAMILY, "height"): report["usual_size"][1],
+        key(FAMILY, "groups of equal bytes"): len(report["equal_bytes"]),
     }
     for column, group in labels.groupby("column", sort=False):
-        values[key("data", "labels", column)] = len(group)
+        values[key(FAMILY, "labels", column)] = len(group)
         counts = zip(group["label"], group["rows"], strict=True)
-        values |= {key("data", "count", column, label): int(rows) for label, rows in counts}
-        values |= {key("data", "few", column, few): int((group["rows"] < few).sum()) for few in FEW}
+        values |= {key(FAMILY, "count", column, label): int(rows) for label, rows in counts}
+        values |= {key(FAMILY, "few", column, few): int((group["rows"] < few).sum()) for few in FEW}
     years = frame[catalog.YEAR].dropna()
     if len(years):
-        values |= {key("data", "first year"): int(years.min()), key("data", "last year"): int(years.max())}
+        values |= {key(FAMILY, "first year"): int(years.min()), key(FAMILY, "last year"): int(years.max())}
     for first, second in PAIRS:
         for (one, other), rows in frame.groupby([first, second]).size().items():
-            values[key("data", "pictures with", first, one, second, other)] = int(rows)
+            values[key(FAMILY, "pictures with", first, one, second, other)] = int(rows)
     return Measured(labels, values)

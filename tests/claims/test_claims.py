@@ -115,15 +115,37 @@ def test_a_value_exactly_at_its_tolerance_is_reproduced(verdict):
         ({"at_most": 0.9}, around(0.92, 0.04), "differs"),
         ({"at_most": 0.9}, around(0.95, 0.04), "contradicted"),
         ({"at_least": 3}, 3, "reproduced"),
-        ({"at_least": 3}, 2, "contradicted"),
+        ({"at_least": 3}, 2, "differs"),  # a value alone contradicts nothing
         ({"at_most": 3}, 3, "reproduced"),
-        ({"at_most": 3}, 4, "contradicted"),
+        ({"at_most": 3}, 4, "differs"),
         ({"at_least": 0.5}, [0.25] * 50 + [0.5] * 50, "differs"),  # the interval ends at the bound itself
         ({"at_most": 0.5}, [0.75] * 50 + [0.5] * 50, "differs"),
     ],
 )
 def test_a_bound_holds_when_the_whole_interval_does(verdict, limit, measured, expected):
     assert verdict(bound(**limit), {"x/mAP": measured})["verdict"] == expected
+
+
+@pytest.mark.parametrize(
+    ("judge", "values", "expected", "alone"),
+    [
+        ({"kind": "bound", "key": "data/few/articleType/5", "at_most": 0}, {"data/few/articleType/5": 20}, 2, False),
+        ({"kind": "bound", "key": "space/e/articleType/purity", "at_least": 0.9}, {}, 1, True),
+        ({"kind": "order", "keys": ["data/rows", "data/pictures"]}, {"data/rows": 1, "data/pictures": 2}, 2, False),
+        (
+            {"kind": "order", "keys": ["space/e/articleType/NMI", "space/e/articleType/purity"]},
+            {"space/e/articleType/NMI": 0.7},
+            1,
+            True,
+        ),
+        ({"kind": "difference", "pairs": [["a", "b"]], "at": AT, "expect": "above"}, {}, 1, False),
+    ],
+)
+def test_contradicting_takes_an_interval_or_a_count(verdict, judge, values, expected, alone):
+    measured = {"space/e/articleType/purity": 0.859, f"a/{AT}": 0.5, f"b/{AT}": 0.6, **values}
+    row = verdict({"judge": judge}, measured)
+    assert row["verdict"] == ["reproduced", "differs", "contradicted"][expected]
+    assert row["evidence"].endswith(" (no interval)") == alone
 
 
 # --- a difference ---
@@ -171,7 +193,7 @@ def test_two_are_as_good_as_each_other_when_the_paired_interval_lies_within_the_
     assert verdict(difference("within", 0.04), two(first_less_second, width))["verdict"] == expected
 
 
-@pytest.mark.parametrize(("second", "expected"), [(0.75, "reproduced"), (0.25, "reproduced"), (0.8, "contradicted")])
+@pytest.mark.parametrize(("second", "expected"), [(0.75, "reproduced"), (0.25, "reproduced"), (0.8, "differs")])
 def test_the_margin_itself_is_within_it(verdict, second, expected):
     assert verdict(difference("within", 0.25), {f"a/{AT}": 0.5, f"b/{AT}": second})["verdict"] == expected
 
@@ -219,11 +241,12 @@ def test_a_retrieval_is_not_above_one_with_the_same_scores(verdict):
         ((0.7, 0.8, 0.9), "contradicted"),
     ],
 )
-def test_an_order_holds_when_each_is_at_least_the_next(verdict, values, expected):
-    row = verdict(order("x/p", "x/q", "x/r"), dict(zip(("x/p", "x/q", "x/r"), values, strict=True)))
+def test_an_order_of_counts_holds_when_each_is_at_least_the_next(verdict, values, expected):
+    keys = ("data/p", "data/q", "data/r")
+    row = verdict(order(*keys), dict(zip(keys, values, strict=True)))
     assert row["verdict"] == expected
     assert ("does not hold" in row["evidence"]) == (expected != "reproduced")
-    assert row["keys"] == "x/p x/q x/r"
+    assert row["keys"] == "data/p data/q data/r"
 
 
 @pytest.mark.parametrize(
@@ -345,8 +368,9 @@ def test_adding_a_claim_takes_an_entry_and_no_code(write):
 
 
 def test_verdicts_are_counted_by_document(write):
-    path = write(one=value(0.7), two=value(0.9), three={**value(0.9), "document": "004"}, four=bound(at_least=0.9))
-    counted = summary.counts(judged(registry.read(path), {"x/mAP": 0.7}))
+    four = {"judge": {"kind": "bound", "key": "data/rows", "at_least": 9}}
+    path = write(one=value(0.7), two=value(0.9), three={**value(0.9), "document": "004"}, four=four)
+    counted = summary.counts(judged(registry.read(path), {"x/mAP": 0.7, "data/rows": 7}))
     assert counted.columns.tolist() == summary.VERDICTS
     assert counted.index.tolist() == ["001", "004", "all"]
     assert counted.loc["001"].tolist() == [1, 1, 1, 0, 0, 0]
