@@ -109,7 +109,8 @@ def by_class(table: pd.DataFrame, retrievals: list[str], title: str) -> Figure:
         axis.scatter(table["relevant"], table[name], s=14, color=colour, alpha=0.8, label=name)
     ordered = table.sort_values("relevant")
     axis.plot(ordered["relevant"], ordered["chance"], color="black", linewidth=0.8, label="chance")
-    axis.set(title=title, xscale="log", xlabel="right pictures in the gallery", ylabel="mAP", ylim=(0, 1.02))
+    scale = "log" if (table["relevant"] > 0).any() else "linear"  # pictures without a label have none
+    axis.set(title=title, xscale=scale, xlabel="right pictures in the gallery", ylabel="mAP", ylim=(0, 1.02))
     legend_beside(axis)
     return done(figure)
 
