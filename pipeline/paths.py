@@ -42,6 +42,11 @@ def ingest_report(data: str) -> Path:
     return outputs(data) / "ingest.json"
 
 
+def machine(data: str) -> Path:
+    """The machine of the last run that made something; DVC does not follow it, since no number may."""
+    return outputs(data) / "machine.json"
+
+
 def labels(data: str) -> Path:
     """How often `styles.csv` uses each label, before any row is left out for want of an image."""
     return outputs(data) / "labels.csv"

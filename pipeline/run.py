@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 try:
-    from pipeline import environment, files, params, paths, stages, warm
+    from pipeline import environment, files, machine, params, paths, stages, warm
 except ModuleNotFoundError as error:  # a plain `.venv/bin/dvc repro` finds the system's Python, without the libraries
     own = Path(__file__).parents[1] / ".venv" / "bin" / "python"
     if not own.exists() or Path(sys.prefix) == own.parents[1]:
@@ -80,7 +80,9 @@ def repro(options: list[str]) -> int:
     study = params.load()
     registry.load()  # a claim that cannot be judged stops here, not in the last chapter
     written.check()
-    code = reproduce.reproduce(options, jobs)
+    code, ran = reproduce.reproduce(options, jobs)
+    if ran:
+        files.write_json(paths.machine(study.data.name), machine.describe())
     if code == 0:
         print(f"The report: {paths.report(study.data.name) / 'index.html'}")
     return code
