@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 
 from pipeline.data import catalog
 
@@ -71,6 +71,30 @@ def fit(texts: list[str]) -> TfidfVectorizer:
         raise TextError(
             f"none of {len(texts)} descriptions has a word: give more columns, or take fewer labels' words out"
         ) from None
+
+
+def counted(texts: list[str], known: dict[str, int]) -> tuple[sparse.csr_matrix, dict[str, int]]:
+    """How often each text has each stem, float32 (G, V), and the columns of the stems: those `known`, then new ones."""
+    new = sorted({stem for text in texts for stem in stems(text)} - known.keys())
+    columns = known | {stem: len(known) + place for place, stem in enumerate(new)}
+    if not columns:
+        return sparse.csr_matrix((len(texts), 0), dtype=np.float32), columns
+    counter = CountVectorizer(analyzer=stems, vocabulary=columns, dtype=np.float32)
+    return counter.transform(texts), columns
+
+
+def weighted(counts: sparse.csr_matrix, columns: dict[str, int]) -> tuple[TfidfVectorizer, sparse.csr_matrix]:
+    """What `fit` gives for the texts that were `counted`, and their TF-IDF rows (G, V); no text is read again.
+
+    Raises:
+        TextError: no text has a word.
+    """
+    if not counts.nnz:
+        raise TextError(f"none of {counts.shape[0]} descriptions has a word: give more columns")
+    vectorizer = TfidfVectorizer(analyzer=stems, vocabulary=columns, dtype=np.float32)
+    weights = TfidfTransformer().fit(counts)
+    vectorizer.idf_ = weights.idf_
+    return vectorizer, weights.transform(counts)
 
 
 def stems(text: str) -> list[str]:

@@ -79,6 +79,24 @@ def test_rare_words_weigh_more_and_rows_have_length_1():
     assert [rows[0, place["red"]], rows[0, place["shirt"]]] == pytest.approx(expected.tolist(), abs=1e-6)
 
 
+@given(st.lists(st.text("abc s", max_size=9), max_size=5), st.lists(st.text("acd s", max_size=9), max_size=4))
+def test_words_counted_in_two_parts_weigh_what_they_do_together(first, then):
+    counts, columns = text.counted(first, {})
+    more, all_columns = text.counted(then, columns)
+    assert list(all_columns)[: len(columns)] == list(columns)  # those known keep their places
+    counts.resize(len(first), len(all_columns))
+    together = sparse.vstack([counts, more], "csr")
+    if not any(map(text.stems, [*first, *then])):
+        with pytest.raises(text.TextError, match=f"none of {len(first) + len(then)} descriptions has a word"):
+            text.weighted(together, all_columns)
+        return
+    vectorizer, rows = text.weighted(together, all_columns)
+    whole = text.fit([*first, *then])
+    asked = ["a bs", "d d c", "e", *first, *then]
+    expected = whole.transform([*first, *then]) @ whole.transform(asked).T
+    assert (rows @ vectorizer.transform(asked).T).toarray() == pytest.approx(expected.toarray(), abs=1e-6)
+
+
 def test_descriptions_without_a_word_are_refused():
     with pytest.raises(text.TextError, match="none of 2 descriptions has a word"):
         text.fit(["", " — "])
