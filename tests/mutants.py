@@ -374,15 +374,18 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ): [
         ("an item is the nearest of the others", "itself = near == rows[:, None]", "itself = near < 0"),
     ],
-    ("pipeline/retrieval/text.py", "retrieval/test_text.py"): [
+    ("pipeline/systems/hybrid.py", "systems/test_hybrid.py::test_a_mix_is_a_distance"): [
         (
             "a mix is not cut off at 0 and 2",
             "np.clip(np.float32(1) - similarity, 0, 2)",
             "(np.float32(1) - similarity)",
         ),
+    ],
+    ("pipeline/data/text.py", "data/test_text.py"): [
+        ("new words take the places of known ones", "len(known) + place", "place"),
         ("a word of the label is left in", "if stem(word) not in left_out", "if word not in left_out"),
     ],
-    ("pipeline/retrieval/text.py", "retrieval/test_text.py::test_a_plural_has_the_stem_of_its_word"): [
+    ("pipeline/data/text.py", "data/test_text.py::test_a_plural_has_the_stem_of_its_word"): [
         ("two letters lose their plural", "len(word) > 2 else", "len(word) > 1 else"),
     ],
     (

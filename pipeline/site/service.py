@@ -23,9 +23,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline.data import catalog
 from pipeline.data.boxes import BoxError
 from pipeline.data.images import UnreadableImage
+from pipeline.data.text import TextError
 from pipeline.encoders.card import WeightsError
 from pipeline.encoders.store import StoreError
-from pipeline.retrieval.text import TextError
 from pipeline.site.photos import MOST_BYTES
 from pipeline.site.products import LONGEST, ProductError
 from pipeline.site.questions import Question, SearchError

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from pipeline.data import catalog
-from pipeline.retrieval import distances, text
+from pipeline.data import catalog, text
+from pipeline.retrieval import distances
 from pipeline.site.questions import FILTERS, SearchError
 
 TOLD = [catalog.ID, catalog.PRODUCT, *catalog.LABELS]  # of a product, in an answer

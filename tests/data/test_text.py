@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from pipeline.data import catalog
-from pipeline.retrieval import text
+from pipeline.data import catalog, text
 
 
 @pytest.fixture
@@ -109,27 +108,3 @@ def test_descriptions_without_a_word_are_refused():
 def test_columns_that_there_are_not_are_named_with_those_that_there_are(frame, columns, without, received):
     with pytest.raises(text.TextError, match=f"Allowed: .*productDisplayName.* Received: {received}$"):
         text.descriptions(frame, columns, without)
-
-
-def test_a_pseudo_text_is_the_slow_mean_of_the_neighbours(rng):
-    dense = np.abs(rng.normal(size=(6, 4))) * (rng.random((6, 4)) < 0.6)
-    dense[5] = 0
-    lengths = np.linalg.norm(dense, axis=1, keepdims=True)
-    gallery = sparse.csr_matrix((dense / np.where(lengths > 0, lengths, 1)).astype(np.float32))
-    neighbours = np.array([[0, 3, 2], [5, -1, -1], [1, 5, -1], [-1, -1, -1]])
-    found = text.pseudo(gallery, neighbours).toarray()
-    for row, places in zip(found, neighbours, strict=True):
-        total = sum((gallery.toarray()[place] for place in places if place >= 0), np.zeros(4))
-        length = np.linalg.norm(total)
-        assert row == pytest.approx(total / length if length else total, abs=1e-6)
-
-
-def test_a_mix_is_a_distance(rng):
-    seen, said = rng.uniform(-1, 1, (2, 3, 4)).astype(np.float32)
-    for weight in (0.0, 0.3, 1.0):
-        expected = 1 - weight * seen.astype(float) - (1 - weight) * said
-        assert text.mixed(seen, said, weight) == pytest.approx(expected, abs=1e-6)
-        assert text.mixed(seen, said, weight).dtype == np.float32
-    beyond = np.float32([[1.0000001, -1.0000001]])  # where rounding left a cosine
-    for weight in (0.0, 0.5, 1.0):
-        assert text.mixed(beyond, beyond, weight).tolist() == [[0, 2]]

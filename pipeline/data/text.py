@@ -1,4 +1,4 @@
-"""TF-IDF of product descriptions, the text half of document 002's hybrid search, and how the two halves are mixed.
+"""TF-IDF of product descriptions: the text half of document 002's hybrid search, and words on the site.
 
 Source: document 002, section 3 (its public code holds no TF-IDF). A description is made of the catalogue's columns;
 which ones is a choice, because most names spell out the label that a search is judged by.
@@ -104,39 +104,3 @@ def stems(text: str) -> list[str]:
     ['men', 's', 'red', 'dress', 'watch']
     """
     return [stem(word) for word in words(text)]
-
-
-def mixed(by_image: np.ndarray, by_text: np.ndarray, image_weight: float) -> np.ndarray:
-    """The distance of image and text together, 1 − (weight · image cosine + (1 − weight) · text cosine); float32.
-
-    Args:
-        by_image: cosine similarities of images, any shape. by_text: those of texts, the same shape.
-        image_weight: the image's part, from 0 to 1; the text has the rest.
-
-    Returns:
-        The shape of both, in [0, 2]: rounding may leave it by a hair, and is cut off.
-
-    >>> mixed(np.array([1, 0], "float32"), np.array([0, 1], "float32"), image_weight=0.75)
-    array([0.25, 0.75], dtype=float32)
-    """
-    similarity = np.float32(image_weight) * by_image + np.float32(1 - image_weight) * by_text
-    return np.clip(np.float32(1) - similarity, 0, 2).astype(np.float32, copy=False)
-
-
-def pseudo(gallery: sparse.csr_matrix, neighbours: np.ndarray) -> sparse.csr_matrix:
-    """A text for queries that have none: the mean of what their nearest images say, at length 1.
-
-    Args:
-        gallery: TF-IDF rows of length 1, (G, V).
-        neighbours: positions in the gallery, nearest first (Q, K); −1 for none.
-
-    Returns:
-        (Q, V); zeros where no neighbour says anything.
-    """
-    rows, columns = np.nonzero(neighbours >= 0)
-    chosen = sparse.csr_matrix(
-        (np.ones(len(rows), np.float32), (rows, neighbours[rows, columns])), (len(neighbours), gallery.shape[0])
-    )
-    total = sparse.csr_matrix(chosen @ gallery)
-    lengths = np.sqrt(np.asarray(total.multiply(total).sum(axis=1)).ravel())
-    return sparse.diags(1 / np.where(lengths > 0, lengths, 1)).astype(np.float32) @ total
