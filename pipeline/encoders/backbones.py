@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import applications, layers, ops
 
+from pipeline.encoders.descriptors import Colours, Gradients, Hash
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
 from pipeline.encoders.small_cnn import SmallCnn
 from pipeline.params.backbones import BACKBONES
@@ -43,7 +44,13 @@ def _unchanged(x):
 # of pixels, before the network: by the name that a row of `params.backbones` has
 SCALINGS = {"tf": _scaled, "lite": _lite, "caffe": _caffe, "unit": _unit, "inside": _unchanged}
 # networks that Keras Applications has not
-OWN: dict[str, Callable[..., keras.Model]] = {"EfficientNetLite0": EfficientNetLite0, "SmallCnn": SmallCnn}
+OWN: dict[str, Callable[..., keras.Model]] = {
+    "EfficientNetLite0": EfficientNetLite0,
+    "SmallCnn": SmallCnn,
+    "Colours": Colours,
+    "Gradients": Gradients,
+    "Hash": Hash,
+}
 POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
 
 

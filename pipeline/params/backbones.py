@@ -30,3 +30,9 @@ BACKBONES = {
     "convnext_base": Backbone("ConvNeXtBase", "inside", 224, 1024),
     "small_cnn": Backbone("SmallCnn", "unit", 64, 128),
 }
+DESCRIPTORS = {  # what pixels say without learning: these have no weights
+    "colours": Backbone("Colours", "inside", 80, 360),
+    "gradients": Backbone("Gradients", "inside", 80, 384),
+    "hash": Backbone("Hash", "inside", 32, 64),
+}
+BACKBONES |= DESCRIPTORS

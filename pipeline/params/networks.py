@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline.params.backbones import DESCRIPTORS
 from pipeline.params.kinds import Backbone, Colour, Count, Label, Name, Seed, WeightsName
 from pipeline.params.sections import Section
 
@@ -15,7 +16,7 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Preprocessing = Literal["own", "unit", "caffe"]
 Pooling = Literal["avg", "max", "flatten"]
 Activation = Literal["linear", "relu"]
-WeightsSource = Literal["imagenet", "lite", "random", "file"]
+WeightsSource = Literal["imagenet", "lite", "random", "file", "none"]
 # an encoder's parts: its layers, and the names of their weights' files; a classifier's ends with its label
 BACKBONE, HEAD, CLASSIFIER = "backbone", "head", "classifier_"
 
@@ -67,6 +68,11 @@ class Weights(Section):
             raise ValueError("source: file needs a path to a .weights.h5")
         if self.source == "random" and self.seed is None:
             raise ValueError("source: random needs a seed")
+        if (self.source == "none") != (self.backbone in DESCRIPTORS):
+            raise ValueError(
+                f"source: none is for descriptors, which have no weights: {sorted(DESCRIPTORS)}. "
+                f"Received: source: {self.source}, backbone: {self.backbone}"
+            )
         if self.source == "lite" and self.backbone != "efficientnet_lite0":
             raise ValueError(f"source: lite holds efficientnet_lite0 and no other backbone. Received: {self.backbone}")
         return self

@@ -1,5 +1,5 @@
 """From a query's vector to a ranking.
 
 Owns: distances, exact rankings, indexes, re-ranking.
-Imports: data, encoders, params, progress, vectors.
+Imports: encoders, params, progress, vectors.
 """
