@@ -117,6 +117,12 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/params/references.py", "params/test_params.py::test_a_finetune_starts_from_one_of_its_own_split"): [
         ("a finetune may start from one that saw its test part", "start.split != finetune.split", "False"),
     ],
+    (
+        "pipeline/params/references.py",
+        "params/test_params.py::test_a_finetune_starts_from_one_of_its_own_seed_which_draws_what_is_validated",
+    ): [
+        ("a finetune may validate on what the one before it learnt", "start.seed != finetune.seed", "False"),
+    ],
     ("pipeline/params/references.py", "params/test_params.py::test_serving_needs_vectors_of_one_length"): [
         (
             "served vectors may have other heads",
