@@ -117,6 +117,12 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/params/references.py", "params/test_params.py::test_a_finetune_starts_from_one_of_its_own_split"): [
         ("a finetune may start from one that saw its test part", "start.split != finetune.split", "False"),
     ],
+    (
+        "pipeline/params/references.py",
+        "params/test_params.py::test_a_finetune_starts_from_one_of_its_own_seed_which_draws_what_is_validated",
+    ): [
+        ("a finetune may validate on what the one before it learnt", "start.seed != finetune.seed", "False"),
+    ],
     ("pipeline/params/references.py", "params/test_params.py::test_serving_needs_vectors_of_one_length"): [
         (
             "served vectors may have other heads",
@@ -181,10 +187,23 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/data/ingest.py", "data/test_catalog.py::test_no_product_straddles_the_split"): [
         (
             "products straddle the split",
-            "chooser.split(frame, groups=products)",
+            "chooser.split(frame, groups=together)",
             "chooser.split(frame, groups=frame[ID])",
         ),
-        ("odd years are learnt from", "TRAIN if year % 2 == 0 else TEST", "TRAIN if year % 2 == 1 else TEST"),
+        ("odd years ask whatever even years have", "np.where(learnt, SEEN, TEST)", "np.where(learnt, TEST, TEST)"),
+    ],
+    (
+        "pipeline/data/ingest.py",
+        "data/test_catalog.py::test_even_years_are_learnt_and_odd_ones_ask_unless_an_even_one_has_their_product_or_bytes",
+    ): [
+        ("odd years are learnt from", "temporal[remainder == 0] = TRAIN", "temporal[remainder == 1] = TRAIN"),
+        ("what has no year counts as learnt", "together[remainder == 0]", "together[remainder != 1]"),
+    ],
+    ("pipeline/data/groups.py", "data/test_groups.py"): [
+        ("copies may be parted", "count + catalog.duplicates(frame)", "count + images"),
+        ("another case is another name", ".casefold()", ""),
+        ("a name of nothing but punctuation is a blank", ' in "LMN") or name', ' in "LMN")'),
+        ("pictures without a name belong together", "named = names >= 0", "named = names >= -1"),
     ],
     ("pipeline/data/ingest.py", "data/test_catalog.py::test_a_bad_row_is_left_out_by_name"): [
         ("an id may come twice", "if row[ID] in known:", "if row[ID] is None:"),
@@ -698,7 +717,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "max(count // spec.size * spec.size, min(count, spec.size))",
             "count // spec.size * spec.size",
         ),
-        ("what is learnt is validated too", '"learn": train.iloc[learn],', '"learn": train,'),
+        ("a product is learnt and validated", "_cut(together[train], VALIDATION_SHARE", "_cut(train, VALIDATION_SHARE"),
+        ("what is learnt is validated too", '"learn": frame.iloc[train[learn]],', '"learn": frame.iloc[train],'),
     ],
     ("pipeline/training/augment.py", "training/test_augment.py"): [
         ("a window leaves the picture", "slack = abs(1 - scale) / 2", "slack = abs(1 - scale)"),
@@ -710,6 +730,13 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("pipeline/training/checkpoint.py", "training/test_checkpoint.py::test_the_best_epoch_outlives_a_worse_one"): [
         ("the last epoch is the best", "partial / STATE if best else self.folder / BEST", "partial / STATE"),
+    ],
+    (
+        "pipeline/training/fit.py",
+        "training/test_fit.py::test_by_year_the_accuracy_has_its_ceiling_beside_it_and_what_was_seen_counts_apart",
+    ): [
+        ("what was seen counts as the future", 'for part in ("test", "seen"))', 'for part in ("seen", "test"))'),
+        ("types that cannot be learnt are no bound", "known = set(", "known = set(test[0]) | set("),
     ],
     ("pipeline/training/fit.py", "training/test_fit.py::test_patience_stops_and_gives_back_the_best_epoch"): [
         ("each epoch is kept as the best", "_best(history, self.spec) == len(history) - 1)", "True)"),

@@ -20,6 +20,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from pipeline import files, params, paths
 from pipeline.data import csv_tables, queries
 from pipeline.data.catalog import (
+    ARTICLE,
     COLUMNS,
     HEIGHT,
     ID,
@@ -27,6 +28,7 @@ from pipeline.data.catalog import (
     LABELS,
     MODE,
     PRODUCT,
+    SEEN,
     SHA256,
     SPLIT,
     TEMPORAL_SPLIT,
@@ -35,8 +37,8 @@ from pipeline.data.catalog import (
     WIDTH,
     YEAR,
     CatalogError,
-    product_names,
 )
+from pipeline.data.groups import split_groups
 from pipeline.data.images import UnreadableImage, describe
 from pipeline.data.sources import Source, SourceError, open_source
 from pipeline.progress import progress
@@ -139,20 +141,23 @@ def label_counts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def add_splits(frame: pd.DataFrame, test_share: float, seed: int) -> pd.DataFrame:
-    """The frame with `split` and `temporal_split`.
+    """The frame with `split` and `temporal_split`; neither parts a group of images that belong together.
 
-    `split`: train and test by product, so that images under one display name never straddle it; an image without
-    a name is a product of its own. `temporal_split`: even years train, odd years test, none without a year.
+    `split`: train and test by group, of which `test_share` are for testing. `temporal_split`: even years train, odd
+    years test; an image of an odd year whose group an even year has is `seen`, for it asks for nothing new; blank
+    without a year.
     """
-    products = product_names(frame)
+    together = split_groups(frame)
     chooser = GroupShuffleSplit(n_splits=1, test_size=test_share, random_state=seed)
     split = np.full(len(frame), TRAIN, dtype=object)
-    if products.nunique() > 1:
-        split[next(chooser.split(frame, groups=products))[1]] = TEST
-    temporal = frame[YEAR].map(lambda year: TRAIN if year % 2 == 0 else TEST, na_action="ignore")
-    return frame.assign(
-        **{SPLIT: pd.Series(split, dtype="str"), TEMPORAL_SPLIT: temporal.astype("str").where(frame[YEAR].notna())}
-    )
+    if len(np.unique(together)) > 1:
+        split[next(chooser.split(frame, groups=together))[1]] = TEST
+    remainder = (frame[YEAR] % 2).to_numpy(float, na_value=np.nan)
+    learnt = np.isin(together, together[remainder == 0])
+    temporal = np.full(len(frame), None, dtype=object)
+    temporal[remainder == 0] = TRAIN
+    temporal[remainder == 1] = np.where(learnt, SEEN, TEST)[remainder == 1]
+    return frame.assign(**{SPLIT: pd.Series(split, dtype="str"), TEMPORAL_SPLIT: pd.Series(temporal, dtype="str")})
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -224,8 +229,22 @@ def _counts(frame: pd.DataFrame) -> dict:
         "odd_size": {row[ID]: [int(row[WIDTH]), int(row[HEIGHT])] for _, row in odd.iterrows()},
         "equal_bytes": copies.tolist(),
         "blank_labels": {name: frame.loc[frame[name].isna(), ID].tolist() for name in [*LABELS, PRODUCT]},
+        "groups": len(np.unique(split_groups(frame))),
         "train": int((frame[SPLIT] == TRAIN).sum()),
         "test": int((frame[SPLIT] == TEST).sum()),
+        "temporal": _temporal_counts(frame),
+    }
+
+
+def _temporal_counts(frame: pd.DataFrame) -> dict[str, int]:
+    """The images of the temporal split's parts, and those of odd years whose article type no even year has."""
+    part = frame[TEMPORAL_SPLIT]
+    new = ~frame[ARTICLE].isin(frame[ARTICLE][part == TRAIN]) & frame[ARTICLE].notna()
+    counts = {name: int((part == name).sum()) for name in (TRAIN, TEST, SEEN)}
+    return {
+        **counts,
+        "test_of_new_types": int((new & (part == TEST)).sum()),
+        "seen_of_new_types": int((new & (part == SEEN)).sum()),
     }
 
 

@@ -1,7 +1,7 @@
 """Labels joined with full rankings: who asks, who answers, what is relevant, and what is left out.
 
 Strict: test queries; gallery `all` or `test`; the query and every image with the query's bytes are removed.
-Temporal: the strict queries of odd years against the images of even years.
+Temporal: the strict queries of odd years whose group no even year has, against the images of even years.
 Thesis: a seeded subset is queries and gallery at once, with the query left in. It shows what the thesis most likely
 measured: a query that finds itself makes Recall@1 = 1.0 for every model. The same without the query stands beside it.
 """

@@ -141,7 +141,7 @@ class Finetune(Network):
     init: WeightsName
     frozen: str | None
     split: Split
-    share: Annotated[float, Field(gt=0, le=1)]  # of the learnt products
+    share: Annotated[float, Field(gt=0, le=1)]  # of the learnt groups: products with their copies
     objective: Annotated[list[Term], Field(min_length=1)]
     dropout: Share
     batches: Batches

@@ -108,9 +108,9 @@ class _Run:
             bar.close()
             if self.spec.patience:
                 state.restore_best(self.learner)
-            test = self._accuracy("test", self._embed(source, "test"))
+            tested = self._tested(source)
         metrics = {
-            **{f"test_{key}": value for key, value in test.items()},
+            **tested,
             **{key: value for key, value in history[_best(history, self.spec)].items() if key != EPOCH},
             "best_epoch": history[_best(history, self.spec)][EPOCH],
             "epochs": len(history),
@@ -141,7 +141,7 @@ class _Run:
         reached = self.validate(self.parts["validate"], embeddings, spec.monitor)
         row = {EPOCH: epoch + 1, **bar.logs, MONITOR: float(np.mean(list(reached.values())))}
         row |= {f"{MONITOR}_{relevance}": value for relevance, value in reached.items()}
-        row |= {f"validation_{key}": value for key, value in self._accuracy("validate", embeddings).items()}
+        row |= _prefixed("validation", _accuracy(*self._said("validate", embeddings)))
         return {key: value if key == EPOCH else round(float(value), 6) for key, value in row.items()}
 
     def _source(self, archive):
@@ -160,21 +160,35 @@ class _Run:
         embeddings = [self.forward(rows[number][0]).numpy() for number in range(len(rows))]
         return np.concatenate([np.empty((0, self.learner.body.output_shape[-1]), np.float32), *embeddings])
 
-    def _accuracy(self, part: str, embeddings: np.ndarray) -> dict[str, float]:
-        """Of the first label that the objective names: accuracy, and F1 averaged over the classes that the part holds.
+    def _tested(self, source) -> dict[str, float]:
+        """What the classifier is worth on the test part, what bounds it, and the same with what was seen: `ungrouped`.
 
-        A class that was never learnt counts as wrong, a blank label is left out.
+        The published accuracies of a split by year count every picture of the other years, also those of products that
+        were learnt: they are comparable with `ungrouped_accuracy` alone.
         """
-        label = next((term.by for term in self.spec.objective if self.learner.classifier(term.by) is not None), None)
+        test, seen = (self._said(part, self._embed(source, part)) for part in ("test", "seen"))
+        values = _prefixed("test", _accuracy(*test))
+        if (label := self._classified()) and values:
+            train = pd.concat([self.parts["learn"], self.parts["validate"]])
+            known = set(train[batches.column_of(label)].dropna())
+            values |= _prefixed("test", classification.learnable(*test, known))
+        if len(seen[0]):
+            both = (np.concatenate(columns) for columns in zip(test, seen, strict=True))
+            values |= _prefixed("ungrouped", _accuracy(*both))
+        return values
+
+    def _said(self, part: str, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The true labels of a part and what the first classifier says; nothing without one, blank labels left out."""
+        label = self._classified()
         if label is None or not len(embeddings):
-            return {}
+            return np.empty(0, object), np.empty(0, object)
         scores = keras.ops.convert_to_numpy(self.learner.classifier(label)(embeddings))
         named = pd.DataFrame(scores, columns=self.names[label])
-        true, predicted = classification.true_and_predicted(self.parts[part][batches.column_of(label)], named)
-        if not len(true):
-            return {}
-        values = classification.accuracy(true, predicted)
-        return {"accuracy": round(values["accuracy"], 6), "macro_f1": round(values["macro F1"], 6)}
+        return classification.true_and_predicted(self.parts[part][batches.column_of(label)], named)
+
+    def _classified(self) -> str | None:
+        """The first label that the objective names and that there is a classifier of."""
+        return next((term.by for term in self.spec.objective if self.learner.classifier(term.by) is not None), None)
 
     def _save(self, metrics: dict) -> None:
         heads = [layer for layer in self.encoder.layers if layer.name == HEAD]
@@ -252,6 +266,22 @@ def _labels(spec: Finetune) -> list[str]:
 def _strategy(spec: Finetune) -> tf.distribute.Strategy:
     """Where the network lives: on one device, or a copy on each with the batch shared out among them."""
     return tf.distribute.MirroredStrategy() if spec.devices == "all" else tf.distribute.get_strategy()
+
+
+def _accuracy(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Accuracy, and F1 averaged over the classes among the true labels; nothing of no label.
+
+    A class that was never learnt counts as wrong.
+    """
+    if not len(true):
+        return {}
+    values = classification.accuracy(true, predicted)
+    return {"accuracy": values["accuracy"], "macro_f1": values["macro F1"]}
+
+
+def _prefixed(part: str, values: dict[str, float]) -> dict[str, float]:
+    """Metrics under their part's name, rounded as they are written."""
+    return {f"{part}_{key}": round(value, 6) for key, value in values.items()}
 
 
 def _best(history: list[dict], spec: Finetune) -> int:

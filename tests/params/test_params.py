@@ -357,6 +357,20 @@ def test_a_finetune_starts_from_one_of_its_own_split(values, tmp_path, splits):
     assert taken.finetunes["second"].init == "start"
 
 
+def test_a_finetune_starts_from_one_of_its_own_seed_which_draws_what_is_validated(values, tmp_path):
+    changed = copy.deepcopy(values)
+    start = changed["finetunes"][FINETUNE]
+    changed["finetunes"]["second"] = {**start, "init": FINETUNE}
+    third = {**start, "init": "second"}
+    with pytest.raises(params.ParamsError) as error:
+        load(tmp_path, changed, "finetunes", "third", value={**third, "seed": 1})
+    assert "finetunes.third.seed must be that of the finetune it starts from, 'second'" in str(error.value)
+    assert "Allowed: 0, or this seed in all finetunes of the chain. Received: 1" in str(error.value)
+    assert load(tmp_path, changed, "finetunes", "third", value=third).finetunes["third"].init == "second"
+    other = {**start, "seed": 1}  # weights that learnt nothing of the catalogue leave the seed free
+    assert load(tmp_path, changed, "finetunes", "other", value=other).finetunes["other"].seed == 1
+
+
 def test_every_fault_is_a_line_of_its_own(values, tmp_path):
     changed = copy.deepcopy(values)
     changed["eda"]["top"] = 0

@@ -159,14 +159,30 @@ def test_a_share_close_to_one_takes_all_products(frame):
 
 
 def test_the_temporal_split_learns_from_its_own_train_part(frame):
-    parts = batches.parts(frame, children.finetune_like(split="temporal"))
     column = catalog.TEMPORAL_SPLIT
+    odd = frame.index[(frame[catalog.YEAR] % 2 == 1).fillna(False)]
+    frame.loc[odd[::3], column] = catalog.SEEN
+    parts = batches.parts(frame, children.finetune_like(split="temporal"))
     assert frame[column].isna().any()
-    assert ids(parts["test"]) == ids(frame[(frame[catalog.YEAR] % 2 == 1).fillna(False)])
+    assert ids(parts["seen"]) == ids(frame.loc[odd[::3]])
+    assert ids(parts["test"]) == ids(frame.loc[odd.difference(odd[::3])])
     assert sorted(ids(parts["learn"]) + ids(parts["validate"])) == sorted(ids(frame[frame[column] == catalog.TRAIN]))
     assert not products(parts["learn"]) & products(parts["validate"])
     undated = set(ids(frame[frame[column].isna()]))
     assert not undated & {image_id for part in parts.values() for image_id in ids(part)}
+
+
+def test_what_is_validated_has_no_copy_and_no_other_spelling_of_what_is_learnt(frame, rng):
+    train = rng.permutation(frame.index[frame[catalog.SPLIT] == catalog.TRAIN])
+    frame.loc[train[:40], catalog.SHA256] = frame.loc[train[40:80], catalog.SHA256].to_numpy()
+    frame.loc[train[80:120], catalog.PRODUCT] = frame.loc[train[120:160], catalog.PRODUCT].str.upper().to_numpy()
+    parts = batches.parts(frame, children.finetune_like(share=0.5))
+    learn, validate = parts["learn"], parts["validate"]
+    left_out = frame.loc[np.setdiff1d(train, learn.index.union(validate.index))]
+    for one, other in ((learn, validate), (learn, left_out), (left_out, validate)):
+        assert len(one) and len(other)
+        assert not set(one[catalog.SHA256]) & set(other[catalog.SHA256])
+        assert not set(one[catalog.PRODUCT].str.lower()) & set(other[catalog.PRODUCT].str.lower())
 
 
 def test_the_seed_alone_says_what_is_validated(frame):

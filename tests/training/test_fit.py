@@ -359,6 +359,39 @@ def test_accuracy_and_macro_f1_are_those_of_the_saved_classifier(headed):
     assert card["metrics"] == headed[2]
 
 
+def test_by_year_the_accuracy_has_its_ceiling_beside_it_and_what_was_seen_counts_apart(place):
+    frame = catalog.load("sample")
+    odd = frame.index[(frame[catalog.YEAR] % 2 == 1).fillna(False)]
+    frame.loc[odd[::3], catalog.TEMPORAL_SPLIT] = catalog.SEEN
+    frame.loc[odd[1::6], catalog.ARTICLE] = "a type of odd years"
+    spec = like(HEAD, objective=[CLASSES], split="temporal", epochs=1)
+    _, metrics = tuned("by_year", spec, frame=frame)
+    kernel, bias = sorted(numbers("by_year", "classifier_articleType").values(), key=lambda value: -value.ndim)
+    classes = np.array(
+        json.loads((paths.weights("sample", "by_year") / "card.json").read_text())["classes"]["articleType"]
+    )
+    asked = frame.loc[odd]
+    said = classes[(served("by_year", spec, asked[catalog.ID]) @ kernel + bias).argmax(axis=1)]
+    right, new = said == asked[catalog.ARTICLE], asked[catalog.ARTICLE] == "a type of odd years"
+    test = asked[catalog.TEMPORAL_SPLIT] == catalog.TEST
+    even = set(frame.loc[frame[catalog.TEMPORAL_SPLIT] == catalog.TRAIN, catalog.ARTICLE])
+    assert set(asked.loc[~new, catalog.ARTICLE]) <= even
+    expected = {
+        "test_accuracy": right[test].mean(),
+        "test_learnable": 1 - new[test].mean(),
+        "test_accuracy_learnable": right[test & ~new].mean(),
+        "ungrouped_accuracy": right.mean(),
+    }
+    assert len(set(expected.values())) == 4
+    assert {key: metrics[key] for key in expected} == pytest.approx(expected, abs=1e-6)
+    assert metrics["ungrouped_macro_f1"] != metrics["test_macro_f1"]
+
+
+def test_the_split_by_product_has_nothing_that_was_seen(headed):
+    assert not [key for key in headed[2] if key.startswith("ungrouped")]
+    assert headed[2]["test_accuracy_learnable"] >= headed[2]["test_accuracy"]
+
+
 def test_blank_labels_are_left_out(place):
     frame, some = catalog.load("sample"), np.arange(0, 650, 3)
     frame.loc[some, catalog.ARTICLE] = None
