@@ -572,8 +572,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ): [
         (
             "copies may be found where the product may not",
-            "View(PRODUCT_OUT, ALL, both, both, everything, first)",
-            "View(PRODUCT_OUT, ALL, both[:, 1:], both[:, 1:], everything, first)",
+            "View(PRODUCT_OUT, ALL, both, both, everything, first, is_test)",
+            "View(PRODUCT_OUT, ALL, both[:, 1:], both[:, 1:], everything, first, is_test)",
         ),
     ],
     (

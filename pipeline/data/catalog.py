@@ -43,7 +43,7 @@ __all__ = [
 ]
 # columns of our own
 WIDTH, HEIGHT, MODE, SHA256 = "width", "height", "mode", "sha256"
-SPLIT, TEMPORAL_SPLIT = "split", "temporal_split"
+SPLIT, TEMPORAL_SPLIT, TYPE_SPLIT = "split", "temporal_split", "type_split"
 TRAIN, TEST = "train", "test"
 SEEN = "seen"  # of the temporal split: an odd year's picture that an even year has, or its product
 DRAWN = "drawn sample"  # the source of images that this project draws

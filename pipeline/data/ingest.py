@@ -31,9 +31,11 @@ from pipeline.data.catalog import (
     SEEN,
     SHA256,
     SPLIT,
+    SUB,
     TEMPORAL_SPLIT,
     TEST,
     TRAIN,
+    TYPE_SPLIT,
     WIDTH,
     YEAR,
     CatalogError,
@@ -141,11 +143,11 @@ def label_counts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def add_splits(frame: pd.DataFrame, test_share: float, seed: int) -> pd.DataFrame:
-    """The frame with `split` and `temporal_split`; neither parts a group of images that belong together.
+    """The frame with `split`, `temporal_split` and `type_split`; the first two part no group of related images.
 
     `split`: train and test by group, of which `test_share` are for testing. `temporal_split`: even years train, odd
     years test; an image of an odd year whose group an even year has is `seen`, for it asks for nothing new; blank
-    without a year.
+    without a year. `type_split`: as `held_out` draws it.
     """
     together = split_groups(frame)
     chooser = GroupShuffleSplit(n_splits=1, test_size=test_share, random_state=seed)
@@ -157,7 +159,23 @@ def add_splits(frame: pd.DataFrame, test_share: float, seed: int) -> pd.DataFram
     temporal = np.full(len(frame), None, dtype=object)
     temporal[remainder == 0] = TRAIN
     temporal[remainder == 1] = np.where(learnt, SEEN, TEST)[remainder == 1]
-    return frame.assign(**{SPLIT: pd.Series(split, dtype="str"), TEMPORAL_SPLIT: pd.Series(temporal, dtype="str")})
+    parts = {SPLIT: split, TEMPORAL_SPLIT: temporal, TYPE_SPLIT: held_out(frame, seed)}
+    return frame.assign(**{name: pd.Series(part, dtype="str") for name, part in parts.items()})
+
+
+def held_out(frame: pd.DataFrame, seed: int) -> np.ndarray:
+    """`test` for the images of held-out article types, `train` for the others', blank without a type; (G,).
+
+    Of each sub-category's types half are drawn, the odd one of every second such sub-category among them: what is held
+    out has relatives that are learnt. A type belongs to the sub-category that most of its images have.
+    """
+    home = frame.dropna(subset=[ARTICLE]).groupby(ARTICLE)[SUB].agg(lambda names: names.mode().min())
+    chosen, drawn, more = np.random.default_rng([seed, len(home)]), set(), True
+    for _, types in home.fillna("").groupby(home.fillna("")):
+        held = (len(types) + more) // 2
+        more ^= len(types) % 2 == 1
+        drawn |= set(chosen.permutation(sorted(types.index))[:held])
+    return frame[ARTICLE].map(lambda name: TEST if name in drawn else TRAIN, na_action="ignore").to_numpy(object)
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -233,6 +251,7 @@ def _counts(frame: pd.DataFrame) -> dict:
         "train": int((frame[SPLIT] == TRAIN).sum()),
         "test": int((frame[SPLIT] == TEST).sum()),
         "temporal": _temporal_counts(frame),
+        "held_out_types": sorted(frame[ARTICLE][frame[TYPE_SPLIT] == TEST].unique()),
     }
 
 

@@ -13,7 +13,7 @@ Kinship = Label | Literal["product", "view"]
 Weight = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Temperature = Annotated[float, Field(gt=0, le=10)]
-Split = Literal["product", "temporal"]  # training.batches.SPLITS has the column of each
+Split = Literal["product", "temporal", "types"]  # training.batches.SPLITS has what each learns from
 
 
 class CrossEntropy(Section):

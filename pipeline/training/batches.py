@@ -18,7 +18,11 @@ from pipeline.training import augment
 
 VALIDATION_SHARE = 0.1  # of the train part's groups; the test part is never looked at while training
 PICTURE = "picture"  # a number per row: views of one image share it
-SPLITS = {"product": catalog.SPLIT, "temporal": catalog.TEMPORAL_SPLIT}
+SPLITS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {  # by the name that a parameter gives it
+    "product": lambda frame: frame[catalog.SPLIT],
+    "temporal": lambda frame: frame[catalog.TEMPORAL_SPLIT],
+    "types": lambda frame: frame[catalog.SPLIT].where(frame[catalog.TYPE_SPLIT] == catalog.TRAIN),
+}
 
 
 class LabelBatches(keras.utils.PyDataset):
@@ -100,9 +104,10 @@ def epoch_order(types: np.ndarray, groups: np.ndarray | None, spec: Batches, see
 def parts(frame: pd.DataFrame, spec: Finetune) -> dict[str, pd.DataFrame]:
     """`learn`, `validate`, `test` and `seen`: the train part of the split cut by group, and what is never learnt from.
 
-    `seen` are the pictures of odd years whose group an even year has; the split by product has none.
+    `seen` are the pictures of odd years whose group an even year has; the other splits have none. The split by types
+    is that by product without the held-out types.
     """
-    column, together = frame[SPLITS[spec.split]], split_groups(frame)
+    column, together = SPLITS[spec.split](frame), split_groups(frame)
     train, test, seen = (
         np.flatnonzero((column == part).fillna(False)) for part in (catalog.TRAIN, catalog.TEST, catalog.SEEN)
     )

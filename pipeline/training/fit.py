@@ -26,6 +26,11 @@ from pipeline.progress import progress
 from pipeline.training import batches, checkpoint, objective
 
 EPOCH, MONITOR = "epoch", "validation_mAP"
+LEARNT_FROM = {
+    "product": "the train part of the split by product",
+    "temporal": "even years",
+    "types": "the train part of the split by product, without the held-out article types",
+}
 Validate = Callable[[pd.DataFrame, np.ndarray, list[str]], dict[str, float]]
 
 
@@ -193,12 +198,11 @@ class _Run:
     def _save(self, metrics: dict) -> None:
         heads = [layer for layer in self.encoder.layers if layer.name == HEAD]
         parts = [self.encoder.get_layer(BACKBONE), *heads]
-        learnt_from = "the train part of the split by product" if self.spec.split == "product" else "even years"
         card = {
             "source": "finetune",
             "data": self.data,
             **self.spec.model_dump(),
-            "learnt_from": learnt_from,
+            "learnt_from": LEARNT_FROM[self.spec.split],
             "metrics": metrics,
             "licence": read_card(paths.weights(self.data, self.spec.init))["licence"],
         }

@@ -328,6 +328,31 @@ def test_even_years_are_learnt_and_odd_ones_ask_unless_an_even_one_has_their_pro
     assert parts.fillna("").tolist() == expected
 
 
+def test_half_of_each_sub_category_s_types_are_held_out_and_the_odd_ones_take_turns():
+    sizes = {"Topwear": 7, "Shoes": 4, "Eyewear": 1, "Ties": 1, "Bags": 3}
+    types = [(sub, f"{sub} {number}") for sub, count in sizes.items() for number in range(count)]
+    frame = pd.DataFrame(types * 3, columns=[catalog.SUB, catalog.ARTICLE])
+    frame.loc[len(frame) - 1, catalog.SUB] = "Shoes"  # one mislabelled picture moves no type
+    frame.loc[len(frame)] = ["Shoes", None]
+    parts = ingest.held_out(frame, seed=3)
+    assert pd.isna(parts[-1])
+    by_type = pd.Series(parts[:-1]).groupby(frame[catalog.ARTICLE][:-1]).unique().map(list)
+    assert set(map(len, by_type)) == {1}  # a type is on one side
+    held = {sub: sum(by_type[name] == ["test"] for name in by_type.index if name.startswith(sub)) for sub in sizes}
+    assert held["Shoes"] == 2
+    assert {held["Topwear"], held["Bags"]} <= {3, 4, 1, 2}
+    odd = [held[name] - sizes[name] // 2 for name in sorted(sizes) if sizes[name] % 2]
+    assert odd == [1, 0, 1, 0]
+    others = [ingest.held_out(frame, seed) for seed in range(5)]
+    assert any(list(other[:-1]) != list(parts[:-1]) for other in others)
+    assert list(ingest.held_out(frame, 3)[:-1]) == list(parts[:-1])
+
+
+def test_data_without_sub_categories_hold_out_half_of_their_types():
+    frame = pd.DataFrame({catalog.ARTICLE: [f"type {number}" for number in range(9)], catalog.SUB: None})
+    assert sorted(ingest.held_out(frame, 0)) == ["test"] * 5 + ["train"] * 4
+
+
 def test_the_report_counts_groups_and_what_the_temporal_split_asks(place):  # noqa: F811
     described = {
         1: ("Tie", 2010, "Ties"),

@@ -235,7 +235,7 @@ SUP_CON = {"kind": "sup_con", "by": "articleType", "weight": 1.0, "temperature":
         ("joint", ("monitor",), ["gender"], "finetunes.joint.monitor.0"),
         ("joint", ("share",), 0, "finetunes.joint.share: Input should be greater than 0"),
         ("joint", ("patience",), 0, "finetunes.joint.patience"),
-        ("joint", ("split",), "year", "'product' or 'temporal'. Received: 'year'"),
+        ("joint", ("split",), "year", "'product', 'temporal' or 'types'. Received: 'year'"),
         ("joint", ("precision",), "bfloat16", "Did you mean 'mixed_bfloat16'?"),
         ("joint", ("batches", "class_power"), 1.5, "finetunes.joint.batches.class_power"),
         ("joint", ("batches", "together"), "products", "Did you mean 'product'?"),

@@ -158,6 +158,18 @@ def test_a_share_close_to_one_takes_all_products(frame):
     assert abs(len(products(whole["learn"])) - len(products(nearly["learn"]))) <= 1
 
 
+def test_the_split_by_types_learns_and_tests_the_types_that_are_not_held_out(frame):
+    column = np.where(frame[catalog.ARTICLE].isin(["Tshirts", "Heels"]), catalog.TEST, catalog.TRAIN)
+    frame = frame.assign(**{catalog.TYPE_SPLIT: column})
+    parts = batches.parts(frame, children.finetune_like(split="types"))
+    whole = batches.parts(frame, children.finetune_like())
+    for rows in parts.values():
+        assert not set(rows[catalog.ARTICLE]) & {"Tshirts", "Heels"}
+        assert set(rows[catalog.ID]) <= set(frame[catalog.ID])
+    assert set(parts["test"][catalog.ID]) < set(whole["test"][catalog.ID])
+    assert len(parts["seen"]) == 0
+
+
 def test_the_temporal_split_learns_from_its_own_train_part(frame):
     column = catalog.TEMPORAL_SPLIT
     odd = frame.index[(frame[catalog.YEAR] % 2 == 1).fillna(False)]
