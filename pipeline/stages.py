@@ -111,6 +111,9 @@ TABLES = [  # of chapter 5, besides those that DVC draws
     "one_change",
     "serving",
     "concatenations",
+    "exam",
+    "labelled",
+    "siblings",
 ]
 STAGES = (
     Stage(
