@@ -91,7 +91,19 @@ class Contrastive(Section):
     memory: Memory | None = None
 
 
-Term = Annotated[CrossEntropy | ArcFace | SupCon | NTXentOneWay | Triplet | Contrastive, Field(discriminator="kind")]
+class Names(Section):
+    """Contrast of a picture with its product's name, whose words are squeezed to `words` numbers."""
+
+    kind: Literal["names"]
+    weight: Weight
+    temperature: Temperature
+    words: Annotated[int, Field(ge=2, le=4096)]
+    by: Literal["product"] = "product"
+
+
+Term = Annotated[
+    Names | CrossEntropy | ArcFace | SupCon | NTXentOneWay | Triplet | Contrastive, Field(discriminator="kind")
+]
 
 
 class Batches(Section):
@@ -177,6 +189,11 @@ class Finetune(Network):
             raise ValueError(
                 "frozen: backbone leaves nothing to train without a head. Give one, such as "
                 "[{units: 512, activation: linear}]"
+            )
+        if self.also and self.frozen != BACKBONE:
+            raise ValueError(
+                "also needs frozen: backbone, since its squeeze is fitted once, to features that stay as they are. "
+                f"Received: frozen: {self.frozen}"
             )
         if self.frozen == BACKBONE and self.augment is not None:
             raise ValueError(

@@ -17,6 +17,7 @@ Preprocessing = Literal["own", "unit", "caffe"]
 Pooling = Literal["avg", "max", "flatten"]
 Activation = Literal["linear", "relu"]
 WeightsSource = Literal["imagenet", "lite", "random", "file", "none"]
+GEM, QUARTERS = "gem", "quarters"  # of the last feature map, beside its pooling
 # an encoder's parts: its layers, and the names of their weights' files; a classifier's ends with its label
 BACKBONE, HEAD, CLASSIFIER = "backbone", "head", "classifier_"
 
@@ -36,7 +37,12 @@ class Layer(Section):
 
 
 class Network(Section):
-    """How an image becomes a vector: shared by encoders and finetunes."""
+    """How an image becomes a vector: shared by encoders and finetunes.
+
+    `also`: what a head sees besides the pooled features: a descriptor of the picture, `gem` or `quarters` of the last
+    feature map, or a layer's name, for the mean and the generalised mean of its feature map. All of that together is
+    `squeeze`d to so many numbers, which are fitted to the learnt pictures.
+    """
 
     backbone: Backbone
     image_size: Annotated[int | list[int], pydantic.BeforeValidator(_size)]
@@ -45,7 +51,18 @@ class Network(Section):
     interpolation: Interpolation
     preprocessing: Preprocessing
     pooling: Pooling
+    also: list[str] = []
+    squeeze: Count | None = None
     head: list[Layer]
+
+    @pydantic.model_validator(mode="after")
+    def _squeezed(self):
+        if bool(self.also) != bool(self.squeeze):
+            raise ValueError(
+                "also and squeeze go together: what is looked at besides the pooled features, and to how many numbers "
+                f"it is squeezed. Received: also: {self.also}, squeeze: {self.squeeze}"
+            )
+        return self
 
     @property
     def height_width(self) -> tuple[int, int]:

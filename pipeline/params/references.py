@@ -119,11 +119,16 @@ def _encoder_fits(where: str, name: str, encoder: Encoder, made: Weights | Finet
     classified = made.classified if isinstance(made, Finetune) else []
     for label in encoder.posteriors:
         known(where, f"encoders.{name}.posteriors", label, classified)
-    if encoder.head and (not isinstance(made, Finetune) or made.head != encoder.head):
+    if encoder.head and (not isinstance(made, Finetune) or _headed(made) != _headed(encoder)):
         raise ParamsError(
-            f"{where}: encoders.{name}.head must be [] or the head that {encoder.weights!r} was trained with. "
-            f"Received: {[layer.model_dump() for layer in encoder.head]}"
+            f"{where}: encoders.{name}.head, also and squeeze must be those that {encoder.weights!r} was trained with, "
+            f"or [], [] and null. Received: {_headed(encoder)}"
         )
+
+
+def _headed(network: Network) -> tuple[list[dict], list[str], int | None]:
+    """What stands between a network's feature maps and its vector."""
+    return [layer.model_dump() for layer in network.head], network.also, network.squeeze
 
 
 def _parts_stand_before(where: str, study: Study) -> None:

@@ -52,7 +52,7 @@ class LabelBatches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         rows = self.order[number * self.size : (number + 1) * self.size]
         shown = np.concatenate([self.load(rows, view) for view in range(self.views)])
-        return shown, {name: np.tile(numbers[rows], self.views) for name, numbers in self.labels.items()}
+        return shown, {name: np.concatenate([numbers[rows]] * self.views) for name, numbers in self.labels.items()}
 
 
 def images(

@@ -15,15 +15,15 @@ import tensorflow as tf
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import backbones, extract, store, weights
+from pipeline.encoders import backbones, extract, squeeze, store, weights
 from pipeline.encoders.card import read_card
+from pipeline.encoders.squeeze import Squeeze
 from pipeline.evaluation import classification
-from pipeline.params.backbones import BACKBONES
 from pipeline.params.finetuning import Finetune
 from pipeline.params.networks import BACKBONE, HEAD
 from pipeline.params.sections import nearest
 from pipeline.progress import progress
-from pipeline.training import batches, checkpoint, objective
+from pipeline.training import batches, checkpoint, objective, product_names
 
 EPOCH, MONITOR = "epoch", "validation_mAP"
 LEARNT_FROM = {
@@ -97,8 +97,22 @@ class _Run:
             weights.load_start_classifier(self.learner.classifier(label), names[label], paths.weights(data, spec.init))
         self.forward = tf.function(lambda inputs: self.learner(inputs, training=False), reduce_retracing=True)
         self.numbers = {part: batches.numbers(rows, names) for part, rows in parts.items()}
+        self.words = product_names.vectors_of(parts["learn"], spec)
         self.steps = max(len(parts["learn"]) // spec.batches.size, 1)
         objective.compiled(self.learner, spec)
+        if spec.squeeze:  # last, since taking features may build a network, which would move the seeds of what is drawn
+            self._squeeze(self.encoder.get_layer(HEAD).get_layer("squeeze"))
+
+    def _squeeze(self, layer: Squeeze) -> None:
+        """Fits what squeezes the further features to the pictures that are learnt from."""
+        kept = layer.kept
+        features = self._frozen()
+        rows = pd.Series(np.arange(len(features.ids)), index=features.ids)[self.parts["learn"][catalog.ID]]
+        others, sizes = features.vectors[rows.to_numpy(), kept:], backbones.part_sizes(self.spec)
+        layer.set_weights(squeeze.fitted(others, sizes, layer.squeezed, self.spec.seed))
+
+    def _frozen(self) -> store.FeatureSet:
+        return frozen_features(self.data, self.spec, pd.concat(self.parts.values()).sort_values(catalog.ID))
 
     def to_the_end(self) -> tuple[pd.DataFrame, dict]:
         """The epochs that are left, then the weights, the history and the metrics."""
@@ -128,7 +142,7 @@ class _Run:
 
     def _epoch(self, source, epoch: int, bar) -> dict:
         """One epoch of learning and what the validated part says after it: a row of the history."""
-        spec, labels = self.spec, self.numbers["learn"]
+        spec, labels = self.spec, {**self.numbers["learn"], **self.words}
         _reseed(self.learner, spec.seed, epoch)
         together = spec.batches.together
         groups = catalog.label_codes(self.parts["learn"], together) if together else None
@@ -152,7 +166,7 @@ class _Run:
     def _source(self, archive):
         """A function from a part and an epoch to a loader of its rows: images, or features that are taken once."""
         if self.spec.frozen == BACKBONE:
-            features = frozen_features(self.data, self.spec, pd.concat(self.parts.values()).sort_values(catalog.ID))
+            features = self._frozen()
             place = pd.Series(np.arange(len(features.ids)), index=features.ids)
             rows = {part: place[part_rows[catalog.ID]].to_numpy() for part, part_rows in self.parts.items()}
             return lambda part, epoch=None: lambda chosen, view: features.vectors[rows[part][chosen]]
@@ -219,7 +233,8 @@ class _Run:
         }
         relevant = [catalog.label_codes(self.parts["validate"], relevance).tolist() for relevance in self.spec.monitor]
         ids = [self.parts[part][catalog.ID].tolist() for part in ("learn", "validate")]
-        facts = [self.spec.model_dump(), start, ids, labels, relevant]
+        words = self.parts["learn"][catalog.PRODUCT].fillna("").tolist() if self.words else []
+        facts = [self.spec.model_dump(), start, ids, labels, relevant, *words]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -259,8 +274,9 @@ def _body(encoder: keras.Model, spec: Finetune) -> keras.Model:
     """What is trained: the encoder, or its head alone on features."""
     if spec.frozen != BACKBONE:
         return encoder
-    features = keras.Input((BACKBONES[spec.backbone].features,))
-    return keras.Model(features, encoder.get_layer(HEAD)(features))
+    head = encoder.get_layer(HEAD)
+    features = keras.Input(head.input_shape[1:])
+    return keras.Model(features, head(features))
 
 
 def _labels(spec: Finetune) -> list[str]:

@@ -301,6 +301,29 @@ def test_what_training_validated_is_what_retrieval_serves_on_a_frozen_backbone(h
     assert near(served("headed", HEAD, validate.rows[0][catalog.ID]), validate.embeddings[-1])
 
 
+def test_a_head_on_squeezed_features_learns_names_and_serves_what_was_validated(place):
+    term = {"kind": "names", "weight": 1.0, "temperature": 0.1, "words": 12}
+    also = ["gem", "colours", "block_3_expand_relu"]
+    spec = like(HEAD, also=also, squeeze=24, objective=[CLASSES, term], epochs=3)
+    validate = Validate()
+    history, _ = tuned("squeezed", spec, validate)
+    assert (np.diff(history["names_product"]) < 0).all()
+    assert near(served("squeezed", spec, validate.rows[0][catalog.ID]), validate.embeddings[-1])
+    first = fingerprint("squeezed")
+    tuned("squeezed", spec)  # its features are there this time: nothing that is drawn may depend on it
+    assert fingerprint("squeezed") == first
+
+
+def test_what_is_squeezed_is_fitted_to_what_is_learnt_from(place):
+    frame, spec = catalog.load("sample"), like(HEAD, also=["colours"], squeeze=6, objective=[CLASSES], epochs=1)
+    tuned("squeezed", spec)
+    mean = next(value for key, value in numbers("squeezed", "head").items() if value.shape == (360,))
+    learnt = frame[catalog.ID].isin(batches.parts(frame, spec)["learn"][catalog.ID]).to_numpy()
+    features = fit.frozen_features("sample", spec, frame).vectors[:, -360:]
+    assert mean == pytest.approx(features[learnt].mean(axis=0), abs=1e-5)
+    assert np.abs(mean - features.mean(axis=0)).max() > 1e-4
+
+
 def test_what_training_validated_is_what_retrieval_serves_of_a_whole_network(layered):
     spec, validate = layered[:2]
     assert near(served("layered", spec, validate.rows[0][catalog.ID]), validate.embeddings[-1])
