@@ -247,7 +247,17 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("another schema is read", 'if facts.get("schema") != SCHEMA:', 'if "schema" not in facts:'),
     ],
     ("pipeline/encoders/store.py", "encoders/test_store.py::test_a_batch_is_added_whole_or_not_at_all"): [
-        ("half a batch is kept", "    with connection:\n", "    connection.isolation_level = None\n    if True:\n"),
+        (
+            "half a batch is kept",
+            '    with connection:\n        connection.executemany("INSERT',
+            '    connection.isolation_level = None\n    if True:\n        connection.executemany("INSERT',
+        ),
+    ],
+    (
+        "pipeline/encoders/store.py",
+        "encoders/test_store.py::test_a_copy_gets_the_features_of_its_original_and_nobody_else_does",
+    ): [
+        ("an original gets its copy's features", "[(original, copy) for", "[(copy, original) for"),
     ],
     ("pipeline/encoders/concatenation.py", "encoders/test_concatenation.py"): [
         (
@@ -298,6 +308,13 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         "encoders/test_extract.py::test_features_of_other_data_have_another_fingerprint_and_each_encoder_its_own_name",
     ): [
         ("the data are no part of the fingerprint", '"data": data, "name": name}', '"name": name}'),
+    ],
+    (
+        "pipeline/encoders/extract.py",
+        "encoders/test_extract.py::"
+        "test_pictures_with_equal_bytes_have_one_vector_though_the_network_adds_noise_and_rank_by_id",
+    ): [
+        ("copies keep the vectors of their places", "if image_id != first}", "if not first}"),
     ],
     ("pipeline/encoders/extract.py", "encoders/test_extract.py::test_a_disk_too_small_is_said_before_the_work"): [
         ("a full disk is found out late", "if free < needed:", "if free < 0:"),
