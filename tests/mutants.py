@@ -247,7 +247,17 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("another schema is read", 'if facts.get("schema") != SCHEMA:', 'if "schema" not in facts:'),
     ],
     ("pipeline/encoders/store.py", "encoders/test_store.py::test_a_batch_is_added_whole_or_not_at_all"): [
-        ("half a batch is kept", "    with connection:\n", "    connection.isolation_level = None\n    if True:\n"),
+        (
+            "half a batch is kept",
+            '    with connection:\n        connection.executemany("INSERT',
+            '    connection.isolation_level = None\n    if True:\n        connection.executemany("INSERT',
+        ),
+    ],
+    (
+        "pipeline/encoders/store.py",
+        "encoders/test_store.py::test_a_copy_gets_the_features_of_its_original_and_nobody_else_does",
+    ): [
+        ("an original gets its copy's features", "[(original, copy) for", "[(copy, original) for"),
     ],
     ("pipeline/encoders/concatenation.py", "encoders/test_concatenation.py"): [
         (
@@ -298,6 +308,13 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         "encoders/test_extract.py::test_features_of_other_data_have_another_fingerprint_and_each_encoder_its_own_name",
     ): [
         ("the data are no part of the fingerprint", '"data": data, "name": name}', '"name": name}'),
+    ],
+    (
+        "pipeline/encoders/extract.py",
+        "encoders/test_extract.py::"
+        "test_pictures_with_equal_bytes_have_one_vector_though_the_network_adds_noise_and_rank_by_id",
+    ): [
+        ("copies keep the vectors of their places", "if image_id != first}", "if not first}"),
     ],
     ("pipeline/encoders/extract.py", "encoders/test_extract.py::test_a_disk_too_small_is_said_before_the_work"): [
         ("a full disk is found out late", "if free < needed:", "if free < 0:"),
@@ -654,6 +671,16 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("another seed is a change", ' and differing != ["seed"]', ""),
         ("two settings at once are one change", "len(differing) == 1", "1 <= len(differing) <= 2"),
     ],
+    (
+        "pipeline/evaluation/changes.py",
+        "evaluation/test_changes.py::test_batches_of_another_size_are_one_change_where_the_steps_are_as_many",
+    ): [
+        (
+            "a quarter of the steps is no change",
+            'one["epochs"] * sizes[1] == other["epochs"] * sizes[0]',
+            'one["epochs"] != other["epochs"]',
+        ),
+    ],
     ("pipeline/evaluation/facts.py", "evaluation/test_facts.py::test_few_is_fewer_than"): [
         ("as many as n are fewer than n", 'group["rows"] < few', 'group["rows"] <= few'),
     ],
@@ -706,6 +733,19 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "memory.batches >= term.memory.warm_up",
         ),
     ],
+    (
+        "pipeline/training/objective.py",
+        "training/test_objective.py::"
+        "test_weight_decay_alone_moves_kernels_and_class_centres_and_no_bias_scale_or_shift",
+    ): [
+        ("biases decay", "len(weight.shape) <= 1]", "len(weight.shape) < 1]"),
+    ],
+    (
+        "pipeline/training/losses.py",
+        "training/test_losses.py::test_contrastive_is_its_papers_sum_where_an_anchor_has_one_pair_of_each_kind",
+    ): [
+        ("negatives below the margin are pushed", "candidate), similarity > margin)", "candidate), similarity > -2.0)"),
+    ],
     ("pipeline/training/batches.py", "training/test_batches.py"): [
         (
             "pictures without a group are one group",
@@ -721,6 +761,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("what is learnt is validated too", '"learn": frame.iloc[train[learn]],', '"learn": frame.iloc[train],'),
     ],
     ("pipeline/training/augment.py", "training/test_augment.py"): [
+        ("black is shown where the picture ends", 'mode="edge"', 'mode="constant"'),
+        ("the edge is repeated on two sides only", "-min(across), max(across) - width,", "-min(across),"),
         ("a window leaves the picture", "slack = abs(1 - scale) / 2", "slack = abs(1 - scale)"),
         (
             "a quarter of the pictures is mirrored",

@@ -122,7 +122,7 @@ class Batches(Section):
 
 
 class Augment(Section):
-    """Random changes of an image, each within ± its bound; 0 changes nothing."""
+    """Random changes of an image, each within ± its bound; 0 changes nothing. Beyond an image its edge goes on."""
 
     flip: bool
     crop: Share  # the largest share of a side that is cut off
@@ -134,7 +134,7 @@ class Augment(Section):
 
 
 class Optimiser(Section):
-    """Adam, with decoupled weight decay where there is any (AdamW)."""
+    """Adam, with decoupled weight decay where there is any (AdamW): of kernels, not of biases or normalisation."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     weight_decay: Share

