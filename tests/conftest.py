@@ -40,6 +40,7 @@ SLOW = (
     "systems/test_user_photos.py",
     "data/test_catalog.py",
     "data/test_sample.py",
+    "evaluation/test_coverage.py",
     "evaluation/test_space.py",
     "evaluation/test_metrics.py::test_the_rankings_compared_below",  # and what compares them with other libraries
     "evaluation/test_metrics.py::test_metrics_equal_",

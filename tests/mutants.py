@@ -487,15 +487,38 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
         (
             "a row of nan in one column counts",
-            "np.flatnonzero(np.isfinite(values).all(axis=1))",
-            "np.flatnonzero(np.isfinite(values).any(axis=1))",
+            "known = np.isfinite(values).all(axis=1)",
+            "known = np.isfinite(values).any(axis=1)",
+        ),
+        (
+            "a count of more than a byte is cut off",
+            "        counts = _with_room(counts, int(drawn.max()))\n",
+            "",
         ),
     ],
     (
         "pipeline/evaluation/statistics.py",
         "evaluation/test_statistics.py::test_the_interval_equals_scipys_within_monte_carlo_error",
     ): [
-        ("both tails lie on each side", "tail = (1 - level) / 2", "tail = 1 - level"),
+        ("both tails lie on each side", "((1 - level) / 2, (1 + level) / 2)", "(1 - level, level)"),
+        ("what is skewed is taken for even", "np.clip(skewness, -1, 1) / 6", "np.clip(skewness, -1, 1) * 0"),
+    ],
+    (
+        "pipeline/evaluation/statistics.py",
+        "evaluation/test_statistics.py::test_the_macro_mean_and_its_variance_equal_a_loop_over_labels_and_products",
+    ): [
+        (
+            "a product's own share shrinks its distance",
+            "np.where(several, np.sqrt((1 - share) ** 2 + others), 1)",
+            "np.ones_like(share)",
+        ),
+        ("a label of one product never moves", "single = (products == 1).sum()", "single = 0"),
+    ],
+    (
+        "pipeline/evaluation/statistics.py",
+        "evaluation/test_statistics.py::test_where_a_label_is_a_product_the_labels_are_what_is_drawn",
+    ): [
+        ("a label that is a product never moves", "if (np.bincount(label) == 1).all():", "if len(label) < 0:"),
     ],
     (
         "pipeline/evaluation/statistics.py",
@@ -800,8 +823,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/systems/hybrid.py", "systems/test_hybrid.py"): [
         (
             "a gain is over the text alone",
-            "statistics.interval(samples - samples[:, -1:])",
-            "statistics.interval(samples - samples[:, :1])",
+            "statistics.difference_interval(gains, samples - samples[:, -1:])",
+            "statistics.difference_interval(gains, samples - samples[:, :1])",
         ),
         (
             "a copy is a neighbour",
@@ -834,7 +857,11 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("rounding hides no copy", "(away <= 1e-6).sum()", "(away < 0).sum()"),
     ],
     ("pipeline/evaluation/statistics.py", "claims/test_claims.py"): [
-        ("one missing draw takes the interval away", "np.nanquantile(resampled,", "np.quantile(resampled,"),
+        (
+            "one missing draw takes the interval away",
+            "np.isfinite(resampled).sum(axis=0) - 1",
+            "(resampled == resampled).all(axis=0) * len(resampled) - 1",
+        ),
         ("one missing draw takes the standard error away", "np.nanstd(resampled,", "np.std(resampled,"),
     ],
     ("pipeline/claims/verdicts.py", "claims/test_claims.py"): [
@@ -843,7 +870,11 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("0 itself breaks a bound", "CONTRADICTED if high < 0", "CONTRADICTED if high <= 0"),
         ("the margin itself lies outside", "-margin <= low and high <= margin", "-margin < low and high < margin"),
         ("equal ones stand in no order", "(steps <= 0).all()", "(steps < 0).all()"),
-        ("two differences are judged one by one", "if len(run) > 1 else", "if len(run) > 2 else"),
+        (
+            "two differences are judged one by one",
+            "statistics.simultaneous(estimates, samples)",
+            "statistics.difference_interval(estimates, samples)",
+        ),
         ("what has no value is judged", " or not np.isfinite(values[key])]", "]"),
         ("one of a pair without draws is 0", "np.full(count, float(values[key]))", "np.zeros(count)"),
         (

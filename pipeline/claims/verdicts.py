@@ -80,7 +80,7 @@ def _difference(claim, values, resampled):
         return _missing(next(iter(pairs.values())), values)
     estimates = np.array([values[a] - values[b] for a, b in run.values()])
     samples = np.stack([_draws(a, values, resampled) - _draws(b, values, resampled) for a, b in run.values()], axis=1)
-    low, high = statistics.simultaneous(estimates, samples) if len(run) > 1 else statistics.interval(samples)
+    low, high = statistics.simultaneous(estimates, samples)
     if judge.expect == "above":
         sides = [
             REPRODUCED if a > judge.margin else CONTRADICTED if b < -judge.margin else DIFFERS

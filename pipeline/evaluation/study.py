@@ -142,7 +142,7 @@ def labels_of(frame: pd.DataFrame, relevance: str) -> np.ndarray:
 def summarise(
     one: dict[str, pd.DataFrame], labels: np.ndarray, draws: np.ndarray, products: np.ndarray, seed: int
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
-    """Means over queries of several retrievals at one place: values, intervals and chance levels, and the draws' means.
+    """Means over queries of several retrievals at one place: values, intervals and chance levels, and the resamples.
 
     `mAP` is the mean over queries; `macro mAP` first averages within a label. Queries with nothing to find are left
     out, and counted; where that is all of them the value is nan.
@@ -152,7 +152,7 @@ def summarise(
         labels: a number per query, for the macro mean.
         draws: (R, Q).
         products: a number per query, drawn as one.
-        seed: of the macro mean's own draws, within labels.
+        seed: of the macro mean's own resamples.
     """
     first = next(iter(one.values()))
     names = metric_columns(first)
@@ -200,7 +200,7 @@ def differences(measured: Measured, pairs: pd.DataFrame) -> pd.DataFrame:
         ],
         axis=1,
     )
-    low, high = statistics.interval(samples)
+    low, high = statistics.difference_interval(estimates, samples)
     all_low, all_high = statistics.simultaneous(estimates, samples)
     return pairs.assign(
         **{

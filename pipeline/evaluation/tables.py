@@ -19,8 +19,8 @@ class Measured:
     """One family of measurements.
 
     `table`: what a chapter shows of it. `values`: each number by the key that claims name it with. `resampled`: by key,
-    the same mean in each bootstrap draw; draws are the same for every key with the same queries, so two of them may be
-    subtracted.
+    the same mean in each resample; resamples are the same for every key with the same queries, so two of them may be
+    subtracted: two means over queries, or two macro means.
     """
 
     table: pd.DataFrame

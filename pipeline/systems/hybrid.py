@@ -65,7 +65,8 @@ def summarise(precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid) -> Mea
     """A row per text, mode, relevance and weight: `mAP` of the test queries with its interval, and how it compares.
 
     `gain`, `gain low`, `gain high`: against the image alone, paired. `best`: the weight that train queries choose;
-    `best low` and `best high`: between which weights 95 % of the resamples have their best one. `circular`: the query's
+    `best low` and `best high`: between which weights 95 % of the resamples of the test queries have their best one, so
+    how sure these could be of it if they chose; no interval of anything. `circular`: the query's
     text can spell out what the search is judged by. The values are the same mAP by key,
     `text/mode/weight/relevance/mAP`.
     """
@@ -93,10 +94,11 @@ def _by_weight(precisions: pd.DataFrame, samples: np.ndarray, best: float) -> di
     """
     means, weights = precisions.mean(), precisions.columns.to_numpy()
     low, high = statistics.interval(samples)
-    gain_low, gain_high = statistics.interval(samples - samples[:, -1:])
+    gains = (means - means.iloc[-1]).to_numpy()
+    gain_low, gain_high = statistics.difference_interval(gains, samples - samples[:, -1:])
     best_low, best_high = np.quantile(weights[samples.argmax(axis=1)], [0.025, 0.975])
     columns = {WEIGHT: weights, "mAP": means.to_numpy(), "low": low, "high": high}
-    columns |= {"gain": (means - means.iloc[-1]).to_numpy(), "gain low": gain_low, "gain high": gain_high}
+    columns |= {"gain": gains, "gain low": gain_low, "gain high": gain_high}
     return {**columns, "best": best, "best low": best_low, "best high": best_high}
 
 

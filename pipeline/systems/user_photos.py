@@ -193,9 +193,10 @@ def summarise(table: pd.DataFrame, frame: pd.DataFrame, run: UserPhotos) -> Meas
         name = key(encoder, f"{crop}+{better}" if better else crop, kind, relevance, "AP")
         values[name], resampled[name] = float(part["AP"].mean()), samples[:, 0]
         plain = key(encoder, crop, kind, relevance, "AP")  # met before: a crop's plain search comes first
-        gain_low, gain_high = statistics.interval(samples - resampled[plain][:, None])
+        gain = np.array([values[name] - values[plain]])
+        gain_low, gain_high = statistics.difference_interval(gain, samples - resampled[plain][:, None])
         row = dict(zip(SETTING, setting, strict=True)) | {"value": values[name], "low": low[0], "high": high[0]}
-        row |= {"gain": values[name] - values[plain], "gain low": gain_low[0], "gain high": gain_high[0]}
+        row |= {"gain": gain[0], "gain low": gain_low[0], "gain high": gain_high[0]}
         rows.append({**row, "photos": int(part["AP"].notna().sum())})
     whole = pd.DataFrame(rows)
     others = [name for name in SETTING if name != "kind"]
