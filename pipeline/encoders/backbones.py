@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import applications, layers, ops
 
-from pipeline.encoders.descriptors import Colours, Gradients, Hash
+from pipeline.encoders.descriptors import Colours, Gradients, Hash, Layout, Texture, Thumbnail
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
 from pipeline.encoders.small_cnn import SmallCnn
 from pipeline.encoders.squeeze import Squeeze
@@ -52,6 +52,9 @@ OWN: dict[str, Callable[..., keras.Model]] = {
     "Colours": Colours,
     "Gradients": Gradients,
     "Hash": Hash,
+    "Layout": Layout,
+    "Texture": Texture,
+    "Thumbnail": Thumbnail,
 }
 POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
 

@@ -9,7 +9,7 @@ from scipy.fft import dct
 
 from pipeline import params
 from pipeline.encoders import compiled, descriptors, pretrained
-from pipeline.params.backbones import BACKBONES
+from pipeline.params.backbones import BACKBONES, DESCRIPTORS
 
 SHAPE = (80, 60, 3)
 
@@ -84,7 +84,61 @@ def test_the_hash_is_phash(rng):
         assert set(ours) == {-1.0, 1.0}
 
 
-@pytest.mark.parametrize("name", ["colours", "gradients", "hash"])
+def test_the_layout_is_a_histogram_of_each_cell_of_the_products_box(rng):
+    pictures = drawn(rng)
+    found = of(descriptors.Layout(SHAPE), pictures).reshape(-1, 4, 3, 64)
+    for picture, ours in zip(pictures, found, strict=True):
+        shown = picture.min(axis=2) < descriptors.PAPER
+        shown = shown if shown.any() else np.ones_like(shown)
+        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+        counts = np.zeros((4, 3, 64))
+        for y, x in zip(*np.nonzero(shown), strict=True):
+            cell = (y - rows[0]) * 4 // (np.ptp(rows) + 1), (x - columns[0]) * 3 // (np.ptp(columns) + 1)
+            red, green, blue = picture[y, x] // 64
+            counts[(*cell, red * 16 + green * 4 + blue)] += 1
+        assert ours == pytest.approx(np.sqrt(counts / shown.sum()), abs=1e-5)
+
+
+def test_the_layout_goes_with_the_product(rng):
+    product = rng.integers(0, 200, (24, 18, 3), dtype=np.uint8)
+    both = np.full((2, *SHAPE), 255, np.uint8)
+    both[0, 10:34, 5:23], both[1, 50:74, 40:58] = product, product
+    found = of(descriptors.Layout(SHAPE), both)
+    assert found[0] == pytest.approx(found[1], abs=1e-6)
+
+
+def test_the_thumbnail_is_opencvs_area_mean(rng):
+    pictures = drawn(rng)
+    found = of(descriptors.Thumbnail(SHAPE), pictures).reshape(-1, 3, 16, 12)
+    for picture, ours in zip(pictures, found, strict=True):
+        small = cv2.resize(picture.astype(np.float32) / 255, (12, 16), interpolation=cv2.INTER_AREA)
+        assert ours == pytest.approx(small.transpose(2, 0, 1), abs=1e-5)
+
+
+def test_texture_counts_patterns_of_lighter_neighbours(rng):
+    pictures = drawn(rng, count=3)
+    found = of(descriptors.Texture(SHAPE), pictures)
+    around = [(-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)]
+    for picture, ours in zip(pictures[:-1], found[:-1], strict=True):
+        grey, counts = picture.astype(np.float32).mean(axis=2) / np.float32(255), np.zeros(256)
+        for y in range(1, 79):
+            for x in range(1, 59):
+                if picture[y, x].min() < descriptors.PAPER:
+                    lighter = [grey[y + down, x + right] > grey[y, x] + descriptors.LIGHTER for down, right in around]
+                    counts[sum(1 << bit for bit, yes in enumerate(lighter) if yes)] += 1
+        assert np.abs(ours - np.sqrt(counts / counts.sum())).max() < 0.05  # a difference of exactly that much
+    assert found[-1, 0] == pytest.approx(1)  # an even surface is one pattern
+
+
+def test_a_large_picture_is_reduced_by_whole_numbers(rng):
+    small = rng.integers(0, 200, (2, *SHAPE), dtype=np.uint8)
+    large = small.repeat(3, axis=1).repeat(3, axis=2)
+    for name in ("Colours", "Layout", "Gradients", "Texture", "Thumbnail"):
+        network = getattr(descriptors, name)
+        assert of(network((240, 180, 3)), large) == pytest.approx(of(network(SHAPE), small), abs=2e-3), name
+
+
+@pytest.mark.parametrize("name", sorted(DESCRIPTORS))
 def test_a_descriptor_is_an_encoder_that_litert_runs(name, rng, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.paths.BUILD", tmp_path)
     folder = tmp_path / name
