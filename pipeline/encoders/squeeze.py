@@ -50,7 +50,7 @@ def fitted(features: np.ndarray, sizes: list[int], squeezed: int, seed: int) -> 
     Args:
         features: float32 (N, F), parts side by side.
         sizes: how many numbers each part has.
-        squeezed: components; fewer than the pictures that are looked at, at most F.
+        squeezed: components; what fewer pictures or features cannot give is 0.
         seed: draws the pictures whose covariance is taken, where there are more than `ROWS`.
     """
     chosen = np.random.default_rng(seed).permutation(len(features))[:ROWS]
@@ -60,11 +60,13 @@ def fitted(features: np.ndarray, sizes: list[int], squeezed: int, seed: int) -> 
     parts = np.split(drawn, np.cumsum(sizes)[:-1], axis=1)
     scale = np.repeat([1 / max(np.sqrt(np.square(part).sum(axis=1).mean()), 1e-12) for part in parts], sizes)
     drawn *= scale
+    found = min(squeezed, len(drawn) - 1, drawn.shape[1])
     with threadpool_limits(1):  # sums over several threads depend on how many there are
-        squares, pictures = eigh(drawn @ drawn.T, subset_by_index=[len(drawn) - squeezed, len(drawn) - 1])
+        squares, pictures = eigh(drawn @ drawn.T, subset_by_index=[len(drawn) - found, len(drawn) - 1])
         lengths = np.sqrt(np.maximum(squares[::-1], squares[-1] * 1e-12))
         directions = drawn.T @ pictures[:, ::-1] / lengths  # of length 1
     deviation = lengths / np.sqrt(len(drawn))
     projection = directions / np.sqrt(deviation + FLOOR * deviation[0])
     projection /= max(float((drawn @ projection).std()), 1e-12)
-    return mean.astype(np.float32), (scale[:, None] * projection).astype(np.float32)
+    projection = np.pad(scale[:, None] * projection, ((0, 0), (0, squeezed - found)))
+    return mean.astype(np.float32), projection.astype(np.float32)

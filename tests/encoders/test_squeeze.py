@@ -38,6 +38,13 @@ def test_no_part_drowns_another(features):
     assert alone.std() > 0.3
 
 
+def test_components_that_few_pictures_cannot_give_are_0(features):
+    _, projection = squeeze.fitted(features[:6], [12, 20], 9, seed=0)
+    assert projection.shape == (32, 9)
+    assert projection[:, :5].any(axis=0).all()
+    assert not projection[:, 5:].any()
+
+
 def test_the_pictures_that_are_looked_at_are_drawn(features, monkeypatch):
     monkeypatch.setattr(squeeze, "ROWS", 20)
     first, again, other = (squeeze.fitted(features, [12, 20], 3, seed)[0] for seed in (1, 1, 2))
