@@ -119,12 +119,13 @@ def part_sizes(network: Network) -> list[int]:
 
 def _tapped(body: keras.Model, network: Network) -> keras.Model:
     """A backbone that also gives the feature maps of the layers that `also` names."""
-    names = [name for name in network.also if name not in (GEM, QUARTERS) and name not in DESCRIPTORS]
+    names = [entry.removesuffix(QUARTERS) for entry in _levels(network)]
     known = [layer.name for layer in body.layers]
     if unknown := [name for name in names if name not in known]:
-        allowed = [GEM, QUARTERS, *DESCRIPTORS]
+        allowed = [GEM, *DESCRIPTORS]
         raise ValueError(
-            f"also names a layer that {network.backbone} has not. Allowed: {allowed}, or a layer: {known}. "
+            f"also names a layer that {network.backbone} has not. Allowed: {allowed}, or a layer, with {QUARTERS} or "
+            f"without: {known}. "
             f"Received: {unknown[0]!r}.{nearest(unknown[0], [*allowed, *known])}"
         )
     if names:
@@ -136,11 +137,14 @@ def _tapped(body: keras.Model, network: Network) -> keras.Model:
 def _also(network: Network, maps: list) -> list:
     """What `also` takes from feature maps, the last one first: (B, N) each."""
     parts = [_gem(maps[0])] if GEM in network.also else []
-    if QUARTERS in network.also:
-        parts.append(_quarters(maps[0]))
-    for feature_map in maps[1:]:
-        parts += [ops.mean(feature_map, axis=(1, 2)), _gem(feature_map)]
+    for entry, level in zip(_levels(network), maps[1:], strict=True):
+        parts += [_quarters(level)] if entry.endswith(QUARTERS) else [ops.mean(level, axis=(1, 2)), _gem(level)]
     return parts
+
+
+def _levels(network: Network) -> list[str]:
+    """What of `also` is taken from layers before the last."""
+    return [entry for entry in network.also if entry != GEM and entry not in DESCRIPTORS]
 
 
 def _gem(feature_map):

@@ -17,7 +17,7 @@ Preprocessing = Literal["own", "unit", "caffe"]
 Pooling = Literal["avg", "max", "flatten"]
 Activation = Literal["linear", "relu"]
 WeightsSource = Literal["imagenet", "lite", "random", "file", "none"]
-GEM, QUARTERS = "gem", "quarters"  # of the last feature map, beside its pooling
+GEM, QUARTERS = "gem", "/quarters"  # of the last feature map, and what stands after a layer's name
 # an encoder's parts: its layers, and the names of their weights' files; a classifier's ends with its label
 BACKBONE, HEAD, CLASSIFIER = "backbone", "head", "classifier_"
 
@@ -39,9 +39,9 @@ class Layer(Section):
 class Network(Section):
     """How an image becomes a vector: shared by encoders and finetunes.
 
-    `also`: what a head sees besides the pooled features: a descriptor of the picture, `gem` or `quarters` of the last
-    feature map, or a layer's name, for the mean and the generalised mean of its feature map. All of that together is
-    `squeeze`d to so many numbers, which are fitted to the learnt pictures.
+    `also`: what a head sees besides the pooled features: a descriptor of the picture; `gem`, the generalised mean of
+    the last feature map; a layer's name, for the mean and the generalised mean of its feature map, or `<layer>/quarters`,
+    for the mean of each quarter. All of that is `squeeze`d to so many numbers, fitted to the learnt pictures.
     """
 
     backbone: Backbone
