@@ -405,6 +405,37 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
     ],
     (
+        "pipeline/retrieval/rerankers.py",
+        "retrieval/test_rerankers.py::test_what_is_hidden_might_as_well_not_be_there",
+    ): [
+        (
+            "a hidden picture expands the query",
+            "return _left(found, hidden[1][found[0]] == hidden[0][:, None], count)",
+            "return found[0][:, :count], found[1][:, :count]",
+        ),
+        (
+            "a hidden picture is added to the gallery's others",
+            "changed = np.flatnonzero(passed[:, : better.neighbours].any(axis=1))",
+            "changed = np.empty(0, int)",
+        ),
+        ("a hidden picture is somebody's neighbour", "lists[0][changed], lists[1][changed] = some", "pass"),
+    ],
+    (
+        "pipeline/systems/user_photos.py",
+        "systems/test_user_photos.py::test_a_hidden_picture_brings_up_nothing_by_expanding_the_query",
+    ): [
+        (
+            "re-ranking sees what the protocol hides",
+            "order = find(asked[how], run.top + twins, hidden)",
+            "order = find(asked[how], run.top + twins, None)",
+        ),
+        (
+            "the own picture is asked for while it is hidden",
+            "values |= precisions(find(asked[how], run.top + twins, None)",
+            "values |= precisions(find(asked[how], run.top + twins, hidden)",
+        ),
+    ],
+    (
         "pipeline/retrieval/others.py",
         "retrieval/test_reranking.py::test_database_augmentation_expands_each_item_by_its_others",
     ): [

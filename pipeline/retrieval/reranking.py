@@ -23,7 +23,11 @@ def query_expansion(queries: np.ndarray, gallery: np.ndarray, neighbours: np.nda
     Args:
         neighbours: positions in the gallery, nearest first (Q, K); −1 for none.
     """
-    queries, gallery = unit(queries), unit(gallery)
+    return expanded(unit(queries), unit(gallery), neighbours, alpha)
+
+
+def expanded(queries: np.ndarray, gallery: np.ndarray, neighbours: np.ndarray, alpha: float) -> np.ndarray:
+    """As `query_expansion`, of vectors that have length 1."""
     total = queries.astype(np.float64)
     for rank in range(neighbours.shape[1]):
         there = np.flatnonzero(neighbours[:, rank] >= 0)
@@ -60,21 +64,40 @@ def k_reciprocal(
     """
     queries, gallery = unit(queries), unit(gallery)
     search = indexes.build("exact", gallery)
-    near, near_distances = search(gallery, k1 + 1)  # an item is its own nearest neighbour, as in the paper
-    members, distances = _reciprocal(near, near_distances, gallery, gallery, near, near_distances, k1)
+    near = search(gallery, k1 + 1)  # an item is its own nearest neighbour, as in the paper
+    return among_neighbours(queries, gallery, candidates, near, search(queries, k1), k2, share)
+
+
+def among_neighbours(
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    candidates: np.ndarray,
+    near: tuple[np.ndarray, np.ndarray],
+    asked: tuple[np.ndarray, np.ndarray],
+    k2: int,
+    share: float,
+) -> np.ndarray:
+    """As `k_reciprocal`, of vectors of length 1 whose neighbours are known: what is in no list of them takes no part.
+
+    Args:
+        near: positions and distances of each item's neighbours, itself the first (G, k1 + 1).
+        asked: those of each query (Q, k1).
+    """
+    places, k1 = np.unique(candidates), asked[0].shape[1]
+    used = np.unique(np.concatenate([near[0][places, :k2].ravel(), asked[0][:, : max(k2 - 1, 0)].ravel()]))
+    used = used[used >= 0]  # only these items' codes are looked at
+    members, distances = _reciprocal(near[0][used], near[1][used], gallery[used], gallery, *near, k1)
     encoded = _codes(members, distances, len(gallery))
-    averaged = _mean_of(encoded, near[:, :k2])
-    asked, asked_distances = search(queries, k1 + 1)
-    members, distances = _reciprocal(asked[:, :k1], asked_distances[:, :k1], queries, gallery, near, near_distances, k1)
+    averaged = _mean_of(encoded, used, near[0][places, :k2])
+    members, distances = _reciprocal(*asked, queries, gallery, *near, k1)
     own = _codes(members, distances, len(gallery))
-    own = (own + _mean_of(encoded, asked[:, : k2 - 1]) * (k2 - 1)) / k2 if k2 > 1 else own
+    own = (own + _mean_of(encoded, used, asked[0][:, : k2 - 1]) * (k2 - 1)) / k2 if k2 > 1 else own
     result = np.empty(candidates.shape, np.float32)
-    for row, places in enumerate(candidates):
-        least = np.asarray(
-            averaged[places].minimum(sparse.csr_matrix(np.ones((len(places), 1))) @ own[row]).sum(axis=1)
-        )
+    for row, items in enumerate(candidates):
+        codes = averaged[np.searchsorted(places, items)]
+        least = np.asarray(codes.minimum(sparse.csr_matrix(np.ones((len(items), 1))) @ own[row]).sum(axis=1))
         jaccard = 1 - least.ravel() / (2 - least.ravel())
-        result[row] = (1 - share) * jaccard + share * (1 - gallery[places] @ queries[row])
+        result[row] = (1 - share) * jaccard + share * (1 - gallery[items] @ queries[row])
     return result
 
 
@@ -141,9 +164,10 @@ def _codes(members: np.ndarray, distances: np.ndarray, size: int) -> sparse.csr_
     return sparse.csr_matrix(sparse.diags(1 / np.where(totals > 0, totals, 1)) @ codes)
 
 
-def _mean_of(codes: sparse.csr_matrix, near: np.ndarray) -> sparse.csr_matrix:
-    """The mean code of each item's neighbours (equation 11)."""
+def _mean_of(codes: sparse.csr_matrix, places: np.ndarray, near: np.ndarray) -> sparse.csr_matrix:
+    """The mean code of each item's neighbours (equation 11); a row of `codes` for each of some places, ascending."""
     rows, columns = np.nonzero(near >= 0)
-    chosen = sparse.csr_matrix((np.ones(len(rows)), (rows, near[rows, columns])), (len(near), codes.shape[0]))
+    found = np.searchsorted(places, near[rows, columns])
+    chosen = sparse.csr_matrix((np.ones(len(rows)), (rows, found)), (len(near), codes.shape[0]))
     counts = np.maximum(np.asarray(chosen.sum(axis=1)).ravel(), 1)
     return sparse.csr_matrix(sparse.diags(1 / counts) @ chosen @ codes)

@@ -2,7 +2,7 @@
 
 A photo is encoded by an encoder of the study as it is (`whole`), within its box (`box`), or within the box that a
 cropper finds (`cropper`). Strict: the image that a photo was made from, and its copies, cannot be found, but for the
-relevance `own picture`, where they are all there is to find.
+relevance `own picture`, where they are all there is to find. Nor do they help a re-ranking but for that relevance.
 """
 
 import os
@@ -21,9 +21,9 @@ from pipeline.evaluation import metrics, protocols, statistics
 from pipeline.evaluation.keys import key
 from pipeline.evaluation.tables import Measured
 from pipeline.params.kinds import BOX, CROPPER, GIVEN, WHOLE, Crop
-from pipeline.params.systems import Reranking, UserPhotos
+from pipeline.params.systems import UserPhotos
 from pipeline.progress import progress
-from pipeline.retrieval import indexes, reranking
+from pipeline.retrieval import rerankers
 from pipeline.retrieval.ranking import pass_over
 from pipeline.systems.keys import ALL_KINDS, OWN_PICTURE
 from pipeline.systems.photos import Photo, given, simulated
@@ -69,11 +69,6 @@ def encode(data: str, spec: params.Encoder, pictures: list[Image.Image]) -> np.n
         part = pictures[start : start + spec.batch_size]
         parts.append(run(np.stack([images.prepare(picture, spec) for picture in part])))
     return np.concatenate(parts)
-
-
-def rank(queries: np.ndarray, gallery: np.ndarray, count: int, better: Reranking | None = None) -> np.ndarray:
-    """Positions of each query's nearest `count` by cosine, int32 (Q, K); −1 where the gallery has no more."""
-    return RERANKINGS[better.kind if better else None](queries, gallery, count, better).astype(np.int32)
 
 
 def precisions(
@@ -127,19 +122,24 @@ def measure(
         encoder and crop as document 003 has them, int32 (Q, top) of the gallery's positions; and a row per photo and
         crop with its box and that box's overlap with the true one.
     """
-    twins, tables = int(np.bincount(catalog.duplicates(frame)).max()), []
+    duplicates, tables = catalog.duplicates(frame), []
+    twins, rows = int(np.bincount(duplicates).max()), np.array([photo.row for photo in photos])
+    hidden = np.where(rows >= 0, duplicates[rows], -1), duplicates
     first: list[np.ndarray] = []
     cut = {how: crops(photos, how, run.margin) for how in run.crops}
     tried = next((how for how in run.crops if how != WHOLE), run.crops[0])
     for encoder in run.encoders:
         gallery = features(encoder)
         protocols.check_same_images(gallery, frame)
-        for how in run.crops:
-            asked = encode(data, specs[encoder], [picture for picture, _ in cut[how]])
-            for name, better in {"": None, **(run.better if how == tried else {})}.items():
-                order = rank(asked, gallery.vectors, run.top + twins, better)
-                first = first or [order[:, : run.top]]
+        asked = {how: encode(data, specs[encoder], [picture for picture, _ in cut[how]]) for how in run.crops}
+        for name, better in {"": None, **run.better}.items():
+            find = rerankers.searcher(gallery.vectors, better, twins)
+            for how in [tried] if better else run.crops:
+                order = find(asked[how], run.top + twins, hidden)
+                first = first or [order[:, : run.top].astype(np.int32)]
                 values = precisions(order, photos, frame, run.relevances, run.top)
+                if better:  # the way back to the own picture is asked with nothing hidden
+                    values |= precisions(find(asked[how], run.top + twins, None), photos, frame, [], run.top)
                 tables += _rows(encoder, how, name, photos, values)
     return pd.concat(tables, ignore_index=True), first[0], _overlaps(photos, cut)
 
@@ -202,32 +202,3 @@ def summarise(table: pd.DataFrame, frame: pd.DataFrame, run: UserPhotos) -> Meas
     others = [name for name in SETTING if name != "kind"]
     plain = whole[whole["kind"] == kinds[0]].set_index(others)["value"]
     return Measured(whole.assign(kept=whole["value"] / whole.set_index(others).index.map(plain)), values, resampled)
-
-
-def _plain(queries, gallery, count, better):
-    return indexes.build("exact", gallery)(queries, count)[0]
-
-
-def _expanded(queries, gallery, count, better):
-    search = indexes.build("exact", gallery)
-    near, _ = search(queries, better.neighbours)
-    return search(reranking.query_expansion(queries, gallery, near, better.alpha), count)[0]
-
-
-def _augmented(queries, gallery, count, better):
-    return _plain(queries, reranking.database_augmentation(gallery, better.neighbours, better.alpha), count, None)
-
-
-def _reciprocal(queries, gallery, count, better):
-    candidates = _plain(queries, gallery, min(count, len(gallery)), None)
-    distances = reranking.k_reciprocal(queries, gallery, candidates, better.neighbours, better.second, better.share)
-    order = np.take_along_axis(candidates, np.argsort(distances, axis=1, kind="stable"), axis=1)
-    return np.pad(order, ((0, 0), (0, count - order.shape[1])), constant_values=indexes.NOWHERE)
-
-
-RERANKINGS: dict[str | None, Callable] = {
-    None: _plain,
-    "query_expansion": _expanded,
-    "database_augmentation": _augmented,
-    "k_reciprocal": _reciprocal,
-}

@@ -1,7 +1,6 @@
 """User photos: AP against a slow loop, what may be found, the crops, and the re-rankings as they are written down."""
 
 import io
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,10 +8,9 @@ import pytest
 from PIL import Image
 
 from pipeline.data import boxes, catalog
+from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import keys
-from pipeline.params.kinds import RerankingKind
 from pipeline.params.systems import Reranking, UserPhotos
-from pipeline.retrieval import reranking
 from pipeline.systems import user_photos
 from pipeline.systems.keys import ALL_KINDS, KEYS, OWN_PICTURE
 from pipeline.systems.photos import Photo
@@ -99,29 +97,24 @@ def test_crops_are_the_whole_the_box_and_what_the_cropper_finds():
     assert user_photos.cropper.overlap(found, boxes.Box(30, 20, 30, 40)) > 0.8
 
 
-def test_every_reranking_that_a_parameter_may_name_is_there():
-    assert list(user_photos.RERANKINGS) == [None, *get_args(RerankingKind)]
-
-
-@pytest.mark.parametrize("kind", get_args(RerankingKind))
-def test_rerankings_are_those_of_their_module(kind, rng):
-    queries, gallery = rng.normal(size=(4, 6)).astype(np.float32), rng.normal(size=(15, 6)).astype(np.float32)
-    better = Reranking(kind=kind, neighbours=3, alpha=1.0, second=2, share=0.3)
-    order = user_photos.rank(queries, gallery, 20, better)
-    assert order.dtype == np.int32
-    assert order.shape == (4, 20)
-    assert (np.sort(order[:, :15]) == np.arange(15)).all()
-    assert (order[:, 15:] == -1).all()
-    plain = user_photos.rank(queries, gallery, 15)
-    if kind == "query_expansion":
-        queries = reranking.query_expansion(queries, gallery, plain[:, :3], 1.0)
-    elif kind == "database_augmentation":
-        gallery = reranking.database_augmentation(gallery, 3, 1.0)
-    else:
-        apart = reranking.k_reciprocal(queries, gallery, plain, 3, 2, 0.3)
-        assert (np.take_along_axis(plain, apart.argsort(axis=1, kind="stable"), axis=1) == order[:, :15]).all()
-        return
-    assert (order[:, :15] == user_photos.rank(queries, gallery, 15)).all()
+def test_a_hidden_picture_brings_up_nothing_by_expanding_the_query(world, monkeypatch):
+    """Picture 0 is what the photo shows; 4 is like 0 alone, and would come up where 0 were added to the query."""
+    frame = world[0]
+    vectors = np.zeros((len(frame), 5), np.float32)
+    vectors[:, 4] = 1
+    asked, vectors[[0, 1]] = np.array([[1, 0, 0, 0, 0]], np.float32), [0.9, 0.9, 0, 0, 0]  # 1 has the bytes of 0
+    vectors[4], vectors[5] = [0, 1, 0, 0, 0], [0.2, 0, 0, 0, 1]
+    monkeypatch.setattr(user_photos, "encode", lambda *_: asked)
+    features = FeatureSet(frame[catalog.ID].to_numpy(object), vectors, "e:1")
+    found = {}
+    for kind in ("query_expansion", "k_reciprocal", "database_augmentation"):
+        better = Reranking(kind=kind, neighbours=2, alpha=1.0, second=2, share=0.0)
+        run = RUN.model_copy(update={"better": {"again": better}, "top": 3})
+        frame = frame.assign(**{catalog.PRODUCT: [f"{row in (0, 4)}" if row != 1 else "" for row in frame.index]})
+        table, _, _ = user_photos.measure("sample", frame, run, {"e": None}, [photo(0)], lambda _: features)
+        found[kind] = table[(table["better"] == "again")].set_index("relevance")["AP"]
+    assert found["query_expansion"]["product"] == 0  # 4 is not among the first three
+    assert all(values[OWN_PICTURE] > 0.8 for values in found.values())  # asked with nothing hidden
 
 
 def test_a_summary_holds_means_intervals_and_what_is_kept(world, rng):
