@@ -39,9 +39,10 @@ class Layer(Section):
 class Network(Section):
     """How an image becomes a vector: shared by encoders and finetunes.
 
-    `also`: what a head sees besides the pooled features: a descriptor of the picture; `gem`, the generalised mean of
-    the last feature map; a layer's name, for the mean and the generalised mean of its feature map, or
-    `<layer>/quarters`, for the mean of each quarter. All of that is `squeeze`d to so many numbers, fitted to the learnt pictures.
+    `also`: what a head sees besides the pooled features: a descriptor of the picture; `gem`, the generalised mean
+    of the last feature map; a layer's name, for the mean and the generalised mean of its feature map, or
+    `<layer>/quarters`, for the mean of each quarter. All of that is `squeeze`d to so many numbers, fitted to the
+    learnt pictures.
     """
 
     backbone: Backbone
