@@ -47,6 +47,11 @@ def machine(data: str) -> Path:
     return outputs(data) / "machine.json"
 
 
+def exported(data: str, encoder: str) -> Path:
+    """A folder with one encoder as files for other programs, and their card."""
+    return outputs(data) / "exported" / encoder
+
+
 def labels(data: str) -> Path:
     """How often `styles.csv` uses each label, before any row is left out for want of an image."""
     return outputs(data) / "labels.csv"

@@ -4,6 +4,7 @@ python -m pipeline.run compose [data=… suite=… key=value …]   writes param
 python -m pipeline.run repro [--jobs N] [dvc options]          runs what has changed, says where the report is
 python -m pipeline.run publish                                 copies a finished run's numbers to reference/
 python -m pipeline.run published [data]                        what the published run says of today's claims
+python -m pipeline.run export ENCODER                          an encoder as LiteRT and ONNX files, with a card
 python -m pipeline.run graph                                   writes dvc.yaml from pipeline/stages.py
 python -m pipeline.run docs                                    makes the tables of README.md and docs/ anew
 python -m pipeline.run STAGE [ITEM]                            one stage; dvc.yaml calls these
@@ -125,6 +126,18 @@ def published(rest: list[str]) -> int:
     return 0
 
 
+def export(rest: list[str]) -> int:
+    """Writes encoders as files that other programs run, and prints their folders."""
+    from pipeline.encoders import exported
+
+    study = params.load()
+    if not rest:
+        raise ValueError(f"export takes an encoder. Allowed: {[*study.encoders, *study.concatenations]}")
+    for name in rest:
+        print(exported.export(study, name).relative_to(paths.ROOT))
+    return 0
+
+
 def graph(_: list[str]) -> int:
     """Writes dvc.yaml from the table of stages and the code that each stage runs."""
     from pipeline import graph as written
@@ -172,6 +185,7 @@ COMMANDS = {
     "repro": repro,
     "publish": publish,
     "published": published,
+    "export": export,
     "graph": graph,
     "docs": docs,
 }
