@@ -103,6 +103,7 @@ TABLES = [  # of chapter 5, besides those that DVC draws
     "thresholds",
     "separation",
     "components",
+    "reduction",
     "mistakes",
     "classes",
     "finetunes",

@@ -26,7 +26,12 @@ def separation(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, 
     Args:
         vectors: float32 (N, D).
         labels: whole numbers (N,); pictures without a label (−1) are left out.
+
+    Raises:
+        ValueError: fewer than two labels. Before any work.
     """
+    if labels_in(labels) < 2:
+        raise ValueError(f"labels lie apart where there are two or more. Received: {labels_in(labels)}")
     known = labels >= 0
     vectors, labels = vectors[known], labels[known]
     distances = cosine(vectors, vectors)
@@ -35,6 +40,11 @@ def separation(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, 
     measured = _measure(distances, labels, clusters)
     shuffled = _measure(distances, np.random.default_rng(seed).permutation(labels), clusters)
     return {name: {"value": measured[name], "chance": shuffled[name]} for name in NAMES}
+
+
+def labels_in(codes: np.ndarray) -> int:
+    """How many labels there are among codes (N,), of which −1 is none."""
+    return len(np.unique(codes[codes >= 0]))
 
 
 def purity(clusters: np.ndarray, labels: np.ndarray) -> float:

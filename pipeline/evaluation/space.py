@@ -20,7 +20,7 @@ from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols
 from pipeline.evaluation.metrics import AP
 from pipeline.evaluation.names import QUERY
-from pipeline.evaluation.separation import separation
+from pipeline.evaluation.separation import labels_in, separation
 from pipeline.retrieval.distances import cosine
 
 ENOUGH = 0.9  # of the variance: what document 002 says is enough
@@ -37,6 +37,8 @@ def run(study: params.Study, encoder: str) -> None:
 def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, run: params.EmbeddingSpace) -> None:
     """Writes what is measured (`measures.json`, `pca.parquet`) and drawn (`map.parquet`, `edges.parquet`).
 
+    `absent` in `measures.json` names the labels that the pictures have fewer than two of: nothing lies apart by these.
+
     Raises:
         ValueError: features of other images, or no test part. Before any work.
     """
@@ -44,7 +46,9 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
     rows = catalog.draw_apart(catalog.rows_of(frame, catalog.TEST), run.pictures, run.seed)
     vectors = features.vectors[rows]
     labels = {label: catalog.label_codes(frame, label)[rows] for label in LABELS}
-    separations = {label: separation(vectors, codes, run.seed) for label, codes in labels.items()}
+    told_apart = {label: codes for label, codes in labels.items() if labels_in(codes) >= 2}
+    absent = [label for label in LABELS if label not in told_apart]
+    separations = {label: separation(vectors, codes, run.seed) for label, codes in told_apart.items()}
     curve, variance = components(features, frame, run)
     pca = {"dimension": features.vectors.shape[1], "enough": ENOUGH, "variance": variance}
     drawn, edges = maps(vectors, run, encoder in run.umap_encoders)
@@ -52,7 +56,7 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
         files.write_parquet(folder / "map.parquet", drawn.assign(row=rows))
         files.write_parquet(folder / "edges.parquet", edges)
         files.write_parquet(folder / "pca.parquet", curve)
-        files.write_json(folder / "measures.json", {"separation": separations, "pca": pca})
+        files.write_json(folder / "measures.json", {"separation": separations, "absent": absent, "pca": pca})
 
 
 def components(
@@ -60,24 +64,28 @@ def components(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """AP of seeded test queries with 1, 2, … principal components, and the share of variance that each count keeps.
 
-    PCA is fitted on the train part. `components` 0 stands for the features as they are; the count that keeps 90 % of
-    the variance is always among them.
+    PCA is fitted on the train part; it takes the mean from the features, which alone changes their cosines, and turns
+    them. `components` 0 stands for the features as they are, their own dimension for all of them with nothing but the
+    mean taken off: between these two lies what centring does, between the second and fewer components what they lose.
+    The count that keeps 90 % of the variance is always among them.
     """
     train = catalog.rows_of(frame, catalog.TRAIN)
     rows = catalog.draw_apart(catalog.rows_of(frame, catalog.TEST), run.pca_queries, run.seed)
     pca = PCA(svd_solver="covariance_eigh").fit(features.vectors[train])
     kept = np.cumsum(pca.explained_variance_ratio_)
-    most = min(len(kept), len(train) - 1)
+    dimension, most = features.vectors.shape[1], min(len(kept), len(train) - 1)
     enough = int(np.searchsorted(kept, ENOUGH)) + 1
-    counts = sorted({*(count for count in run.components if count < most), min(enough, most), most})
+    counts = sorted({*(count for count in run.components if count < most), min(enough, most)} - {dimension})
     projected = pca.transform(features.vectors).astype(np.float32)
     tables = []
-    for count in [0, *counts]:
-        vectors = features.vectors if count == 0 else np.ascontiguousarray(projected[:, :count])
+    for count in [0, *counts, dimension]:
+        whole = features.vectors if count == 0 else features.vectors - pca.mean_.astype(np.float32)
+        vectors = whole if count in (0, dimension) else np.ascontiguousarray(projected[:, :count])
         gallery = FeatureSet(features.ids, vectors, f"{features.encoder_id}, {count} components")
         values = protocols.precisions(gallery.take(rows), gallery, frame, rows, LABELS[:1])[LABELS[0]]
         tables.append(pd.DataFrame({"components": count, QUERY: rows.astype(np.int32), AP: values}))
-    return pd.concat(tables, ignore_index=True), {str(count): float(kept[count - 1]) for count in counts}
+    shares = {str(count): float(kept[count - 1]) for count in counts}
+    return pd.concat(tables, ignore_index=True), {**shares, str(dimension): 1.0}
 
 
 def maps(vectors: np.ndarray, run: params.EmbeddingSpace, with_umap: bool) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import paths, stages
-from pipeline.evaluation import separation, space, statistics
+from pipeline.evaluation import separation, space, statistics, study
 from pipeline.evaluation.keys import COUNT, Of, Pattern, key
 from pipeline.evaluation.metrics import AP, MAP
 from pipeline.evaluation.names import QUERY
@@ -14,6 +14,8 @@ from pipeline.evaluation.tables import HIGH, LOW, Measured, TableError, read
 
 FEATURES = Of(("encoders", "concatenations"))
 EXTRACTED, ENOUGH, EVERY = "as extracted", "90 percent", "all"  # numbers of principal components that have names
+# what changes, and the two counts of components whose difference it is
+REDUCTION = {"centring alone": (EVERY, EXTRACTED), "90 % of the variance, both centred": (ENOUGH, EVERY)}
 SEPARATION_KEYS: list[Pattern] = [("space", FEATURES, space.LABELS, separation.NAMES)]
 COMPONENT_KEYS: list[Pattern] = [
     ("pca", FEATURES, [EXTRACTED, ENOUGH, EVERY, "0", COUNT], MAP),
@@ -22,7 +24,10 @@ COMPONENT_KEYS: list[Pattern] = [
 
 
 def separations(data: str, encoders: list[str]) -> Measured:
-    """Per encoder and label: each of `separation.NAMES` with the value that shuffled labels give."""
+    """Per encoder and label: each of `separation.NAMES` with the value that shuffled labels give.
+
+    A label that the catalogue lacks has no rows and no keys (`absent`).
+    """
     rows = [
         {"encoder": encoder, "label": label, "measure": name, **pair}
         for encoder in encoders
@@ -30,13 +35,20 @@ def separations(data: str, encoders: list[str]) -> Measured:
         for name, pair in values.items()
     ]
     values = {key("space", row["encoder"], row["label"], row["measure"]): row["value"] for row in rows}
-    return Measured(pd.DataFrame(rows), values)
+    return Measured(pd.DataFrame(rows, columns=["encoder", "label", "measure", "value", "chance"]), values)
+
+
+def absent(data: str, encoders: list[str]) -> list[str]:
+    """The labels of `space.LABELS` that nothing was measured by, since the pictures have fewer than two of them."""
+    missing = {label for encoder in encoders for label in _measures(data, encoder).get("absent", [])}
+    return [label for label in space.LABELS if label in missing]
 
 
 def components(data: str, encoders: list[str], products: np.ndarray, resamples: int, seed: int) -> Measured:
     """mAP against the number of principal components, with the share of variance kept.
 
-    `components` 0 is the features as extracted; in keys `as extracted`, `90 percent` and `all` stand for counts.
+    `components` 0 is the features as extracted; in keys `as extracted`, `90 percent` and `all` stand for counts. `all`
+    is the features less their mean: a comparison with it tells what fewer components do from what centring does.
 
     Args:
         products: a number per image of the catalogue, drawn as one.
@@ -60,6 +72,43 @@ def components(data: str, encoders: list[str], products: np.ndarray, resamples: 
             resampled[key("pca", encoder, name, MAP)] = samples[:, place].astype(np.float32)
         values[key("pca", encoder, ENOUGH, "components")] = named[ENOUGH]
     return Measured(pd.concat(tables, ignore_index=True), values, resampled)
+
+
+def reduction(measured: Measured) -> pd.DataFrame:
+    """What centring alone does to mAP, and what keeping 90 % of the variance of centred features does; a row each.
+
+    Args:
+        measured: as `components` gives it.
+
+    Returns:
+        `encoder`, `what` and the columns of `study.differences`: paired by query, and for all rows at once.
+    """
+    pairs = [
+        {
+            "encoder": encoder,
+            "what": what,
+            "first": key("pca", encoder, first, MAP),
+            "second": key("pca", encoder, second, MAP),
+        }
+        for encoder in measured.table["encoder"].unique()
+        for what, (first, second) in REDUCTION.items()
+    ]
+    return study.differences(measured, pd.DataFrame(pairs, columns=["encoder", "what", "first", "second"]))
+
+
+def told(differences: pd.DataFrame) -> list[str]:
+    """A sentence for each `what` of `reduction`: which encoders find more, which fewer, and of which none can tell."""
+    sentences = []
+    for what, rows in differences.groupby("what", sort=False):
+        sides = np.where(rows["low of all"] > 0, "gain", np.where(rows["high of all"] < 0, "lose", "cannot be told"))
+        parts = []
+        for side in ("gain", "lose", "cannot be told"):
+            part = rows[sides == side]
+            if len(part):
+                names = ", ".join(part["encoder"])
+                parts.append(f"{side} ({part['difference'].min():+.3f} to {part['difference'].max():+.3f}): {names}")
+        sentences.append(f"{what}: {'; '.join(parts)}")
+    return sentences
 
 
 def map_points(

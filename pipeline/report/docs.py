@@ -15,6 +15,7 @@ import pandas as pd
 
 from pipeline import files, params, paths, stages
 from pipeline.claims import summary
+from pipeline.evaluation import space
 from pipeline.evaluation.headline import headline, markdown
 from pipeline.evaluation.metrics import HIT_AT_1, MAP
 from pipeline.report import publish
@@ -104,6 +105,26 @@ def claimed() -> str:
         ["the thesis", "measured", "verdict"],
         [[said, measured, verdicts[name]] for name, (said, measured) in rows.items()],
     )
+
+
+def components() -> str:
+    """What centring and what fewer principal components do to each encoder, and which of them lose by these."""
+    table, rows, changes = pd.read_csv(PLACE / "components.csv"), [], {}
+    for encoder, curve in table.groupby("encoder", sort=False):
+        found, most = curve.set_index("components")[MAP], curve["components"].max()
+        enough = curve[(curve["components"] > 0) & (curve["variance"] >= space.ENOUGH)]["components"].min()
+        changes[f"`{encoder}`"] = change = found[enough] - found[most]
+        centring = _signed(found[most] - found[0])
+        rows.append([encoder, _short(found[0]), centring, _signed(change), f"{enough} of {most}"])
+    gain, lose = ({name: one for name, one in changes.items() if (one < 0) == down} for down in (False, True))
+    said = [
+        f"{len(some)} {word} ({_signed(min(some.values()))} to {_signed(max(some.values()))})"
+        for word, some in (("gain", gain), ("lose", lose))
+        if some
+    ]
+    which = f", those that lose being {', '.join(lose)}" if lose else ""
+    shown = _table(["encoder", "mAP as extracted", "centring", "90 %", "components kept"], rows)
+    return f"{shown}\n\nBy leaving out a tenth of the variance {' and '.join(said)}{which}."
 
 
 def encoders() -> str:
@@ -269,6 +290,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "claimed": claimed,
     "encoders": encoders,
     "results": results,
+    "components": components,
     "questions": questions,
     "chapters": chapters,
     "graph": graph,

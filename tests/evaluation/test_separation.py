@@ -132,6 +132,13 @@ def test_pictures_without_a_label_are_left_out():
     assert separation.separation(blank[1], blank[0], 0) == separation.separation(vectors, labels, 0)
 
 
+@pytest.mark.parametrize("label", [-1, 4])
+def test_fewer_than_two_labels_are_refused(label):
+    labels = np.full(60, label)
+    with pytest.raises(ValueError, match=rf"two or more. Received: {int(label >= 0)}$"):
+        separation.separation(clustered(8, 0.5)[0], labels, 0)
+
+
 def test_the_same_seed_gives_the_same_values():
     vectors, labels = clustered(6, 1.0)
     assert separation.separation(vectors, labels, 3) == separation.separation(vectors.copy(), labels.copy(), 3)

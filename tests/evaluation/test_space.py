@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 from pipeline import files, params, paths
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import scoring, separation, space, tables
+from pipeline.evaluation import protocols, scoring, separation, space, space_tables, tables
 
 SPACE = params.EmbeddingSpace(
     pictures=20,
@@ -96,6 +96,48 @@ def test_average_precision_with_few_components_equals_scikit_learns(place):
                 assert row["AP"] == pytest.approx(expected, abs=1e-9), (count, q)
             else:
                 assert np.isnan(row["AP"])
+
+
+def test_all_components_are_the_features_less_the_mean_of_the_train_part(place):
+    """Turning changes no cosine and taking the mean off does: the two must be told apart."""
+    frame, features, folder = place
+    curve = pd.read_parquet(folder / "pca.parquet").pivot(index="query", columns="components", values="AP")
+    train = (frame[catalog.SPLIT] == catalog.TRAIN).to_numpy()
+    centred = FeatureSet(features.ids, features.vectors - features.vectors[train].mean(axis=0), "centred")
+    rows = curve.index.to_numpy()
+    expected = protocols.precisions(centred.take(rows), centred, frame, rows, ["articleType"])["articleType"]
+    np.testing.assert_array_equal(curve[6], expected)
+    assert (curve[6] != curve[0]).any()
+
+
+def test_with_fewer_train_pictures_than_dimensions_all_still_means_all(world, tmp_path, monkeypatch, rng):
+    frame, _ = world
+    vectors = (rng.normal(size=(30, 40)) + 1).astype(np.float32)
+    features = FeatureSet(frame[catalog.ID].to_numpy(object), vectors, "encoder:1")
+    curve, variance = space.components(features, frame, SPACE)
+    assert curve["components"].max() == 40
+    assert variance["40"] == 1
+    assert all(int(count) < 20 for count in variance if count != "40")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {catalog.MASTER: "Apparel"}, {catalog.MASTER: None}, {catalog.MASTER: None, catalog.ARTICLE: None}],
+    ids=["all", "one", "none", "neither"],
+)
+def test_labels_that_the_catalogue_lacks_are_absent_by_name(given, world, tmp_path, monkeypatch):
+    """A gallery in document 003's form and Products-10k know no masterCategory."""
+    frame, features = world[0].assign(**given), world[1]
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    space.measure("sample", "drawn", features, frame, SPACE)
+    measures = json.loads((paths.embedding_space("sample", "drawn") / "measures.json").read_text(encoding="utf-8"))
+    missing = [label for label in space.LABELS if label in given]
+    assert measures["absent"] == missing == space_tables.absent("sample", ["drawn"])
+    measured = space_tables.separations("sample", ["drawn"])
+    assert set(measures["separation"]) == set(measured.table["label"]) == set(space.LABELS) - set(missing)
+    assert {key.split("/")[2] for key in measured.values} == set(space.LABELS) - set(missing)
+    drawn = space_tables.map_points("sample", "drawn", "tsne", frame, catalog.MASTER)
+    assert len(drawn) == 10
 
 
 def test_features_as_they_are_have_the_strict_protocols_scores(place, run):

@@ -1,10 +1,12 @@
 """What chapter 5 makes of separation, components and maps, and the keys that claims name."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.data import catalog
-from pipeline.evaluation import keys, space, space_tables
+from pipeline.evaluation import keys, space, space_tables, statistics
+from pipeline.evaluation import tables as tables_
 
 pytestmark = pytest.mark.usefixtures("in_measured")
 
@@ -28,6 +30,44 @@ def test_components_go_by_their_names_and_their_counts():
     assert values["pca/encoder/as extracted/mAP"] == at.loc[0, "mAP"]
     assert values["pca/encoder/all/mAP"] == at.loc[3, "mAP"]
     assert ((at["low"] <= at["mAP"]) & (at["mAP"] <= at["high"])).all()
+
+
+def reduced_by(gain):
+    """Two encoders' curves of 40 queries: centring brings each .1, keeping 90 % of the variance `gain` of each."""
+    rng, queries = np.random.default_rng(0), np.arange(40)
+    tables, values, resampled = [], {}, {}
+    plain, counts = rng.random(40) / 2, statistics.draws(40, 300, 0)
+    for encoder, more in gain.items():
+        tables.append(pd.DataFrame({"encoder": [encoder] * 3, "components": [0, 9, 20]}))
+        curves = {"as extracted": plain, "all": plain + 0.1, "90 percent": plain + 0.1 + more * (1 + queries % 2)}
+        for name, curve in curves.items():
+            values[f"pca/{encoder}/{name}/mAP"] = curve.mean()
+            resampled[f"pca/{encoder}/{name}/mAP"] = statistics.resampled_means(counts, curve[:, None])[:, 0]
+    return tables_.Measured(pd.concat(tables), values, resampled)
+
+
+def test_centring_is_told_from_reduction():
+    table = space_tables.reduction(reduced_by({"a": 0.02, "b": -0.02})).set_index(["encoder", "what"])
+    assert table.loc[("a", "centring alone"), "difference"] == pytest.approx(0.1)
+    assert table.loc[("a", "90 % of the variance, both centred"), "difference"] == pytest.approx(0.03)
+    assert table.loc[("b", "90 % of the variance, both centred"), "difference"] == pytest.approx(-0.03)
+    assert (table["low of all"] <= table["low"] + 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        ({"a": 0.02, "b": -0.02}, "gain (+0.030 to +0.030): a; lose (-0.030 to -0.030): b"),
+        ({"a": 0.02, "b": 0.04}, "gain (+0.030 to +0.060): a, b"),
+        ({"a": -0.02, "b": 0}, "lose (-0.030 to -0.030): a; cannot be told (+0.000 to +0.000): b"),
+    ],
+)
+def test_who_gains_and_who_loses_is_said_by_the_numbers(gain, said):
+    sentences = space_tables.told(space_tables.reduction(reduced_by(gain)))
+    assert sentences == [
+        "centring alone: gain (+0.100 to +0.100): a, b",
+        f"90 % of the variance, both centred: {said}",
+    ]
 
 
 def test_a_map_has_a_label_per_point_and_only_the_commonest_where_asked(world):

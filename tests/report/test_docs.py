@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
@@ -72,6 +73,22 @@ def test_an_edited_number_is_made_anew_and_an_unknown_part_is_refused():
         docs.filled(text.replace("begin encoders", "begin encodrs").replace("end encoders", "end encodrs"))
     with pytest.raises(ValueError, match="no other half"):
         docs.filled(text.replace("<!-- end encoders -->", ""))
+
+
+def test_which_encoders_lose_by_fewer_components_is_said_by_the_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(docs, "PLACE", tmp_path)
+    table = pd.DataFrame({"encoder": "one", "components": [0, 5, 9, 20], "variance": [1, 0.8, 0.95, 1]})
+    table["mAP"] = [0.5, 0.9, 0.4, 0.45]
+    both = pd.concat([table, table.assign(encoder="two", mAP=[0.5, 0.2, 0.5, 0.48])])
+    both.to_csv(tmp_path / "components.csv", index=False)
+    rows, said = docs.components().split("\n\n")
+    assert rows.splitlines()[2:] == [
+        "| one | .500 | −.050 | −.050 | 9 of 20 |",
+        "| two | .500 | −.020 | +.020 | 9 of 20 |",
+    ]
+    assert said.endswith("1 gain (+.020 to +.020) and 1 lose (−.050 to −.050), those that lose being `one`.")
+    both[both["encoder"] == "two"].to_csv(tmp_path / "components.csv", index=False)
+    assert docs.components().endswith("1 gain (+.020 to +.020).")
 
 
 def test_the_front_page_is_short():
