@@ -184,7 +184,7 @@ class Finetune(Network):
         return [term.by for term in self.objective if term.kind == "cross_entropy"]
 
     @pydantic.model_validator(mode="after")
-    def _possible(self):
+    def _frozen_is_possible(self):
         if self.frozen == BACKBONE and not self.head:
             raise ValueError(
                 "frozen: backbone leaves nothing to train without a head. Give one, such as "
@@ -200,6 +200,10 @@ class Finetune(Network):
                 "frozen: backbone trains on features that are taken once, so pictures cannot be changed: "
                 "augment must be null"
             )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _possible(self):
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"each kind of term is allowed once by each label. Received: {self.names}")
         if any(term.by == "view" and getattr(term, "memory", None) for term in self.objective):
