@@ -647,7 +647,10 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "View(PRODUCT_OUT, ALL, both[:, 1:], both[:, 1:], everything, first, is_test)",
         ),
     ],
-    ("pipeline/evaluation/protocols.py", "evaluation/test_scoring.py::test_held_out_types_ask"): [
+    (
+        "pipeline/evaluation/protocols.py",
+        "evaluation/test_scoring.py::test_held_out_types_ask_among_themselves_and_among_all",
+    ): [
         (
             "seen types answer",
             "View(HELD_OUT, UNSEEN, bytes_, bytes_, held,",
@@ -659,7 +662,10 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "View(HELD_OUT, ALL, bytes_, bytes_, everything, unseen, is_test)",
         ),
     ],
-    ("pipeline/evaluation/protocols.py", "evaluation/test_scoring.py::test_the_22_types_ask"): [
+    (
+        "pipeline/evaluation/protocols.py",
+        "evaluation/test_scoring.py::test_the_22_types_ask_test_against_test_with_the_query_for_ap_and_without",
+    ): [
         (
             "train pictures answer",
             "View(UPC, TEST, single, single, is_test & clothes,",
@@ -678,7 +684,10 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/evaluation/siblings.py", "evaluation/test_siblings.py"): [
         ("the query is no listing", "rows[RELEVANT].to_numpy() + 1", "rows[RELEVANT].to_numpy()"),
     ],
-    ("pipeline/data/ingest.py", "data/test_catalog.py::test_half_of_each_sub_category"): [
+    (
+        "pipeline/data/ingest.py",
+        "data/test_catalog.py::test_half_of_each_sub_category_s_types_are_held_out_and_the_odd_ones_take_turns",
+    ): [
         ("the odd type is always held out", "more ^= len(types) % 2 == 1", "more ^= False"),
         ("a type is where its last picture is", "names.mode().min()", "names.iloc[-1]"),
     ],
