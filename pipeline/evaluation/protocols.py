@@ -158,7 +158,11 @@ def views_of(frame: pd.DataFrame, run: params.KnnRetrieval) -> list[View]:
 
 
 def upc_types(frame: pd.DataFrame) -> list[str]:
-    """The article types of the 22-type protocol: clothes and shoes with more than 100 images, less `NOT_UPC`."""
+    """The article types of the 22-type protocol: clothes and shoes with more than 100 images, less `NOT_UPC`.
+
+    None where there is one alone: everything would be right.
+    """
     worn = frame[catalog.MASTER].isin(["Apparel", "Footwear"]) & ~frame[catalog.ARTICLE].isin(NOT_UPC)
     sizes = frame.loc[worn, catalog.ARTICLE].value_counts()
-    return sorted(sizes.index[sizes > UPC_MORE_THAN])
+    types = sorted(sizes.index[sizes > UPC_MORE_THAN])
+    return types if len(types) > 1 else []
