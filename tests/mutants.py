@@ -332,6 +332,30 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("what is no number is passed by", "            if not value >= 0:\n                return False\n", ""),
         ("what is no number is ranked", "if row.size and not row.min() >= 0:", "if row.size and row.min() < 0:"),
     ],
+    (
+        "pipeline/retrieval/ranking.py",
+        "retrieval/test_ranking.py::test_the_bits_of_a_distance_do_not_hang_on_the_chunk",
+    ): [
+        ("a single query is multiplied by itself", "alone = part.stop - part.start == 1", "alone = False"),
+    ],
+    ("pipeline/retrieval/ranking.py", "retrieval/test_ranking.py::test_chunks_fit_into_their_budget"): [
+        ("chunks ahead take no room", "BUDGET // (query * (cores + 1) * DOZEN)", "BUDGET // (query * DOZEN)"),
+        (
+            "a chunk for each core whatever it takes",
+            "min(max(BUDGET // (query * chunk) - 1, 1), cores)",
+            "cores",
+        ),
+    ],
+    (
+        "pipeline/evaluation/scoring.py",
+        "evaluation/test_scoring.py::test_the_chunks_that_queries_are_ranked_in_change_nothing",
+    ): [
+        (
+            "rows stand chunk by chunk",
+            "[table for place in zip(*parts, strict=True) for table in place]",
+            "[table for chunk in parts for table in chunk]",
+        ),
+    ],
     ("pipeline/retrieval/ranking.py", "retrieval/test_ranking.py::test_a_zero_with_a_sign_is_a_zero"): [
         ("a zero with a sign comes last", "(row + np.float32(0)).view", "row.view"),
     ],
@@ -730,8 +754,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ): [
         (
             "what a view asks is not looked at",
-            "asks = view.asks[rows]",
-            "asks = np.ones(len(rows), bool)",
+            "asks, weighed = view.asks[rows],",
+            "asks, weighed = np.ones(len(rows), bool),",
         ),
     ],
     (

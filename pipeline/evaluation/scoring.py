@@ -68,13 +68,13 @@ def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFra
         pair = duplicates[rows], duplicates
         nearest_of_parts.append(nearest(order, distances, pair, run.neighbours))
         counts += thresholds.histogram(distances, pair, (labels[rows], labels), top)
+        tables: list[pd.DataFrame] = []
         for view in views:
-            asks = view.asks[rows]
-            if asks.any():
-                weighed = graded if view.protocol == STRICT else None
-                parts += _scored(order[asks], distances[asks], rows[asks], view, codes, run, weighed)
+            asks, weighed = view.asks[rows], graded if view.protocol == STRICT else None
+            tables += _scored(order[asks], distances[asks], rows[asks], view, codes, run, weighed)
+        parts.append(tables)
     neighbours = collected(features.ids[asking], features.ids, nearest_of_parts)
-    return neighbours, pd.concat(parts, ignore_index=True), (counts[0], counts[1])
+    return neighbours, _by_place(parts), (counts[0], counts[1])
 
 
 def _thesis(features, frame, distance, run, size) -> pd.DataFrame:
@@ -88,12 +88,19 @@ def _thesis(features, frame, distance, run, size) -> pd.DataFrame:
         View(QUERY_OUT, str(size), itself, itself, everything, [first], everything),
     ]
     parts = [
-        table.assign(**{QUERY: chosen[part].astype(np.int32)})
+        [
+            table.assign(**{QUERY: chosen[part].astype(np.int32)})
+            for view in views
+            for table in _scored(order, distances, np.arange(size)[part], view, codes, run)
+        ]
         for part, order, distances in rank(subset, subset, distance)
-        for view in views
-        for table in _scored(order, distances, np.arange(size)[part], view, codes, run)
     ]
-    return pd.concat(parts, ignore_index=True)
+    return _by_place(parts)
+
+
+def _by_place(parts: list[list[pd.DataFrame]]) -> pd.DataFrame:
+    """The tables of all chunks, each chunk with one per place, as one: place after place, whatever the chunks were."""
+    return pd.concat([table for place in zip(*parts, strict=True) for table in place], ignore_index=True)
 
 
 def _scored(order, distances, rows, view, codes, run, graded=None) -> list[pd.DataFrame]:

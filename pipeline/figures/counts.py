@@ -33,7 +33,10 @@ def cross_table(table: pd.DataFrame, title: str) -> Figure:
     figure, axis = plt.subplots(
         figsize=(1.6 + 0.95 * len(table.columns), 1.2 + 0.36 * len(table)), layout="constrained"
     )
-    sns.heatmap(np.log1p(table), annot=table, fmt=",d", cmap="Blues", cbar=False, linewidths=0.5, ax=axis)
+    if table.empty:  # the pictures lack one of the labels
+        axis.set(xticks=[], yticks=[], xlabel="no picture has both labels")
+    else:
+        sns.heatmap(np.log1p(table), annot=table, fmt=",d", cmap="Blues", cbar=False, linewidths=0.5, ax=axis)
     axis.set_title(title)
     return done(figure)
 

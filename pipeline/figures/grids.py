@@ -10,8 +10,8 @@ from pipeline.figures.style import done
 
 
 def image_grid(images: Sequence[np.ndarray], titles: Sequence[str], across: int = 10) -> Figure:
-    """Images (height, width, 3) in rows, each under its title."""
-    rows = -(-len(images) // across)
+    """Images (height, width, 3) in rows, each under its title; an empty row where there are none."""
+    rows = max(1, -(-len(images) // across))
     figure, axes = plt.subplots(rows, across, figsize=(0.95 * across, 1.55 * rows), squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.axis("off")

@@ -17,7 +17,11 @@ from pipeline.encoders.store import FeatureSet
 from pipeline.progress import ahead, progress
 from pipeline.retrieval.distances import to as distances_to
 
-CHUNK = 128  # queries that one worker ranks at once: 128 x 44,441 distances and sort keys take 70 MB
+BUDGET = 2**30  # bytes of distances and orders that are held at once, whatever the gallery and the number of cores
+MOST = 120  # queries that one worker ranks at once at most: of 44,441 pictures that takes 43 MB
+# OpenBLAS multiplies twelve queries at once and what is left over by itself, with other last bits: in chunks of whole
+# dozens every query has the same bits, however large the chunks are
+DOZEN = 12
 NOWHERE = -1  # the position where there is no further neighbour
 QUERY, RANK, NEIGHBOUR, DISTANCE = "query", "rank", "neighbour", "distance"
 
@@ -71,7 +75,7 @@ def rank(
     gallery: FeatureSet,
     distance: str,
     duplicates: tuple[np.ndarray, np.ndarray] | None = None,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """The whole gallery in order of distance for each query, chunk by chunk: never a full (Q, G) matrix.
 
@@ -80,6 +84,7 @@ def rank(
     Args:
         duplicates: a number per query and per gallery item; a gallery item whose number is its query's is the query
             itself or a duplicate of it, and gets the distance infinity. None: nothing is left out.
+        chunk: queries at once; None: as many dozens as `BUDGET` has room for, on which no result depends.
 
     Yields:
         The chunk's slice of the queries; int32 (chunk, G) gallery positions, nearest first; float32 (chunk, G) the
@@ -100,17 +105,23 @@ def _chunks(
     gallery: FeatureSet,
     distance: str,
     duplicates: tuple[np.ndarray, np.ndarray] | None,
-    chunk: int,
+    chunk: int | None,
     work: Callable[[slice, np.ndarray], Any],
 ) -> Iterator[Any]:
     """What `work` makes of each chunk's slice and distances (chunk, G), in the chunks' order; as `rank`."""
     check_same_encoder(queries, gallery)
     measure = distances_to(gallery.vectors, distance)
+    cores = os.cpu_count() or 1
+    chunk, most = (chunk, cores) if chunk else room(len(gallery.ids), cores)
     starts = range(0, len(queries.ids), chunk)
     parts = [slice(start, min(start + chunk, len(queries.ids))) for start in starts]
 
     def measured(part: slice) -> Any:
-        distances = measure(queries.vectors[part])
+        # of a single query BLAS takes another product, with other last bits
+        alone = part.stop - part.start == 1
+        distances = (
+            measure(np.repeat(queries.vectors[part], 2, axis=0))[:1] if alone else measure(queries.vectors[part])
+        )
         if duplicates is not None:
             distances[duplicates[0][part, None] == duplicates[1]] = np.inf
         return work(part, distances)
@@ -118,7 +129,22 @@ def _chunks(
     # a worker per core, each with single-threaded BLAS: sorting then costs no core its turn at the products
     with threadpool_limits(1):
         counted = progress(parts, f"ranking by {distance}", f"x{chunk} queries", len(parts))
-        yield from ahead(measured, counted, os.cpu_count() or 1)
+        yield from ahead(measured, counted, most)
+
+
+def room(gallery: int, cores: int) -> tuple[int, int]:
+    """How many queries a chunk has, and how many chunks are held beside the one that is used, within `BUDGET`.
+
+    A query takes eight bytes for each item of the gallery, its distance and its place in the order. There is a chunk
+    for each core where the budget allows it, and never less than a dozen queries and one chunk ahead.
+
+    >>> room(44_441, 2), room(1_000_000, 16)
+    ((120, 2), (12, 10))
+    """
+    query = 8 * max(gallery, 1)
+    dozens = BUDGET // (query * (cores + 1) * DOZEN)
+    chunk = DOZEN * min(max(dozens, 1), MOST // DOZEN)
+    return chunk, min(max(BUDGET // (query * chunk) - 1, 1), cores)
 
 
 def nearest(
@@ -164,11 +190,14 @@ def search(
 ) -> Neighbours:
     """The `count` nearest gallery items of each query, fewer in a smaller gallery. `duplicates`: as in `rank`."""
     asked = min(count, len(gallery.ids))
+    if not len(queries.ids):
+        check_same_encoder(queries, gallery)
+        return Neighbours(queries.ids, np.empty((0, asked), gallery.ids.dtype), np.empty((0, asked), np.float32))
 
     def found(part: slice, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return smallest(distances, asked, f"{distance} distances")
 
-    return collected(queries.ids, gallery.ids, list(_chunks(queries, gallery, distance, duplicates, CHUNK, found)))
+    return collected(queries.ids, gallery.ids, list(_chunks(queries, gallery, distance, duplicates, None, found)))
 
 
 def collected(query_ids: np.ndarray, gallery_ids: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> Neighbours:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import same_color
 
-from pipeline.figures import panel, study_plots, threshold
+from pipeline.figures import counts, grids, panel, study_plots, threshold
 from pipeline.figures.style import GREY, QUERY, RIGHT, WRONG
 
 
@@ -37,6 +37,16 @@ def test_right_neighbours_are_framed_green_and_wrong_ones_red():
     ):
         assert axis.get_title() == mark
         assert all(same_color(side.get_edgecolor(), colour) for side in axis.spines.values())
+
+
+def test_labels_that_no_picture_has_are_drawn_as_none():
+    """A gallery without masterCategory: its chapter of the data must not fail after the pictures are read."""
+    frame = pd.DataFrame({"gender": [None, None], "category": [None, None]})
+    assert counts.bars(frame["gender"].value_counts(), "title").axes[0].get_title() == "title"
+    assert counts.columns(frame["gender"].value_counts(), "title").axes[0].get_title() == "title"
+    drawn = counts.cross_table(pd.crosstab(frame["category"], frame["gender"]), "title")
+    assert drawn.axes[0].get_xlabel() == "no picture has both labels"
+    assert not grids.image_grid([], []).axes[0].images
 
 
 def test_thresholds_read_off_one_query_are_drawn_as_far_as_the_curve_goes():

@@ -1,5 +1,7 @@
 """Distances and rankings against SciPy, and the order of ties."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,6 +60,61 @@ def test_rank_is_a_stable_sort_whatever_the_chunk(queries, gallery, seed, chunk)
         expected = np.argsort(exact[part], axis=1, kind="stable")
         assert (order == expected).all()
         np.testing.assert_allclose(found, exact[part])
+
+
+@pytest.mark.parametrize("queries", [1, 133, 134])
+@pytest.mark.parametrize("name", distances.DISTANCES)
+def test_the_bits_of_a_distance_do_not_hang_on_the_chunk(name, queries, rng):
+    """Of one query, and of what is left of a dozen, BLAS takes other products: 133 are eleven dozens and one.
+
+    Of a small gallery it takes another product too, but a small one is never in smaller chunks.
+    """
+    q, g = features(rng.normal(size=(queries, 60))), features(rng.normal(size=(4000, 60)), first=500)
+    whole = None
+    for chunk in (None, 12, 36, 132):
+        parts = list(ranking.rank(q, g, name, chunk=chunk))
+        found = [np.concatenate([part[place] for part in parts]).tobytes() for place in (1, 2)]
+        whole = whole or found
+        assert found == whole, chunk
+
+
+@pytest.mark.parametrize("cores", [1, 2, 16, 96])
+@pytest.mark.parametrize("gallery", [0, 100, 44_441, 200_000, 1_000_000, 5_000_000])
+def test_chunks_fit_into_their_budget(gallery, cores):
+    chunk, ahead = ranking.room(gallery, cores)
+    least = (chunk, ahead) == (12, 1)
+    assert chunk % 12 == 0
+    assert 12 <= chunk <= 120
+    assert 1 <= ahead <= cores
+    assert (ahead + 1) * chunk * 8 * gallery <= 2**30 or least
+    if cores <= 16 and gallery <= 44_441:
+        assert (chunk, ahead) == (120, cores)  # as fast as it was
+
+
+def test_a_wide_gallery_takes_no_more_memory_than_its_budget(rng, monkeypatch):
+    """120 queries of 40,000 pictures are 38 MB of distances and orders, and there would be three such chunks."""
+    monkeypatch.setattr(ranking, "BUDGET", 2**24)
+    q, g = features(rng.normal(size=(300, 2))), features(rng.normal(size=(40_000, 2)))
+    tracemalloc.start()
+    for _ in ranking.rank(q, g, "cosine"):
+        pass
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**24 + 2**23
+
+
+@pytest.mark.parametrize(("queries", "gallery"), [(0, 6), (0, 0), (3, 0)])
+def test_nobody_who_asks_and_nothing_to_be_found_are_no_fault(queries, gallery, rng):
+    q, g = features(np.zeros((queries, 4))), features(np.zeros((gallery, 4)))
+    near = ranking.search(q, g, "cosine", 5)
+    assert near.gallery_ids.shape == near.distances.shape == (queries, min(gallery, 5))
+    assert len(near.frame()) == queries * min(gallery, 5)
+    assert sum(part.stop - part.start for part, _, _ in ranking.rank(q, g, "cosine")) == queries
+
+
+def test_nobody_who_asks_is_still_of_another_encoder(rng):
+    with pytest.raises(ranking.EncoderMismatch):
+        ranking.search(features(np.zeros((0, 4))), features(np.zeros((2, 4)), "encoder:2"), "cosine", 5)
 
 
 def test_the_query_and_its_copies_stand_last_at_infinity(rng):
