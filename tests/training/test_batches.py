@@ -6,7 +6,7 @@ import children
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline import paths
@@ -66,6 +66,7 @@ def walked(order, groups, most):
 
 @some
 @given(st.lists(st.integers(-1, 12), min_size=1, max_size=60), st.integers(1, 5), seeds)
+@example([-1, 0, 1] * 6, 3, 0)
 def test_members_of_a_group_follow_the_first_of_them(groups, per_group, seed):
     groups = np.array(groups)
     apart = batches.epoch_order(one_type(len(groups)), None, shape(1), seed, 0)
