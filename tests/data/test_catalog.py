@@ -287,6 +287,8 @@ def drawn_frame(pictures):
             catalog.PRODUCT: pd.Series(names, dtype="str"),
             catalog.SHA256: pd.Series(bytes_, dtype="str"),
             catalog.YEAR: pd.array(years, "Int64"),
+            catalog.ARTICLE: "Shirts",
+            catalog.SUB: "Topwear",
         }
     )
 
