@@ -6,15 +6,13 @@ python -m benchmarks [--parts ranking features indexes site training networks]
 import argparse
 import json
 import os
-import platform
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks import STUDY, features, indexes, ranking, rate, site, training
-from pipeline import environment, files, params, paths
+from pipeline import environment, files, machine, params, paths
 from pipeline.encoders import extract
 
 PARTS = {part.__name__.rpartition(".")[2]: part for part in (ranking, features, indexes, site, training)}
@@ -29,7 +27,7 @@ def main() -> None:
     if not environment.is_set():  # as the stages are started
         python = [sys.executable, "-m", "benchmarks"]
         os.execve(sys.executable, [*python, "--parts", *chosen], {**os.environ, **environment.variables()})
-    found = {"day": time.strftime("%Y-%m-%d"), "machine": machine(), "rows": [], "networks": []}
+    found = {"day": time.strftime("%Y-%m-%d"), "machine": limits(), "rows": [], "networks": []}
     print(json.dumps(found["machine"], indent=1))
     for name in chosen:
         for row in PARTS[name].rows() if name in PARTS else ():
@@ -43,24 +41,18 @@ def main() -> None:
         files.write_text(paths.BENCH, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 
-def machine() -> dict:
+def limits() -> dict:
     """What bounds all work on this machine, whoever does it."""
     a, b = np.ones((2, 2048, 2048), np.float32)
     memory = np.ones(2**27, np.uint8)
     with features.drawn(1024) as ids, paths.open_images("sample") as archive:
         spec, _ = features.made("mobilenet_v2", 128)
         decoded = rate(lambda: extract.load_pictures(archive, ids, spec), len(ids))
-    model = "unknown"
-    if (info := Path("/proc/cpuinfo")).exists():
-        model = next(line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line)
     return {
-        "processor": model,
-        "system": platform.platform(),
-        "cores": os.cpu_count(),
+        **machine.describe(),
         "BLAS GFLOP/s, float32": round(rate(lambda: a @ b, 2 * 2048**3 / 1e9)),
         "memory GB/s, copied": round(rate(lambda: memory.copy(), 2 * len(memory) / 1e9), 1),
         "pictures decoded and resized to 128² a second, one thread": round(decoded),
-        **environment.variables(),
     }
 
 

@@ -42,6 +42,16 @@ def ingest_report(data: str) -> Path:
     return outputs(data) / "ingest.json"
 
 
+def machine(data: str) -> Path:
+    """The machine of the last run that made something; DVC does not follow it, since no number may."""
+    return outputs(data) / "machine.json"
+
+
+def exported(data: str, encoder: str) -> Path:
+    """A folder with one encoder as files for other programs, and their card."""
+    return outputs(data) / "exported" / encoder
+
+
 def labels(data: str) -> Path:
     """How often `styles.csv` uses each label, before any row is left out for want of an image."""
     return outputs(data) / "labels.csv"

@@ -32,8 +32,8 @@ class Busy(RuntimeError):
     """Another run works in this folder."""
 
 
-def reproduce(options: list[str], jobs: int = 1) -> int:
-    """`dvc repro` with this environment's Python, also where there is no git.
+def reproduce(options: list[str], jobs: int = 1) -> tuple[int, int]:
+    """`dvc repro` with this environment's Python, also where there is no git: its exit code, and how many stages ran.
 
     `jobs`: so many stages beside each other; with more than one, of DVC's options only `--force`.
 
@@ -52,7 +52,7 @@ def reproduce(options: list[str], jobs: int = 1) -> int:
 
         code = _one_by_one(options, start, told) if jobs == 1 else _together(options, jobs, start, told)
         told.end(code, log)
-    return code
+    return code, told.ran
 
 
 def _start(command: Iterable[str], variables: dict[str, str], owner: IO[bytes] | None) -> subprocess.Popen:

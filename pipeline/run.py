@@ -4,6 +4,7 @@ python -m pipeline.run compose [data=… suite=… key=value …]   writes param
 python -m pipeline.run repro [--jobs N] [dvc options]          runs what has changed, says where the report is
 python -m pipeline.run publish                                 copies a finished run's numbers to reference/
 python -m pipeline.run published [data]                        what the published run says of today's claims
+python -m pipeline.run export ENCODER                          an encoder as LiteRT and ONNX files, with a card
 python -m pipeline.run graph                                   writes dvc.yaml from pipeline/stages.py
 python -m pipeline.run docs                                    makes the tables of README.md and docs/ anew
 python -m pipeline.run STAGE [ITEM]                            one stage; dvc.yaml calls these
@@ -17,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 try:
-    from pipeline import environment, files, params, paths, stages, warm
+    from pipeline import environment, files, machine, params, paths, stages, warm
 except ModuleNotFoundError as error:  # a plain `.venv/bin/dvc repro` finds the system's Python, without the libraries
     own = Path(__file__).parents[1] / ".venv" / "bin" / "python"
     if not own.exists() or Path(sys.prefix) == own.parents[1]:
@@ -80,7 +81,9 @@ def repro(options: list[str]) -> int:
     study = params.load()
     registry.load()  # a claim that cannot be judged stops here, not in the last chapter
     written.check()
-    code = reproduce.reproduce(options, jobs)
+    code, ran = reproduce.reproduce(options, jobs)
+    if ran:
+        files.write_json(paths.machine(study.data.name), machine.describe())
     if code == 0:
         print(f"The report: {paths.report(study.data.name) / 'index.html'}")
     return code
@@ -120,6 +123,18 @@ def published(rest: list[str]) -> int:
 
     for data in rest or publication.published_names():
         print(f"{data}\n\n{publication.describe(data)}")
+    return 0
+
+
+def export(rest: list[str]) -> int:
+    """Writes encoders as files that other programs run, and prints their folders."""
+    from pipeline.encoders import exported
+
+    study = params.load()
+    if not rest:
+        raise ValueError(f"export takes an encoder. Allowed: {[*study.encoders, *study.concatenations]}")
+    for name in rest:
+        print(exported.export(study, name).relative_to(paths.ROOT))
     return 0
 
 
@@ -170,6 +185,7 @@ COMMANDS = {
     "repro": repro,
     "publish": publish,
     "published": published,
+    "export": export,
     "graph": graph,
     "docs": docs,
 }

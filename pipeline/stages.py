@@ -19,7 +19,6 @@ DATA, KEY, ITEM = (
     "${item}",
 )  # what DVC puts in: the data's name, an item's name, a list's item
 SOURCES = "sources"  # the stage that all others follow from
-NUMBERS = {"cache": False}  # git keeps it, and `dvc metrics` and `dvc plots` show it
 Given = Callable[[Study, str | None], dict[str, Any]]
 
 
@@ -113,6 +112,9 @@ TABLES = [  # of chapter 5, besides those that DVC draws
     "one_change",
     "serving",
     "concatenations",
+    "exam",
+    "labelled",
+    "siblings",
 ]
 STAGES = (
     Stage(
@@ -128,7 +130,7 @@ STAGES = (
         work="pipeline.data.ingest:run",
         also=("${data.watch}",),
         writes=(CATALOG, IMAGES, (paths.user_photos,), (paths.labels,)),
-        metrics=((*INGEST, NUMBERS),),
+        metrics=(INGEST,),
     ),
     Stage(
         "weights",
@@ -162,8 +164,8 @@ STAGES = (
         notebook="03_finetuning",
         reads=(CATALOG, IMAGES, (paths.weights, "${item.init}")),
         writes=((paths.weights, KEY),),
-        metrics=((_finetuning_file, KEY, "metrics.json", NUMBERS),),
-        plots=((_finetuning_file, KEY, "history.csv", {**NUMBERS, "x": "epoch", "y": "validation_mAP"}),),
+        metrics=((_finetuning_file, KEY, "metrics.json"),),
+        plots=((_finetuning_file, KEY, "history.csv", {"x": "epoch", "y": "validation_mAP"}),),
     ),
     Stage(
         "concatenation",
@@ -251,12 +253,12 @@ STAGES = (
             (_every(paths.weights),),
         ),
         also=("params/claims.yaml",),
-        writes=tuple((_evaluation_file, f"{table}.csv", NUMBERS) for table in TABLES),
-        metrics=tuple((_evaluation_file, name, NUMBERS) for name in ("metrics.json", "verdicts.json")),
+        writes=tuple((_evaluation_file, f"{table}.csv") for table in TABLES),
+        metrics=tuple((_evaluation_file, name) for name in ("metrics.json", "verdicts.json")),
         plots=(
-            (_evaluation_file, "metrics.csv", NUMBERS),
-            (_evaluation_file, "mean_average_precision.csv", {**NUMBERS, **BARS}),
-            (_evaluation_file, "precision_at_k.csv", {**NUMBERS, "x": "k", "y": "precision"}),
+            (_evaluation_file, "metrics.csv"),
+            (_evaluation_file, "mean_average_precision.csv", BARS),
+            (_evaluation_file, "precision_at_k.csv", {"x": "k", "y": "precision"}),
         ),
     ),
     Stage(

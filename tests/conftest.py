@@ -19,6 +19,7 @@ from pipeline.data import ingest
 SLOW = (
     "test_graph.py",
     "test_suites.py",
+    "test_benchmarks.py",
     "test_stages.py::test_an_edit_makes_those_stages_stale",
     "test_reproduce.py",
     "test_warm.py",

@@ -3,6 +3,8 @@ instructor do, from the first run to an experiment with another picture size.
 """
 
 import json
+import os
+import platform
 import re
 import shutil
 import sys
@@ -15,7 +17,7 @@ import pytest
 from clones import ROOT, call, git, ran, stage
 from ruamel.yaml import YAML
 
-from pipeline import params, stages
+from pipeline import environment, params, stages
 from pipeline.claims import registry, summary
 from pipeline.report import publish
 
@@ -30,6 +32,7 @@ def place(run_done):
 
 def test_a_run_from_nothing_gives_the_committed_bytes_or_on_another_machine_the_same_again(run_done):
     place, differing, _ = run_done
+    assert set(differing) <= {" M dvc.lock"}, "git follows what a run makes"
     if not differing:
         return
     warnings.warn(
@@ -50,6 +53,28 @@ def test_a_run_says_a_line_for_each_stage_and_no_warning(run_done):
 def test_the_committed_lock_is_of_this_graph_and_these_parameters():
     committed = YAML(typ="safe").load((ROOT / "dvc.lock").read_text())
     assert set(committed["stages"]) == set(every_run())
+    assert (ROOT / "reference/sample/dvc.lock").read_bytes() == (ROOT / "dvc.lock").read_bytes(), (
+        "the sample's numbers in reference/ are of another run: python -m pipeline.run publish"
+    )
+
+
+def test_a_run_gives_the_sample_s_published_numbers_on_any_machine(run_done):
+    made, published = run_done[0] / "outputs/sample", ROOT / "reference/sample"
+    whole = pd.read_csv(made / "evaluation/metrics.csv", dtype={"gallery": str})
+    again = publish.published_metrics(published, list(params.load().retrievals)).astype({"gallery": str})
+    pd.testing.assert_frame_equal(again, whole, rtol=0, atol=0.02)  # another kind of processor may order ties otherwise
+    if not run_done[1]:
+        pd.testing.assert_frame_equal(again, whole)
+        for file in published.glob("finetuning/*/*.csv"):
+            assert file.read_bytes() == (made / file.relative_to(published)).read_bytes()
+
+
+def test_a_run_says_which_machine_it_was_made_on(place):
+    said = json.loads((place / "outputs/sample/machine.json").read_text(encoding="utf-8"))
+    assert said["python"] == platform.python_version()
+    assert said["cores"] == os.cpu_count()
+    assert said["libraries"].keys() >= {"tensorflow", "ai-edge-litert", "numpy"}
+    assert said["variables"] == environment.variables()
 
 
 def every_run():
@@ -261,6 +286,7 @@ def test_publishing_copies_numbers_and_no_pictures(place):
         "ingest.json",
         *(f"metrics/{name}.csv" for name in params.load().retrievals),
         "metrics.json",
+        "machine.json",
         "verdicts.csv",
         "differences.csv",
         "claims.yaml",
@@ -271,7 +297,9 @@ def test_publishing_copies_numbers_and_no_pictures(place):
     whole = pd.read_csv(place / "outputs/sample/evaluation/metrics.csv")
     again = publish.published_metrics(place / "reference/sample", list(params.load().retrievals))
     pd.testing.assert_frame_equal(again.astype({"gallery": str}), whole.astype({"gallery": str}))
-    shutil.rmtree(place / "reference")
+    changed = git(place, "status", "--porcelain").split()[1::2]
+    assert set(changed) <= {"reference/sample/machine.json", "reference/sample/dvc.lock"}  # as it was published
+    git(place, "checkout", "-q", ".")
 
 
 def test_a_failing_notebook_leaves_nothing_that_looks_finished(place):

@@ -206,9 +206,9 @@ def test_the_published_run_can_be_asked_about_todays_claims(verdicts_of_the_day)
     counts = verdicts_of_the_day["verdict"].value_counts()
     assert f"| all |{counts['reproduced']:>13} |{counts['differs']:>10} |" in said
     assert "62 retrievals" in said
-    assert publish.published_names() == ["fashion_small"]
-    with pytest.raises(PagesError, match=r"nothing was published of 'sample'. Allowed: \['fashion_small'\]"):
-        publish.describe("sample")
+    assert publish.published_names() == ["fashion_small", "sample"]
+    with pytest.raises(PagesError, match=r"nothing was published of 'gallery'. Allowed: \['fashion_small', 'sample'\]"):
+        publish.describe("gallery")
 
 
 @pytest.fixture

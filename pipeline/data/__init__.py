@@ -1,6 +1,6 @@
 """Images and labels before any network.
 
-Owns: sources and their hostile bytes, the catalogue and its numbers (labels, products, duplicates, splits, draws),
-images as arrays, users' photos and their boxes.
+Owns: sources and their hostile bytes, the catalogue and its numbers (labels, products, duplicates, groups, splits,
+draws), images as arrays, descriptions as words, users' photos and their boxes.
 Imports: files, params, paths, progress.
 """

@@ -43,8 +43,9 @@ __all__ = [
 ]
 # columns of our own
 WIDTH, HEIGHT, MODE, SHA256 = "width", "height", "mode", "sha256"
-SPLIT, TEMPORAL_SPLIT = "split", "temporal_split"
+SPLIT, TEMPORAL_SPLIT, TYPE_SPLIT = "split", "temporal_split", "type_split"
 TRAIN, TEST = "train", "test"
+SEEN = "seen"  # of the temporal split: an odd year's picture that an even year has, or its product
 DRAWN = "drawn sample"  # the source of images that this project draws
 ID_PATTERN = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 
@@ -128,11 +129,6 @@ def products(frame: pd.DataFrame) -> np.ndarray:
     """
     codes = label_codes(frame, "product").astype(np.int64)
     return np.where(codes < 0, len(frame) + np.arange(len(frame)), codes)
-
-
-def product_names(frame: pd.DataFrame) -> pd.Series:
-    """The product of each image by name; an image without a name is a product of its own."""
-    return frame[PRODUCT].fillna("id " + frame[ID])
 
 
 def rows_of(frame: pd.DataFrame, part: str) -> np.ndarray:

@@ -20,6 +20,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from pipeline import files, params, paths
 from pipeline.data import csv_tables, queries
 from pipeline.data.catalog import (
+    ARTICLE,
     COLUMNS,
     HEIGHT,
     ID,
@@ -27,16 +28,19 @@ from pipeline.data.catalog import (
     LABELS,
     MODE,
     PRODUCT,
+    SEEN,
     SHA256,
     SPLIT,
+    SUB,
     TEMPORAL_SPLIT,
     TEST,
     TRAIN,
+    TYPE_SPLIT,
     WIDTH,
     YEAR,
     CatalogError,
-    product_names,
 )
+from pipeline.data.groups import split_groups
 from pipeline.data.images import UnreadableImage, describe
 from pipeline.data.sources import Source, SourceError, open_source
 from pipeline.progress import progress
@@ -139,20 +143,39 @@ def label_counts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def add_splits(frame: pd.DataFrame, test_share: float, seed: int) -> pd.DataFrame:
-    """The frame with `split` and `temporal_split`.
+    """The frame with `split`, `temporal_split` and `type_split`; the first two part no group of related images.
 
-    `split`: train and test by product, so that images under one display name never straddle it; an image without
-    a name is a product of its own. `temporal_split`: even years train, odd years test, none without a year.
+    `split`: train and test by group, of which `test_share` are for testing. `temporal_split`: even years train, odd
+    years test; an image of an odd year whose group an even year has is `seen`, for it asks for nothing new; blank
+    without a year. `type_split`: as `held_out` draws it.
     """
-    products = product_names(frame)
+    together = split_groups(frame)
     chooser = GroupShuffleSplit(n_splits=1, test_size=test_share, random_state=seed)
     split = np.full(len(frame), TRAIN, dtype=object)
-    if products.nunique() > 1:
-        split[next(chooser.split(frame, groups=products))[1]] = TEST
-    temporal = frame[YEAR].map(lambda year: TRAIN if year % 2 == 0 else TEST, na_action="ignore")
-    return frame.assign(
-        **{SPLIT: pd.Series(split, dtype="str"), TEMPORAL_SPLIT: temporal.astype("str").where(frame[YEAR].notna())}
-    )
+    if len(np.unique(together)) > 1:
+        split[next(chooser.split(frame, groups=together))[1]] = TEST
+    remainder = (frame[YEAR] % 2).to_numpy(float, na_value=np.nan)
+    learnt = np.isin(together, together[remainder == 0])
+    temporal = np.full(len(frame), None, dtype=object)
+    temporal[remainder == 0] = TRAIN
+    temporal[remainder == 1] = np.where(learnt, SEEN, TEST)[remainder == 1]
+    parts = {SPLIT: split, TEMPORAL_SPLIT: temporal, TYPE_SPLIT: held_out(frame, seed)}
+    return frame.assign(**{name: pd.Series(part, dtype="str") for name, part in parts.items()})
+
+
+def held_out(frame: pd.DataFrame, seed: int) -> np.ndarray:
+    """`test` for the images of held-out article types, `train` for the others', blank without a type; (G,).
+
+    Of each sub-category's types half are drawn, the odd one of every second such sub-category among them: what is held
+    out has relatives that are learnt. A type belongs to the sub-category that most of its images have.
+    """
+    home = frame.dropna(subset=[ARTICLE]).groupby(ARTICLE)[SUB].agg(lambda names: names.mode().min())
+    chosen, drawn, more = np.random.default_rng([seed, len(home)]), set(), True
+    for _, types in home.fillna("").groupby(home.fillna("")):
+        held = (len(types) + more) // 2
+        more ^= len(types) % 2 == 1
+        drawn |= set(chosen.permutation(sorted(types.index))[:held])
+    return frame[ARTICLE].map(lambda name: TEST if name in drawn else TRAIN, na_action="ignore").to_numpy(object)
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -224,8 +247,23 @@ def _counts(frame: pd.DataFrame) -> dict:
         "odd_size": {row[ID]: [int(row[WIDTH]), int(row[HEIGHT])] for _, row in odd.iterrows()},
         "equal_bytes": copies.tolist(),
         "blank_labels": {name: frame.loc[frame[name].isna(), ID].tolist() for name in [*LABELS, PRODUCT]},
+        "groups": len(np.unique(split_groups(frame))),
         "train": int((frame[SPLIT] == TRAIN).sum()),
         "test": int((frame[SPLIT] == TEST).sum()),
+        "temporal": _temporal_counts(frame),
+        "held_out_types": sorted(frame[ARTICLE][frame[TYPE_SPLIT] == TEST].unique()),
+    }
+
+
+def _temporal_counts(frame: pd.DataFrame) -> dict[str, int]:
+    """The images of the temporal split's parts, and those of odd years whose article type no even year has."""
+    part = frame[TEMPORAL_SPLIT]
+    new = ~frame[ARTICLE].isin(frame[ARTICLE][part == TRAIN]) & frame[ARTICLE].notna()
+    counts = {name: int((part == name).sum()) for name in (TRAIN, TEST, SEEN)}
+    return {
+        **counts,
+        "test_of_new_types": int((new & (part == TEST)).sum()),
+        "seen_of_new_types": int((new & (part == SEEN)).sum()),
     }
 
 

@@ -9,10 +9,13 @@ import keras
 import numpy as np
 from keras import applications, layers, ops
 
+from pipeline.encoders.descriptors import Colours, Gradients, Hash, Layout, Texture, Thumbnail
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
 from pipeline.encoders.small_cnn import SmallCnn
-from pipeline.params.backbones import BACKBONES
-from pipeline.params.networks import BACKBONE, CLASSIFIER, HEAD, Network
+from pipeline.encoders.squeeze import Squeeze
+from pipeline.params.backbones import BACKBONES, DESCRIPTORS
+from pipeline.params.networks import BACKBONE, CLASSIFIER, GEM, HEAD, QUARTERS, Network
+from pipeline.params.sections import nearest
 
 
 def _scaled(x):
@@ -43,7 +46,16 @@ def _unchanged(x):
 # of pixels, before the network: by the name that a row of `params.backbones` has
 SCALINGS = {"tf": _scaled, "lite": _lite, "caffe": _caffe, "unit": _unit, "inside": _unchanged}
 # networks that Keras Applications has not
-OWN: dict[str, Callable[..., keras.Model]] = {"EfficientNetLite0": EfficientNetLite0, "SmallCnn": SmallCnn}
+OWN: dict[str, Callable[..., keras.Model]] = {
+    "EfficientNetLite0": EfficientNetLite0,
+    "SmallCnn": SmallCnn,
+    "Colours": Colours,
+    "Gradients": Gradients,
+    "Hash": Hash,
+    "Layout": Layout,
+    "Texture": Texture,
+    "Thumbnail": Thumbnail,
+}
 POOLING = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, "flatten": layers.Flatten}
 
 
@@ -71,22 +83,85 @@ def encoder(network: Network, classes: dict[str, int] | None = None) -> keras.Mo
     """
     height, width = network.height_width
     pictures = keras.Input((height, width, 3), dtype="uint8", name="pictures")
-    x = ops.cast(pictures, "float32")
+    shown = ops.cast(pictures, "float32")
     own = BACKBONES[network.backbone].scaling
-    x = SCALINGS[own if network.preprocessing == "own" else network.preprocessing](x)
-    body = backbone(network.backbone, (height, width))
-    body.name = BACKBONE
+    x = SCALINGS[own if network.preprocessing == "own" else network.preprocessing](shown)
+    body = _tapped(backbone(network.backbone, (height, width)), network)
     pool = POOLING[network.pooling](name="pooling", dtype="float32")
-    views = [pool(body(x))]
+    descriptors = [backbone(name, (height, width)) for name in network.also if name in DESCRIPTORS]
+
+    def view(pictures, scaled):
+        maps = body(scaled) if isinstance(body.output, list) else [body(scaled)]
+        parts = [pool(maps[0]), *_also(network, maps), *(seen(pictures)[:, 0, 0] for seen in descriptors)]
+        return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+
+    views = [view(shown, x)]
     if getattr(network, "mirrored", False):
-        views.append(pool(body(ops.flip(x, axis=2))))
+        views.append(view(ops.flip(shown, axis=2), ops.flip(x, axis=2)))
     if network.head:
         dense = [layers.Dense(layer.units, activation=layer.activation) for layer in network.head]
-        head = keras.Sequential([keras.Input((views[0].shape[-1],)), *dense], name=HEAD)
+        squeeze = [Squeeze(BACKBONES[network.backbone].features, network.squeeze)] if network.squeeze else []
+        head = keras.Sequential([keras.Input((views[0].shape[-1],)), *squeeze, *dense], name=HEAD)
         views = [head(view) for view in views]
     if shares := getattr(network, "posteriors", {}):
         return keras.Model(pictures, _with_posteriors(views, shares, classes or {}), name="encoder")
     return keras.Model(pictures, _mean(views) if len(views) > 1 else views[0], name="encoder")
+
+
+def part_sizes(network: Network) -> list[int]:
+    """How many numbers each part of `also` has, in their order in the vector: maps first, then descriptors."""
+    height, width = network.height_width
+    body = _tapped(backbone(network.backbone, (height, width)), network)
+    maps = body.output if isinstance(body.output, list) else [body.output]
+    seen = [BACKBONES[name].features for name in network.also if name in DESCRIPTORS]
+    return [*(part.shape[-1] for part in _also(network, maps)), *seen]
+
+
+def _tapped(body: keras.Model, network: Network) -> keras.Model:
+    """A backbone that also gives the feature maps of the layers that `also` names."""
+    names = [entry.removesuffix(QUARTERS) for entry in _levels(network)]
+    known = [layer.name for layer in body.layers]
+    if unknown := [name for name in names if name not in known]:
+        allowed = [GEM, *DESCRIPTORS]
+        raise ValueError(
+            f"also names a layer that {network.backbone} has not. Allowed: {allowed}, or a layer, with {QUARTERS} or "
+            f"without: {known}. "
+            f"Received: {unknown[0]!r}.{nearest(unknown[0], [*allowed, *known])}"
+        )
+    if names:
+        body = keras.Model(body.input, [body.output, *(body.get_layer(name).output for name in names)])
+    body.name = BACKBONE
+    return body
+
+
+def _also(network: Network, maps: list) -> list:
+    """What `also` takes from feature maps, the last one first: (B, N) each."""
+    parts = [_gem(maps[0])] if GEM in network.also else []
+    for entry, level in zip(_levels(network), maps[1:], strict=True):
+        parts += [_quarters(level)] if entry.endswith(QUARTERS) else [ops.mean(level, axis=(1, 2)), _gem(level)]
+    return parts
+
+
+def _levels(network: Network) -> list[str]:
+    """What of `also` is taken from layers before the last."""
+    return [entry for entry in network.also if entry != GEM and entry not in DESCRIPTORS]
+
+
+def _gem(feature_map):
+    """The generalised mean with exponent 3. Source: Radenović et al. (2018), "Fine-tuning CNN Image Retrieval with No
+    Human Annotation", equation 3. (B, h, w, N), at least 0 → (B, N)."""
+    return ops.power(ops.mean(ops.power(ops.maximum(feature_map, 1e-6), 3), axis=(1, 2)), 1 / 3)
+
+
+def _quarters(feature_map):
+    """The mean over each quarter of a feature map, which overlap where a side is odd: (B, h, w, N) → (B, 4N)."""
+    down, right = (-(-side // 2) for side in feature_map.shape[1:3])
+    corners = [
+        feature_map[:, rows, columns]
+        for rows in (slice(down), slice(-down, None))
+        for columns in (slice(right), slice(-right, None))
+    ]
+    return ops.concatenate([ops.mean(corner, axis=(1, 2)) for corner in corners], axis=-1)
 
 
 def classifier(label: str, dimension: int, classes: int, dropout: float = 0.0, seed: int | None = None) -> keras.Model:

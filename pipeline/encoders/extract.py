@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import params, paths
-from pipeline.data import images
+from pipeline.data import catalog, images
 from pipeline.encoders import compiled, store
 from pipeline.encoders.store import FeatureSet
 from pipeline.progress import ahead, progress
@@ -33,7 +33,9 @@ def encoder_id(data: str, name: str, spec: params.Encoder, weights_folder: Path)
 def extract_features(data: str, name: str, spec: params.Encoder, ids: list[str], target: Path) -> FeatureSet:
     """Features of the catalogue's images `ids`, written to the SQLite file `target` and returned.
 
-    A killed run goes on after its last committed batch, and the file ends with the same bytes.
+    A killed run goes on after its last committed batch, and the file ends with the same bytes. Images with equal bytes
+    have one vector, that of the first of them, so that they rank in the order of their ids: what a network makes of an
+    image may differ in its last bits with its place in the batch, where LiteRT does not compute it.
 
     Raises:
         ExtractError: the disk cannot hold the result, or it filled up on the way.
@@ -49,6 +51,7 @@ def extract_features(data: str, name: str, spec: params.Encoder, ids: list[str],
         meta = {"encoder_id": identity, "dimension": str(encoder.dimension), "encoder": name}
         connection, done = _resumed(partial, meta)
         _fill(connection, data, ids, done, spec, encoder.run)
+        store.repeat(connection, _copies(data, ids))
         store.finish(connection, target)
     except (sqlite3.OperationalError, OSError) as error:
         raise ExtractError(
@@ -64,6 +67,13 @@ def load_pictures(archive: zipfile.ZipFile, ids: list[str], spec: params.Network
     for row, image_id in enumerate(ids):
         batch[row] = images.prepare(images.decode(archive.read(image_id)), spec)
     return batch
+
+
+def _copies(data: str, ids: list[str]) -> dict[str, str]:
+    """Each image whose bytes an earlier one of `ids` has, with the first that has them."""
+    hashes = catalog.load(data).set_index(catalog.ID)[catalog.SHA256].reindex(ids).dropna()
+    firsts = hashes.index.to_series().groupby(hashes.to_numpy()).transform("first")
+    return {image_id: first for image_id, first in firsts.items() if image_id != first}
 
 
 def _fill(

@@ -72,6 +72,16 @@ def append(connection: sqlite3.Connection, ids: list[str], vectors: np.ndarray) 
         connection.executemany("INSERT INTO image_features VALUES (?, ?)", rows)
 
 
+def repeat(connection: sqlite3.Connection, copies: dict[str, str]) -> None:
+    """Gives images the features of others, copy → original by id, in one transaction."""
+    change = """
+        UPDATE image_features SET features = (SELECT features FROM image_features WHERE image_name = ?)
+        WHERE image_name = ?
+    """
+    with connection:
+        connection.executemany(change, [(original, copy) for copy, original in copies.items()])
+
+
 def finish(connection: sqlite3.Connection, path: Path) -> None:
     """Writes the rows to `path` in one go and closes: a file with this name is always whole.
 

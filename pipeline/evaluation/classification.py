@@ -24,3 +24,17 @@ def accuracy(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """
     macro = f1_score(true, predicted, labels=np.unique(true), average="macro", zero_division=0)
     return {"accuracy": float(accuracy_score(true, predicted)), "macro F1": float(macro)}
+
+
+def learnable(true: np.ndarray, predicted: np.ndarray, known: set[str]) -> dict[str, float]:
+    """`learnable`, the share of images whose label is among the known ones, which no accuracy exceeds; and, where there
+    are any, `accuracy_learnable`, the accuracy among those; (N,), (N,).
+
+    >>> learnable(np.array(["Tops", "Tops", "Rare", "Rare"]), np.array(["Tops", "Belts", "Tops", "Tops"]), {"Tops"})
+    {'learnable': 0.5, 'accuracy_learnable': 0.5}
+    """
+    possible = np.isin(true, list(known))
+    values = {"learnable": float(possible.mean())}
+    if possible.any():
+        values["accuracy_learnable"] = float(accuracy_score(true[possible], predicted[possible]))
+    return values

@@ -13,14 +13,15 @@ SHOWN = [column(metric.mean, k) for metric in METRICS.values() for k in metric.h
 COLUMNS = [*((SHOWN[0], kind) for kind in (VALUE, LOW, HIGH, CHANCE)), *((mean, VALUE) for mean in (MACRO, *SHOWN[1:]))]
 
 
-def headline(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per retrieval: strict protocol over all images by articleType, and two numbers of the thesis's protocol.
+def headline(table: pd.DataFrame, gallery: str = ALL) -> pd.DataFrame:
+    """A row per retrieval: strict protocol by articleType, and two numbers of the thesis's protocol.
 
     Args:
         table: the tidy table of `study.measure`, or as it was published.
+        gallery: who answers, `all` images or the `test` part.
     """
     typed = pick(table, relevance="articleType")
-    strict = pick(typed, protocol=STRICT, gallery=ALL).set_index([RETRIEVAL, METRIC])
+    strict = pick(typed, protocol=STRICT, gallery=gallery).set_index([RETRIEVAL, METRIC])
     subsets = pick(typed, protocol=THESIS)
     sizes = subsets[GALLERY].astype(str)
     size = max((size for size in sizes if int(size) <= MOST_IMAGES), key=int)

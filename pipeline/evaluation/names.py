@@ -3,7 +3,8 @@
 PROTOCOL, GALLERY, RELEVANCE, QUERY = "protocol", "gallery", "relevance", "query"
 STRICT, THESIS, QUERY_OUT = "strict", "thesis", "thesis, query out"
 COPIES_IN, PRODUCT_OUT, TEMPORAL = "strict, copies left in", "strict, whole product out", "temporal"
-ALL, TEST, EVEN_YEARS = "all", "test", "even years"  # galleries
+HELD_OUT, UPC, UPC_IN = "held-out types", "22 types", "22 types, query in"
+ALL, TEST, EVEN_YEARS, UNSEEN = "all", "test", "even years", "held-out types"  # galleries
 GRADED = "graded"  # the relevance that weighs labels
 # of scores, a row per query: besides these they have a column per metric
 RELEVANT, SIZE, COPIES = "relevant", "size", "copies"

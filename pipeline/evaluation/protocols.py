@@ -1,7 +1,12 @@
 """Labels joined with full rankings: who asks, who answers, what is relevant, and what is left out.
 
 Strict: test queries; gallery `all` or `test`; the query and every image with the query's bytes are removed.
-Temporal: the strict queries of odd years against the images of even years.
+Held-out types: the strict queries of types that a finetune with `split: types` never saw, against the images of such
+types, and against all.
+22 types: the protocol of Sánchez, Montaner and Candela (UPC, 2021): clothes and shoes of types with more than 100
+images, test against test. Their AP keeps the query in the gallery (`22 types, query in`), their P@15 leaves it out.
+Source: https://github.com/ferran-candela/upc-aidl-2021-image-retrieval. Differs: all queries for 600, our test part.
+Temporal: the strict queries of odd years whose group no even year has, against the images of even years.
 Thesis: a seeded subset is queries and gallery at once, with the query left in. It shows what the thesis most likely
 measured: a query that finds itself makes Recall@1 = 1.0 for every model. The same without the query stands beside it.
 """
@@ -16,8 +21,29 @@ from pipeline import params
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics
-from pipeline.evaluation.names import ALL, COPIES_IN, EVEN_YEARS, PRODUCT_OUT, STRICT, TEMPORAL
+from pipeline.evaluation.names import (
+    ALL,
+    COPIES_IN,
+    EVEN_YEARS,
+    HELD_OUT,
+    PRODUCT_OUT,
+    STRICT,
+    TEMPORAL,
+    TEST,
+    UNSEEN,
+    UPC,
+    UPC_IN,
+)
 from pipeline.retrieval.ranking import rank
+
+UPC_MORE_THAN = 100  # images of a type
+# what that study leaves out of clothes and shoes as being of another kind
+NOT_UPC = [
+    *("Baby Dolls", "Bath Robe", "Belts", "Boxers", "Bra", "Briefs", "Camisoles", "Capris", "Churidar", "Clothing Set"),
+    *("Dupatta", "Innerwear Vests", "Kurta Sets", "Kurtas", "Kurtis", "Lehenga Choli", "Nehru Jackets", "Patiala"),
+    *("Robe", "Rompers", "Salwar", "Salwar and Dupatta", "Sarees", "Shapewear", "Shrug", "Stockings", "Suspenders"),
+    *("Tights", "Trunk", "Tunics"),
+]
 
 
 class View(NamedTuple):
@@ -29,6 +55,7 @@ class View(NamedTuple):
     gallery_codes: np.ndarray  # (G, L)
     member: np.ndarray  # bool (G,)
     relevances: list[str]
+    asks: np.ndarray  # bool (G,): of the test images, those that are queries
 
 
 def check_same_images(features: FeatureSet, frame: pd.DataFrame) -> None:
@@ -96,18 +123,46 @@ def hits_of(
 
 
 def views_of(frame: pd.DataFrame, run: params.KnnRetrieval) -> list[View]:
-    """What is read off one ranking of everything: the strict protocol on each gallery, and its variants."""
+    """What is read off one ranking of everything: the strict protocol on each gallery, and its variants.
+
+    A variant whose queries the catalogue does not have is left out.
+    """
     everything, single = np.ones(len(frame), bool), np.arange(len(frame))[:, None]
-    is_test = (frame[catalog.SPLIT] == catalog.TEST).to_numpy()
-    even = (frame[catalog.TEMPORAL_SPLIT] == catalog.TRAIN).fillna(False).to_numpy(bool)
+    is_test, even, odd, held = (
+        (frame[column] == part).fillna(False).to_numpy(bool)
+        for column, part in (
+            (catalog.SPLIT, catalog.TEST),
+            (catalog.TEMPORAL_SPLIT, catalog.TRAIN),
+            (catalog.TEMPORAL_SPLIT, catalog.TEST),
+            (catalog.TYPE_SPLIT, catalog.TEST),
+        )
+    )
+    clothes = np.isin(frame[catalog.ARTICLE].fillna(""), upc_types(frame))
+    nobody = np.full((len(frame), 1), -1)
     bytes_, first = catalog.duplicates(frame)[:, None], run.relevances[:1]
     both = np.concatenate([bytes_, catalog.products(frame)[:, None]], axis=1)
     galleries = {gallery: everything if gallery == ALL else is_test for gallery in run.galleries}
-    strict = [View(STRICT, gallery, bytes_, bytes_, member, run.relevances) for gallery, member in galleries.items()]
-    return [
-        *strict,
-        View(COPIES_IN, ALL, single, single, everything, first),
-        View(PRODUCT_OUT, ALL, both, both, everything, first),
-        View(TEMPORAL, EVEN_YEARS, bytes_, bytes_, even, first),
-        View(TEMPORAL, ALL, bytes_, bytes_, everything, first),
+    unseen = [name for name in run.relevances if name in (*first, "product")]
+    views = [
+        *(View(STRICT, name, bytes_, bytes_, member, run.relevances, is_test) for name, member in galleries.items()),
+        View(COPIES_IN, ALL, single, single, everything, first, is_test),
+        View(PRODUCT_OUT, ALL, both, both, everything, first, is_test),
+        View(HELD_OUT, UNSEEN, bytes_, bytes_, held, unseen, held),
+        View(HELD_OUT, ALL, bytes_, bytes_, everything, unseen, held),
+        View(UPC, TEST, single, single, is_test & clothes, first, clothes),
+        View(UPC_IN, TEST, nobody, single, is_test & clothes, first, clothes),
+        View(TEMPORAL, EVEN_YEARS, bytes_, bytes_, even, first, odd),
+        View(TEMPORAL, ALL, bytes_, bytes_, everything, first, odd),
     ]
+    return [view for view in views if (view.asks & is_test).any()]
+
+
+def upc_types(frame: pd.DataFrame) -> list[str]:
+    """The article types of the 22-type protocol: clothes and shoes with more than 100 images, less `NOT_UPC`.
+
+    None where there is one alone: everything would be right.
+    """
+    worn = frame[catalog.MASTER].isin(["Apparel", "Footwear"]) & ~frame[catalog.ARTICLE].isin(NOT_UPC)
+    sizes = frame.loc[worn, catalog.ARTICLE].value_counts()
+    types = sorted(sizes.index[sizes > UPC_MORE_THAN])
+    return types if len(types) > 1 else []

@@ -23,7 +23,6 @@ from pipeline.evaluation.names import (
     RELEVANT,
     SIZE,
     STRICT,
-    TEMPORAL,
     THESIS,
 )
 from pipeline.evaluation.protocols import View, check_same_images, hits_of, views_of
@@ -60,7 +59,6 @@ def evaluate(features: FeatureSet, frame: pd.DataFrame, distance: str, run: para
 def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFrame, tuple[np.ndarray, np.ndarray]]:
     """Ranks everything once per test query and reads every gallery, relevance and variant off that ranking."""
     asking, views, duplicates = catalog.rows_of(frame, catalog.TEST), views_of(frame, run), catalog.duplicates(frame)
-    odd = (frame[catalog.TEMPORAL_SPLIT] == catalog.TEST).fillna(False).to_numpy(bool)
     codes = {relevance: catalog.label_codes(frame, relevance) for relevance in run.relevances}
     graded = np.stack([catalog.label_codes(frame, column) for column in run.gains], axis=1) if run.gains else None
     labels = codes[run.relevances[0]]
@@ -72,8 +70,8 @@ def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFra
         counts += thresholds.histogram(distances, pair, (labels[rows], labels), top)
         tables: list[pd.DataFrame] = []
         for view in views:
-            some = _scored(order, distances, rows, view, codes, run, graded if view.protocol == STRICT else None)
-            tables += [table[odd[rows]] for table in some] if view.protocol == TEMPORAL else some
+            asks, weighed = view.asks[rows], graded if view.protocol == STRICT else None
+            tables += _scored(order[asks], distances[asks], rows[asks], view, codes, run, weighed)
         parts.append(tables)
     neighbours = collected(features.ids[asking], features.ids, nearest_of_parts)
     return neighbours, _by_place(parts), (counts[0], counts[1])
@@ -86,8 +84,8 @@ def _thesis(features, frame, distance, run, size) -> pd.DataFrame:
     codes = {first: catalog.label_codes(frame, first)[chosen]}
     nobody, itself, everything = np.full((size, 1), -1), np.arange(size)[:, None], np.ones(size, bool)
     views = [
-        View(THESIS, str(size), nobody, itself, everything, [first]),
-        View(QUERY_OUT, str(size), itself, itself, everything, [first]),
+        View(THESIS, str(size), nobody, itself, everything, [first], everything),
+        View(QUERY_OUT, str(size), itself, itself, everything, [first], everything),
     ]
     parts = [
         [

@@ -23,6 +23,7 @@ from pipeline.evaluation.names import (
     EVEN_YEARS,
     FACTS,
     GRADED,
+    HELD_OUT,
     LEFT_OUT,
     METRIC,
     PLACE,
@@ -38,6 +39,9 @@ from pipeline.evaluation.names import (
     TEMPORAL,
     TEST,
     THESIS,
+    UNSEEN,
+    UPC,
+    UPC_IN,
 )
 from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE, Measured, TableError, read
 from pipeline.params.kinds import Relevance
@@ -50,6 +54,8 @@ KEYS: list[Pattern] = [
     (OF, STRICT, [ALL, TEST], GRADED, metrics.graded_mean),
     (OF, [COPIES_IN, PRODUCT_OUT], ALL, list(get_args(Relevance)), metrics.plain_mean),
     (OF, TEMPORAL, [ALL, EVEN_YEARS], list(get_args(Relevance)), metrics.plain_mean),
+    (OF, HELD_OUT, [UNSEEN, ALL], ["articleType", "product"], metrics.plain_mean),
+    (OF, [UPC, UPC_IN], TEST, "articleType", metrics.plain_mean),
     (OF, [THESIS, QUERY_OUT], COUNT, list(get_args(Relevance)), metrics.plain_mean),
 ]
 MAIN = key(STRICT, ALL, "articleType", MAP)

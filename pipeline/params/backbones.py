@@ -30,3 +30,12 @@ BACKBONES = {
     "convnext_base": Backbone("ConvNeXtBase", "inside", 224, 1024),
     "small_cnn": Backbone("SmallCnn", "unit", 64, 128),
 }
+DESCRIPTORS = {  # what pixels say without learning: these have no weights
+    "colours": Backbone("Colours", "inside", 80, 360),
+    "gradients": Backbone("Gradients", "inside", 80, 384),
+    "hash": Backbone("Hash", "inside", 32, 64),
+    "layout": Backbone("Layout", "inside", 80, 768),
+    "texture": Backbone("Texture", "inside", 80, 256),
+    "thumbnail": Backbone("Thumbnail", "inside", 80, 576),
+}
+BACKBONES |= DESCRIPTORS

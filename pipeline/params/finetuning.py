@@ -13,7 +13,7 @@ Kinship = Label | Literal["product", "view"]
 Weight = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Temperature = Annotated[float, Field(gt=0, le=10)]
-Split = Literal["product", "temporal"]  # training.batches.SPLITS has the column of each
+Split = Literal["product", "temporal", "types"]  # training.batches.SPLITS has what each learns from
 
 
 class CrossEntropy(Section):
@@ -91,7 +91,19 @@ class Contrastive(Section):
     memory: Memory | None = None
 
 
-Term = Annotated[CrossEntropy | ArcFace | SupCon | NTXentOneWay | Triplet | Contrastive, Field(discriminator="kind")]
+class Names(Section):
+    """Contrast of a picture with its product's name, whose words are squeezed to `words` numbers."""
+
+    kind: Literal["names"]
+    weight: Weight
+    temperature: Temperature
+    words: Annotated[int, Field(ge=2, le=4096)]
+    by: Literal["product"] = "product"
+
+
+Term = Annotated[
+    Names | CrossEntropy | ArcFace | SupCon | NTXentOneWay | Triplet | Contrastive, Field(discriminator="kind")
+]
 
 
 class Batches(Section):
@@ -110,7 +122,7 @@ class Batches(Section):
 
 
 class Augment(Section):
-    """Random changes of an image, each within ± its bound; 0 changes nothing."""
+    """Random changes of an image, each within ± its bound; 0 changes nothing. Beyond an image its edge goes on."""
 
     flip: bool
     crop: Share  # the largest share of a side that is cut off
@@ -122,7 +134,7 @@ class Augment(Section):
 
 
 class Optimiser(Section):
-    """Adam, with decoupled weight decay where there is any (AdamW)."""
+    """Adam, with decoupled weight decay where there is any (AdamW): of kernels, not of biases or normalisation."""
 
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     weight_decay: Share
@@ -141,7 +153,7 @@ class Finetune(Network):
     init: WeightsName
     frozen: str | None
     split: Split
-    share: Annotated[float, Field(gt=0, le=1)]  # of the learnt products
+    share: Annotated[float, Field(gt=0, le=1)]  # of the learnt groups: products with their copies
     objective: Annotated[list[Term], Field(min_length=1)]
     dropout: Share
     batches: Batches
@@ -172,17 +184,26 @@ class Finetune(Network):
         return [term.by for term in self.objective if term.kind == "cross_entropy"]
 
     @pydantic.model_validator(mode="after")
-    def _possible(self):
+    def _frozen_is_possible(self):
         if self.frozen == BACKBONE and not self.head:
             raise ValueError(
                 "frozen: backbone leaves nothing to train without a head. Give one, such as "
                 "[{units: 512, activation: linear}]"
+            )
+        if self.also and self.frozen != BACKBONE:
+            raise ValueError(
+                "also needs frozen: backbone, since its squeeze is fitted once, to features that stay as they are. "
+                f"Received: frozen: {self.frozen}"
             )
         if self.frozen == BACKBONE and self.augment is not None:
             raise ValueError(
                 "frozen: backbone trains on features that are taken once, so pictures cannot be changed: "
                 "augment must be null"
             )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _possible(self):
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"each kind of term is allowed once by each label. Received: {self.names}")
         if any(term.by == "view" and getattr(term, "memory", None) for term in self.objective):

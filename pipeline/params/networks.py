@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline.params.backbones import DESCRIPTORS
 from pipeline.params.kinds import Backbone, Colour, Count, Label, Name, Seed, WeightsName
 from pipeline.params.sections import Section
 
@@ -15,7 +16,8 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Preprocessing = Literal["own", "unit", "caffe"]
 Pooling = Literal["avg", "max", "flatten"]
 Activation = Literal["linear", "relu"]
-WeightsSource = Literal["imagenet", "lite", "random", "file"]
+WeightsSource = Literal["imagenet", "lite", "random", "file", "none"]
+GEM, QUARTERS = "gem", "/quarters"  # of the last feature map, and what stands after a layer's name
 # an encoder's parts: its layers, and the names of their weights' files; a classifier's ends with its label
 BACKBONE, HEAD, CLASSIFIER = "backbone", "head", "classifier_"
 
@@ -35,7 +37,13 @@ class Layer(Section):
 
 
 class Network(Section):
-    """How an image becomes a vector: shared by encoders and finetunes."""
+    """How an image becomes a vector: shared by encoders and finetunes.
+
+    `also`: what a head sees besides the pooled features: a descriptor of the picture; `gem`, the generalised mean
+    of the last feature map; a layer's name, for the mean and the generalised mean of its feature map, or
+    `<layer>/quarters`, for the mean of each quarter. All of that is `squeeze`d to so many numbers, fitted to the
+    learnt pictures.
+    """
 
     backbone: Backbone
     image_size: Annotated[int | list[int], pydantic.BeforeValidator(_size)]
@@ -44,7 +52,18 @@ class Network(Section):
     interpolation: Interpolation
     preprocessing: Preprocessing
     pooling: Pooling
+    also: list[str] = []
+    squeeze: Count | None = None
     head: list[Layer]
+
+    @pydantic.model_validator(mode="after")
+    def _squeezed(self):
+        if bool(self.also) != bool(self.squeeze):
+            raise ValueError(
+                "also and squeeze go together: what is looked at besides the pooled features, and to how many numbers "
+                f"it is squeezed. Received: also: {self.also}, squeeze: {self.squeeze}"
+            )
+        return self
 
     @property
     def height_width(self) -> tuple[int, int]:
@@ -67,6 +86,11 @@ class Weights(Section):
             raise ValueError("source: file needs a path to a .weights.h5")
         if self.source == "random" and self.seed is None:
             raise ValueError("source: random needs a seed")
+        if (self.source == "none") != (self.backbone in DESCRIPTORS):
+            raise ValueError(
+                f"source: none is for descriptors, which have no weights: {sorted(DESCRIPTORS)}. "
+                f"Received: source: {self.source}, backbone: {self.backbone}"
+            )
         if self.source == "lite" and self.backbone != "efficientnet_lite0":
             raise ValueError(f"source: lite holds efficientnet_lite0 and no other backbone. Received: {self.backbone}")
         return self

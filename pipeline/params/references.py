@@ -28,7 +28,7 @@ def check_references(study: Study, where: str) -> None:
     for name, finetune in study.finetunes.items():
         _same_backbone(where, f"finetunes.{name}", finetune, finetune.init, trained[finetune.init])
         _ends(where, name, study.finetunes)
-        _same_split(where, f"finetunes.{name}", finetune, trained[finetune.init])
+        _same_parts(where, name, finetune, trained[finetune.init])
     for name, encoder in study.encoders.items():
         _encoder_fits(where, name, encoder, trained[encoder.weights])
     for name in study.embedding_space.umap_encoders:
@@ -92,12 +92,20 @@ def _ends(where: str, name: str, finetunes: dict[str, Finetune]) -> None:
         chain.append(start)
 
 
-def _same_split(where: str, key: str, finetune: Finetune, start: Weights | Finetune) -> None:
+def _same_parts(where: str, name: str, finetune: Finetune, start: Weights | Finetune) -> None:
     """What one run must not learn from, the run before it must not have learnt from either."""
-    if isinstance(start, Finetune) and start.split != finetune.split:
+    if not isinstance(start, Finetune):
+        return
+    if start.split != finetune.split:
         raise ParamsError(
-            f"{where}: {key}.split must be that of the finetune it starts from, {start.split!r}: else it has seen what "
-            f"it is tested on. Received: {finetune.split!r}"
+            f"{where}: finetunes.{name}.split must be that of the finetune it starts from, {start.split!r}: else it "
+            f"has seen what it is tested on. Received: {finetune.split!r}"
+        )
+    if start.seed != finetune.seed:
+        raise ParamsError(
+            f"{where}: finetunes.{name}.seed must be that of the finetune it starts from, {finetune.init!r}: it draws "
+            f"what is validated, of which another seed's run has learnt nine tenths. Allowed: {start.seed}, or this "
+            f"seed in all finetunes of the chain. Received: {finetune.seed}"
         )
 
 
@@ -111,11 +119,16 @@ def _encoder_fits(where: str, name: str, encoder: Encoder, made: Weights | Finet
     classified = made.classified if isinstance(made, Finetune) else []
     for label in encoder.posteriors:
         known(where, f"encoders.{name}.posteriors", label, classified)
-    if encoder.head and (not isinstance(made, Finetune) or made.head != encoder.head):
+    if encoder.head and (not isinstance(made, Finetune) or _headed(made) != _headed(encoder)):
         raise ParamsError(
-            f"{where}: encoders.{name}.head must be [] or the head that {encoder.weights!r} was trained with. "
-            f"Received: {[layer.model_dump() for layer in encoder.head]}"
+            f"{where}: encoders.{name}.head, also and squeeze must be those that {encoder.weights!r} was trained with, "
+            f"or [], [] and null. Received: {_headed(encoder)}"
         )
+
+
+def _headed(network: Network) -> tuple[list[dict], list[str], int | None]:
+    """What stands between a network's feature maps and its vector."""
+    return [layer.model_dump() for layer in network.head], network.also, network.squeeze
 
 
 def _parts_stand_before(where: str, study: Study) -> None:

@@ -92,6 +92,8 @@ def _copied(study: params.Study) -> dict[Path, str]:
         paths.ROOT / "dvc.lock": "dvc.lock",
         paths.ingest_report(data): "ingest.json",
     }
+    if paths.machine(data).exists():  # a run by DVC alone does not say
+        copied[paths.machine(data)] = "machine.json"
     numbers = sorted(path for path in paths.evaluation(data).glob("*.*") if path.is_file())
     copied |= {path: path.name for path in numbers if path.name != "metrics.csv"}
     for name in study.finetunes:

@@ -105,9 +105,9 @@ def network(study: params.Study, name: str) -> Encode:
         StoreError: the features were made with other weights, or prepared in another way, than params.yaml says.
     """
     if name in study.concatenations:
-        spec = study.concatenations[name]
-        first, second = network(study, spec.first), network(study, spec.second)
-        return lambda photo: concatenation.join(first(photo)[None], second(photo)[None], spec.share)[0]
+        both = study.concatenations[name]
+        first, second = network(study, both.first), network(study, both.second)
+        return lambda photo: concatenation.join(first(photo)[None], second(photo)[None], both.share)[0]
     spec = study.encoders[name]
     folder = paths.weights(study.data.name, spec.weights)
     made = store.meta(paths.features(study.data.name, name)).get("encoder_id")

@@ -103,11 +103,13 @@ def removed(path: Path) -> set[str]:
         return {identity for (identity,) in connection.execute("SELECT id FROM removed")}
 
 
-def picture(path: Path, identity: str) -> bytes | None:
-    """An added product's image, PNG; None where there is no such product."""
+def picture(path: Path, identity: str) -> bytes:
+    """An added product's image, PNG. Raises ProductError: there is none, or it has been taken away meanwhile."""
     with _open(path) as connection:
         row = connection.execute("SELECT picture FROM added WHERE id = ?", (identity,)).fetchone()
-        return row and row[0]
+    if row is None:
+        raise ProductError(f"there is no added product {identity[:80]!r}")
+    return row[0]
 
 
 def features(path: Path, encoder_id: str) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """A search as it is asked: its fields, their bounds, and which of them go together."""
 
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import pydantic
 from PIL import Image
@@ -15,7 +15,10 @@ FILTERS = [label for label in catalog.CLASSES if label != catalog.SUB]  # what a
 # `params.Index` gains is offered; the ball tree, the slowest (docs/systems.md), stands last.
 NOT_OFFERED = {"brute", "kd_tree", "flat", "annoy"}
 OFFERED = [kind for kind in get_args(params.Index) if kind not in NOT_OFFERED]
-Index = Literal[tuple(sorted(OFFERED, key=lambda kind: kind == "ball_tree"))]
+if TYPE_CHECKING:
+    Index = params.Index
+else:
+    Index = Literal[tuple(sorted(OFFERED, key=lambda kind: kind == "ball_tree"))]
 Some = Annotated[list[Annotated[str, Field(max_length=products.LONGEST)]], Field(max_length=50)]
 
 
@@ -43,8 +46,10 @@ class _Question(pydantic.BaseModel):
     ] = None
 
 
-# a search that may also be narrowed by each filter
-Question = pydantic.create_model("Question", __base__=_Question, **{name: (Some, []) for name in FILTERS})
+if TYPE_CHECKING:
+    Question = _Question
+else:  # a search that may also be narrowed by each filter
+    Question = pydantic.create_model("Question", __base__=_Question, **{name: (Some, []) for name in FILTERS})
 
 
 def check(question: Question, photo: Image.Image | None) -> None:

@@ -7,7 +7,7 @@ nothing from another host, and tells the browser so.
 import asyncio
 import io
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
@@ -23,9 +23,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline.data import catalog
 from pipeline.data.boxes import BoxError
 from pipeline.data.images import UnreadableImage
+from pipeline.data.text import TextError
 from pipeline.encoders.card import WeightsError
 from pipeline.encoders.store import StoreError
-from pipeline.retrieval.text import TextError
 from pipeline.site.photos import MOST_BYTES
 from pipeline.site.products import LONGEST, ProductError
 from pipeline.site.questions import Question, SearchError
@@ -73,9 +73,12 @@ class _Facts(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid")
 
 
-Facts = pydantic.create_model(
-    "Facts", __base__=_Facts, **{name: (Fact, None) for name in [catalog.PRODUCT, *catalog.CLASSES]}
-)
+if TYPE_CHECKING:
+    Facts = _Facts
+else:
+    Facts = pydantic.create_model(
+        "Facts", __base__=_Facts, **{name: (Fact, None) for name in [catalog.PRODUCT, *catalog.CLASSES]}
+    )
 
 
 class Guard:
@@ -117,8 +120,8 @@ def service(site: Site, hosts: list[str]) -> FastAPI:
     app.state.site = site
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _answer_with(status))
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(StarletteHTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]  # it is called with this kind alone
+    app.add_exception_handler(StarletteHTTPException, _http)  # type: ignore[arg-type]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(Guard)
     app.include_router(router)

@@ -40,7 +40,8 @@ class Site:
             raise SearchError(f"there are no features of {encoder!r}. Allowed: {self.names}")
         self.first = encoder or self.names[0]
         self.shelf = paths.site(self.data) / "products.sqlite"
-        self.phase, self.fault = "starting", None
+        self.phase = "starting"
+        self.fault: str | None = None
         self._ready: dict[str, encoders.Ready] = {}
         self._curves: dict[Path, dict] = {}
         self._snapshot: Snapshot | None = None
@@ -78,7 +79,8 @@ class Site:
         with self._change:
             if name not in self._ready:
                 loaded = encoders.load(self.study, name, self.ids)
-                self._snapshot.features[loaded.identity] = self._of_added(loaded, self._snapshot.added)
+                now = self.snapshot()  # others may have added a product meanwhile
+                now.features[loaded.identity] = self._of_added(loaded, now.added)
                 if len(self._ready) >= MOST_READY:  # the one loaded longest ago goes, but not the first
                     del self._ready[next(other for other in self._ready if other != self.first)]
                 self._ready[name] = loaded
@@ -158,7 +160,7 @@ class Site:
         kept = products.stored(photo)
         drawn = images.decode(kept)
         with self._change:
-            if identity in self._snapshot.rows:
+            if identity in self.snapshot().rows:
                 raise products.ProductError(f"the id {identity!r} is taken. Choose another")
             vectors = {loaded.identity: loaded.encode(drawn) for loaded in self._ready.values()}
             products.add(self.shelf, identity, facts, kept, vectors)
@@ -168,7 +170,7 @@ class Site:
         """Takes a product away for everyone. Raises SearchError: there is none."""
         self.ready(None)
         with self._change:
-            self._snapshot.row(identity)
+            self.snapshot().row(identity)
             products.remove(self.shelf, identity)
             self._renew()
 
@@ -189,14 +191,16 @@ class Site:
     def threshold(self, encoder: str, distance: str) -> float | None:
         """The distance of best F1 that chapter 4 found on the train part; None where it did not look."""
         curve = self.curve(encoder, distance)
-        return curve and curve["best"]
+        return curve["best"] if curve else None
 
     def curve(self, encoder: str, distance: str) -> dict[str, Any] | None:
         """Precision, recall and F1 by distance on the test queries, at a hundred steps; None without that retrieval."""
         path = curves.file_of(self.study, encoder, distance)
-        if path is not None and path not in self._curves:
+        if path is None:
+            return None
+        if path not in self._curves:
             self._curves[path] = curves.read(path)
-        return self._curves.get(path)
+        return self._curves[path]
 
     def _renew(self) -> None:
         """Takes the shelf as it is for the next search; one that is under way ends with the products it began with."""

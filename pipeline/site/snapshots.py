@@ -10,8 +10,8 @@ import pandas as pd
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from pipeline.data import catalog
-from pipeline.retrieval import distances, text
+from pipeline.data import catalog, text
+from pipeline.retrieval import distances
 from pipeline.site.questions import FILTERS, SearchError
 
 TOLD = [catalog.ID, catalog.PRODUCT, *catalog.LABELS]  # of a product, in an answer
@@ -20,10 +20,14 @@ Added = list[tuple[str, dict[str, str]]]  # products as `products.added` lists t
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The catalogue's products, with which every snapshot begins: `texts` describe each, `duplicates` as there."""
+    """The catalogue's products, with which every snapshot begins.
+
+    `counts`: how often each word describes each, (G, V), by the words of `columns`. `duplicates` as in `Snapshot`.
+    """
 
     frame: pd.DataFrame
-    texts: list[str]
+    counts: sparse.csr_matrix
+    columns: dict[str, int]
     duplicates: np.ndarray
 
 
@@ -91,15 +95,19 @@ class Snapshot:
 
 def begin(frame: pd.DataFrame) -> Catalogue:
     """What all snapshots of one catalogue have in common, made once."""
-    return Catalogue(frame, described(frame), catalog.duplicates(frame))
+    return Catalogue(frame, *text.counted(described(frame), {}), catalog.duplicates(frame))
 
 
 def take(catalogue: Catalogue, added: Added, gone: set[str], features: dict[str, np.ndarray]) -> Snapshot:
     """The catalogue's products and the `added` ones, less those whose ids are `gone`; `features` as in `Snapshot`."""
     frame = with_added(catalogue.frame, added)
     new = frame.iloc[len(catalogue.frame) :]
-    texts = [*catalogue.texts, *(described(new) if len(new) else [])]
-    vocabulary = text.fit(texts)  # of all products: an added one may be called what none was called before
+    # of all products: an added one may be called what none was called before
+    counts, columns = text.counted(described(new) if len(new) else [], catalogue.columns)
+    old = sparse.csr_matrix(
+        (catalogue.counts.data, catalogue.counts.indices, catalogue.counts.indptr), (len(catalogue.frame), len(columns))
+    )
+    vocabulary, words = text.weighted(sparse.vstack([old, counts], "csr"), columns)
     return Snapshot(
         frame=frame,
         told=frame[TOLD].where(frame[TOLD].isna(), frame[TOLD].astype(str)).where(frame[TOLD].notna(), None).to_numpy(),
@@ -107,7 +115,7 @@ def take(catalogue: Catalogue, added: Added, gone: set[str], features: dict[str,
         hidden=frame[catalog.ID].isin(gone).to_numpy(),
         duplicates=np.concatenate([catalogue.duplicates, catalogue.duplicates.size + np.arange(len(new))]),
         vocabulary=vocabulary,
-        words=vocabulary.transform(texts),
+        words=words,
         added=added,
         features=features,
     )

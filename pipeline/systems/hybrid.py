@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from pipeline.data import catalog
+from pipeline.data import catalog, text
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols, statistics
 from pipeline.evaluation.keys import key
@@ -24,7 +24,7 @@ from pipeline.evaluation.tables import Measured
 from pipeline.params.kinds import OWN_TEXT, PSEUDO_TEXT, TYPED_TEXT
 from pipeline.params.systems import Hybrid
 from pipeline.progress import progress
-from pipeline.retrieval import indexes, ranking, text
+from pipeline.retrieval import indexes, ranking
 from pipeline.vectors import unit
 
 CHUNK = 64  # queries at once, each ranked under every weight
@@ -54,7 +54,7 @@ def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFr
         vectorizer = text.fit([descriptions[row] for row in parts[0]])
         gallery = vectorizer.transform(descriptions)
         asked = {OWN_TEXT: gallery[rows], TYPED_TEXT: vectorizer.transform(typed)}
-        asked[PSEUDO_TEXT] = text.pseudo(gallery, near)
+        asked[PSEUDO_TEXT] = pseudo(gallery, near)
         for mode in run.modes:
             pair = (images, gallery), (images[rows], asked[mode])
             tables.append(_precisions(*pair, rows, frame, run, f"{name}, {mode}").assign(**{TEXT: name, MODE: mode}))
@@ -162,4 +162,40 @@ def _ranked(gallery, asked, weights, words) -> Iterator[tuple[slice, float, np.n
 
 
 def _order(by_image: np.ndarray, by_text: np.ndarray, weight: float) -> np.ndarray:
-    return ranking.ascending(text.mixed(by_image, by_text, weight))
+    return ranking.ascending(mixed(by_image, by_text, weight))
+
+
+def mixed(by_image: np.ndarray, by_text: np.ndarray, image_weight: float) -> np.ndarray:
+    """The distance of image and text together, 1 − (weight · image cosine + (1 − weight) · text cosine); float32.
+
+    Args:
+        by_image: cosine similarities of images, any shape. by_text: those of texts, the same shape.
+        image_weight: the image's part, from 0 to 1; the text has the rest.
+
+    Returns:
+        The shape of both, in [0, 2]: rounding may leave it by a hair, and is cut off.
+
+    >>> mixed(np.array([1, 0], "float32"), np.array([0, 1], "float32"), image_weight=0.75)
+    array([0.25, 0.75], dtype=float32)
+    """
+    similarity = np.float32(image_weight) * by_image + np.float32(1 - image_weight) * by_text
+    return np.clip(np.float32(1) - similarity, 0, 2).astype(np.float32, copy=False)
+
+
+def pseudo(gallery: sparse.csr_matrix, neighbours: np.ndarray) -> sparse.csr_matrix:
+    """A text for queries that have none: the mean of what their nearest images say, at length 1.
+
+    Args:
+        gallery: TF-IDF rows of length 1, (G, V).
+        neighbours: positions in the gallery, nearest first (Q, K); −1 for none.
+
+    Returns:
+        (Q, V); zeros where no neighbour says anything.
+    """
+    rows, columns = np.nonzero(neighbours >= 0)
+    chosen = sparse.csr_matrix(
+        (np.ones(len(rows), np.float32), (rows, neighbours[rows, columns])), (len(neighbours), gallery.shape[0])
+    )
+    total = sparse.csr_matrix(chosen @ gallery)
+    lengths = np.sqrt(np.asarray(total.multiply(total).sum(axis=1)).ravel())
+    return sparse.diags(1 / np.where(lengths > 0, lengths, 1)).astype(np.float32) @ total

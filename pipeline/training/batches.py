@@ -11,13 +11,18 @@ import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit
 
 from pipeline.data import catalog
+from pipeline.data.groups import split_groups
 from pipeline.encoders.extract import load_pictures
 from pipeline.params.finetuning import Batches, Finetune
 from pipeline.training import augment
 
-VALIDATION_SHARE = 0.1  # of the train part's products; the test part is never looked at while training
+VALIDATION_SHARE = 0.1  # of the train part's groups; the test part is never looked at while training
 PICTURE = "picture"  # a number per row: views of one image share it
-SPLITS = {"product": catalog.SPLIT, "temporal": catalog.TEMPORAL_SPLIT}
+SPLITS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {  # by the name that a parameter gives it
+    "product": lambda frame: frame[catalog.SPLIT],
+    "temporal": lambda frame: frame[catalog.TEMPORAL_SPLIT],
+    "types": lambda frame: frame[catalog.SPLIT].where(frame[catalog.TYPE_SPLIT] == catalog.TRAIN),
+}
 
 
 class LabelBatches(keras.utils.PyDataset):
@@ -47,7 +52,7 @@ class LabelBatches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         rows = self.order[number * self.size : (number + 1) * self.size]
         shown = np.concatenate([self.load(rows, view) for view in range(self.views)])
-        return shown, {name: np.tile(numbers[rows], self.views) for name, numbers in self.labels.items()}
+        return shown, {name: np.concatenate([numbers[rows]] * self.views) for name, numbers in self.labels.items()}
 
 
 def images(
@@ -66,7 +71,7 @@ def images(
         seeds = ([spec.seed, epoch, view, int(row)] for row in rows)
         return np.stack(
             [
-                augment.changed(image, spec.augment, spec.pad_color, np.random.default_rng(seed))
+                augment.changed(image, spec.augment, np.random.default_rng(seed))
                 for image, seed in zip(batch, seeds, strict=True)
             ]
         )
@@ -97,16 +102,22 @@ def epoch_order(types: np.ndarray, groups: np.ndarray | None, spec: Batches, see
 
 
 def parts(frame: pd.DataFrame, spec: Finetune) -> dict[str, pd.DataFrame]:
-    """`learn`, `validate` and `test`: the train part of the split cut by product, and the part never learnt from."""
-    column = frame[SPLITS[spec.split]]
-    train = frame[(column == catalog.TRAIN).fillna(False)]
-    products = catalog.product_names(train)
-    learn, validate = _cut(products, VALIDATION_SHARE, spec.seed)
-    learn = learn[_cut(products.iloc[learn], spec.share, spec.seed)[1]]
+    """`learn`, `validate`, `test` and `seen`: the train part of the split cut by group, and what is never learnt from.
+
+    `seen` are the pictures of odd years whose group an even year has; the other splits have none. The split by types
+    is that by product without the held-out types.
+    """
+    column, together = SPLITS[spec.split](frame), split_groups(frame)
+    train, test, seen = (
+        np.flatnonzero((column == part).fillna(False)) for part in (catalog.TRAIN, catalog.TEST, catalog.SEEN)
+    )
+    learn, validate = _cut(together[train], VALIDATION_SHARE, spec.seed)
+    learn = learn[_cut(together[train[learn]], spec.share, spec.seed)[1]]
     return {
-        "learn": train.iloc[learn],
-        "validate": train.iloc[validate],
-        "test": frame[(column == catalog.TEST).fillna(False)],
+        "learn": frame.iloc[train[learn]],
+        "validate": frame.iloc[train[validate]],
+        "test": frame.iloc[test],
+        "seen": frame.iloc[seen],
     }
 
 
@@ -126,14 +137,14 @@ def numbers(part: pd.DataFrame, names: dict[str, list[str]]) -> dict[str, np.nda
     return {**codes, PICTURE: np.arange(len(part), dtype=np.int32)}
 
 
-def _cut(products: pd.Series, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the other products' images, and of about `share` of the products'; a single product is not cut."""
-    count = products.nunique()
+def _cut(together: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the other groups' images, and of about `share` of the groups'; a single group is not cut."""
+    count = len(np.unique(together))
     if math.ceil(share * count) >= count:
-        everything, nothing = np.arange(len(products)), np.arange(0)
+        everything, nothing = np.arange(len(together)), np.arange(0)
         return (nothing, everything) if share > 0.5 else (everything, nothing)
     chooser = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
-    return next(chooser.split(products, groups=products))
+    return next(chooser.split(together, groups=together))
 
 
 def _side_by_side(groups: np.ndarray, most: int) -> np.ndarray:

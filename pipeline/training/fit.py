@@ -15,17 +15,22 @@ import tensorflow as tf
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import backbones, extract, store, weights
+from pipeline.encoders import backbones, extract, squeeze, store, weights
 from pipeline.encoders.card import read_card
+from pipeline.encoders.squeeze import Squeeze
 from pipeline.evaluation import classification
-from pipeline.params.backbones import BACKBONES
 from pipeline.params.finetuning import Finetune
 from pipeline.params.networks import BACKBONE, HEAD
 from pipeline.params.sections import nearest
 from pipeline.progress import progress
-from pipeline.training import batches, checkpoint, objective
+from pipeline.training import batches, checkpoint, objective, product_names
 
 EPOCH, MONITOR = "epoch", "validation_mAP"
+LEARNT_FROM = {
+    "product": "the train part of the split by product",
+    "temporal": "even years",
+    "types": "the train part of the split by product, without the held-out article types",
+}
 Validate = Callable[[pd.DataFrame, np.ndarray, list[str]], dict[str, float]]
 
 
@@ -92,8 +97,22 @@ class _Run:
             weights.load_start_classifier(self.learner.classifier(label), names[label], paths.weights(data, spec.init))
         self.forward = tf.function(lambda inputs: self.learner(inputs, training=False), reduce_retracing=True)
         self.numbers = {part: batches.numbers(rows, names) for part, rows in parts.items()}
+        self.words = product_names.vectors_of(parts["learn"], spec)
         self.steps = max(len(parts["learn"]) // spec.batches.size, 1)
         objective.compiled(self.learner, spec)
+        if spec.squeeze:  # last, since taking features may build a network, which would move the seeds of what is drawn
+            self._squeeze(self.encoder.get_layer(HEAD).get_layer("squeeze"))
+
+    def _squeeze(self, layer: Squeeze) -> None:
+        """Fits what squeezes the further features to the pictures that are learnt from."""
+        kept = layer.kept
+        features = self._frozen()
+        rows = pd.Series(np.arange(len(features.ids)), index=features.ids)[self.parts["learn"][catalog.ID]]
+        others, sizes = features.vectors[rows.to_numpy(), kept:], backbones.part_sizes(self.spec)
+        layer.set_weights(squeeze.fitted(others, sizes, layer.squeezed, self.spec.seed))
+
+    def _frozen(self) -> store.FeatureSet:
+        return frozen_features(self.data, self.spec, pd.concat(self.parts.values()).sort_values(catalog.ID))
 
     def to_the_end(self) -> tuple[pd.DataFrame, dict]:
         """The epochs that are left, then the weights, the history and the metrics."""
@@ -108,9 +127,9 @@ class _Run:
             bar.close()
             if self.spec.patience:
                 state.restore_best(self.learner)
-            test = self._accuracy("test", self._embed(source, "test"))
+            tested = self._tested(source)
         metrics = {
-            **{f"test_{key}": value for key, value in test.items()},
+            **tested,
             **{key: value for key, value in history[_best(history, self.spec)].items() if key != EPOCH},
             "best_epoch": history[_best(history, self.spec)][EPOCH],
             "epochs": len(history),
@@ -123,7 +142,7 @@ class _Run:
 
     def _epoch(self, source, epoch: int, bar) -> dict:
         """One epoch of learning and what the validated part says after it: a row of the history."""
-        spec, labels = self.spec, self.numbers["learn"]
+        spec, labels = self.spec, {**self.numbers["learn"], **self.words}
         _reseed(self.learner, spec.seed, epoch)
         together = spec.batches.together
         groups = catalog.label_codes(self.parts["learn"], together) if together else None
@@ -141,13 +160,13 @@ class _Run:
         reached = self.validate(self.parts["validate"], embeddings, spec.monitor)
         row = {EPOCH: epoch + 1, **bar.logs, MONITOR: float(np.mean(list(reached.values())))}
         row |= {f"{MONITOR}_{relevance}": value for relevance, value in reached.items()}
-        row |= {f"validation_{key}": value for key, value in self._accuracy("validate", embeddings).items()}
+        row |= _prefixed("validation", _accuracy(*self._said("validate", embeddings)))
         return {key: value if key == EPOCH else round(float(value), 6) for key, value in row.items()}
 
     def _source(self, archive):
         """A function from a part and an epoch to a loader of its rows: images, or features that are taken once."""
         if self.spec.frozen == BACKBONE:
-            features = frozen_features(self.data, self.spec, pd.concat(self.parts.values()).sort_values(catalog.ID))
+            features = self._frozen()
             place = pd.Series(np.arange(len(features.ids)), index=features.ids)
             rows = {part: place[part_rows[catalog.ID]].to_numpy() for part, part_rows in self.parts.items()}
             return lambda part, epoch=None: lambda chosen, view: features.vectors[rows[part][chosen]]
@@ -160,31 +179,44 @@ class _Run:
         embeddings = [self.forward(rows[number][0]).numpy() for number in range(len(rows))]
         return np.concatenate([np.empty((0, self.learner.body.output_shape[-1]), np.float32), *embeddings])
 
-    def _accuracy(self, part: str, embeddings: np.ndarray) -> dict[str, float]:
-        """Of the first label that the objective names: accuracy, and F1 averaged over the classes that the part holds.
+    def _tested(self, source) -> dict[str, float]:
+        """What the classifier is worth on the test part, what bounds it, and the same with what was seen: `ungrouped`.
 
-        A class that was never learnt counts as wrong, a blank label is left out.
+        The published accuracies of a split by year count every picture of the other years, also those of products that
+        were learnt: they are comparable with `ungrouped_accuracy` alone.
         """
-        label = next((term.by for term in self.spec.objective if self.learner.classifier(term.by) is not None), None)
+        test, seen = (self._said(part, self._embed(source, part)) for part in ("test", "seen"))
+        values = _prefixed("test", _accuracy(*test))
+        if (label := self._classified()) and values:
+            train = pd.concat([self.parts["learn"], self.parts["validate"]])
+            known = set(train[batches.column_of(label)].dropna())
+            values |= _prefixed("test", classification.learnable(*test, known))
+        if len(seen[0]):
+            both = (np.concatenate(columns) for columns in zip(test, seen, strict=True))
+            values |= _prefixed("ungrouped", _accuracy(*both))
+        return values
+
+    def _said(self, part: str, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The true labels of a part and what the first classifier says; nothing without one, blank labels left out."""
+        label = self._classified()
         if label is None or not len(embeddings):
-            return {}
+            return np.empty(0, object), np.empty(0, object)
         scores = keras.ops.convert_to_numpy(self.learner.classifier(label)(embeddings))
         named = pd.DataFrame(scores, columns=self.names[label])
-        true, predicted = classification.true_and_predicted(self.parts[part][batches.column_of(label)], named)
-        if not len(true):
-            return {}
-        values = classification.accuracy(true, predicted)
-        return {"accuracy": round(values["accuracy"], 6), "macro_f1": round(values["macro F1"], 6)}
+        return classification.true_and_predicted(self.parts[part][batches.column_of(label)], named)
+
+    def _classified(self) -> str | None:
+        """The first label that the objective names and that there is a classifier of."""
+        return next((term.by for term in self.spec.objective if self.learner.classifier(term.by) is not None), None)
 
     def _save(self, metrics: dict) -> None:
         heads = [layer for layer in self.encoder.layers if layer.name == HEAD]
         parts = [self.encoder.get_layer(BACKBONE), *heads]
-        learnt_from = "the train part of the split by product" if self.spec.split == "product" else "even years"
         card = {
             "source": "finetune",
             "data": self.data,
             **self.spec.model_dump(),
-            "learnt_from": learnt_from,
+            "learnt_from": LEARNT_FROM[self.spec.split],
             "metrics": metrics,
             "licence": read_card(paths.weights(self.data, self.spec.init))["licence"],
         }
@@ -201,7 +233,8 @@ class _Run:
         }
         relevant = [catalog.label_codes(self.parts["validate"], relevance).tolist() for relevance in self.spec.monitor]
         ids = [self.parts[part][catalog.ID].tolist() for part in ("learn", "validate")]
-        facts = [self.spec.model_dump(), start, ids, labels, relevant]
+        words = self.parts["learn"][catalog.PRODUCT].fillna("").tolist() if self.words else []
+        facts = [self.spec.model_dump(), start, ids, labels, relevant, *words]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -241,8 +274,9 @@ def _body(encoder: keras.Model, spec: Finetune) -> keras.Model:
     """What is trained: the encoder, or its head alone on features."""
     if spec.frozen != BACKBONE:
         return encoder
-    features = keras.Input((BACKBONES[spec.backbone].features,))
-    return keras.Model(features, encoder.get_layer(HEAD)(features))
+    head = encoder.get_layer(HEAD)
+    features = keras.Input(head.input_shape[1:])
+    return keras.Model(features, head(features))
 
 
 def _labels(spec: Finetune) -> list[str]:
@@ -252,6 +286,22 @@ def _labels(spec: Finetune) -> list[str]:
 def _strategy(spec: Finetune) -> tf.distribute.Strategy:
     """Where the network lives: on one device, or a copy on each with the batch shared out among them."""
     return tf.distribute.MirroredStrategy() if spec.devices == "all" else tf.distribute.get_strategy()
+
+
+def _accuracy(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Accuracy, and F1 averaged over the classes among the true labels; nothing of no label.
+
+    A class that was never learnt counts as wrong.
+    """
+    if not len(true):
+        return {}
+    values = classification.accuracy(true, predicted)
+    return {"accuracy": values["accuracy"], "macro_f1": values["macro F1"]}
+
+
+def _prefixed(part: str, values: dict[str, float]) -> dict[str, float]:
+    """Metrics under their part's name, rounded as they are written."""
+    return {f"{part}_{key}": round(value, 6) for key, value in values.items()}
 
 
 def _best(history: list[dict], spec: Finetune) -> int:

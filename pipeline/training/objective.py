@@ -8,6 +8,7 @@ from keras import ops
 from pipeline.params.finetuning import Finetune
 from pipeline.training import layers, losses
 from pipeline.training.batches import PICTURE
+from pipeline.training.product_names import NAMES
 
 COMMON = {"kind", "by", "weight", "memory"}  # of a term; what else it has are its loss's own settings
 
@@ -15,7 +16,8 @@ COMMON = {"kind", "by", "weight", "memory"}  # of a term; what else it has are i
 class Learner(keras.Model):
     """A body that embeds, and for each term of the objective the layer it needs; its loss is their weighted sum.
 
-    The labels of a batch are a dictionary of numbers (B,), −1 for none, as `batches.numbers` makes them.
+    The labels of a batch are a dictionary of numbers (B,), −1 for none, as `batches.numbers` makes them; under `names`
+    are the words of each image's product (B, N), where a term asks for them.
 
     Args:
         body: images or frozen features (B, …) → embeddings (B, D).
@@ -76,9 +78,16 @@ def schedule(spec: Finetune, steps: int) -> keras.optimizers.schedules.LearningR
 
 
 def compiled(learner: Learner, spec: Finetune) -> Learner:
-    """The learner with its optimiser."""
+    """The learner with its optimiser; weight decay spares biases and the scales and shifts of normalisation.
+
+    Source: He et al. (2019), "Bag of Tricks for Image Classification", section 3.1 ("no bias decay").
+    https://arxiv.org/abs/1812.01187
+    """
     rate, decay = spec.optimiser.learning_rate, spec.optimiser.weight_decay
-    learner.compile(keras.optimizers.AdamW(rate, weight_decay=decay) if decay else keras.optimizers.Adam(rate))
+    optimiser = keras.optimizers.AdamW(rate, weight_decay=decay) if decay else keras.optimizers.Adam(rate)
+    if decay:
+        optimiser.exclude_from_weight_decay([weight for weight in learner.trainable_weights if len(weight.shape) <= 1])
+    learner.compile(optimiser)
     return learner
 
 
@@ -87,6 +96,10 @@ def _value(term, own, embeddings, y, training):
     settings = {name: value for name, value in term if name not in COMMON}
     if term.kind in layers.OWN:
         return layers.OWN[term.kind].value(own, embeddings, y[term.by], training)
+    if term.kind == NAMES:
+        numbers = y[term.by]
+        same = ops.logical_and(numbers[:, None] == numbers[None, :], numbers[:, None] >= 0)
+        return losses.image_text(embeddings, own(y[NAMES], training=training), same, term.temperature)
     if term.kind in losses.VIEWS:
         half = ops.shape(embeddings)[0] // 2
         return losses.VIEWS[term.kind](embeddings[:half], embeddings[half:], **settings)
@@ -110,5 +123,9 @@ def _own_layer(term, dimension: int, spec: Finetune, sizes: dict[str, np.ndarray
     """What a term learns or keeps besides the embedding; None for most."""
     if term.kind in layers.OWN:
         return layers.OWN[term.kind].make(term, dimension, sizes[term.by], spec.dropout, spec.seed)
+    if term.kind == NAMES:
+        return keras.Sequential(
+            [keras.Input((term.words,)), keras.layers.Dense(dimension, dtype="float32")], name=NAMES
+        )
     memory = getattr(term, "memory", None)
     return layers.Memory(dimension, memory.size, columns=2) if memory else None

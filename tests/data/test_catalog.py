@@ -15,6 +15,7 @@ from test_sources import HEADER, jpeg, place, row, spec, styles, unpacked, zippe
 
 from pipeline import paths
 from pipeline.data import catalog, ingest
+from pipeline.data.groups import split_groups
 
 
 def test_a_table_is_read_as_it_stands():
@@ -277,25 +278,103 @@ def test_a_disk_that_fills_up_after_the_pictures_leaves_no_part_of_a_catalogue(p
     assert not paths.catalog("mine").exists()
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40, deadline=None)
-@given(st.lists(st.sampled_from(["a", "b", "c", "d", "e", None]), min_size=2, max_size=60), st.integers(0, 99))
-def test_no_product_straddles_the_split(names, seed):
-    frame = pd.DataFrame(
-        {catalog.ID: [str(i) for i in range(len(names))], catalog.PRODUCT: pd.Series(names, dtype="str")}
+def drawn_frame(pictures):
+    """A catalogue of (name, bytes, year) each."""
+    names, bytes_, years = zip(*pictures, strict=True)
+    return pd.DataFrame(
+        {
+            catalog.ID: [str(number) for number in range(len(names))],
+            catalog.PRODUCT: pd.Series(names, dtype="str"),
+            catalog.SHA256: pd.Series(bytes_, dtype="str"),
+            catalog.YEAR: pd.array(years, "Int64"),
+            catalog.ARTICLE: "Shirts",
+            catalog.SUB: "Topwear",
+        }
     )
-    frame[catalog.YEAR] = pd.array([2010 + i % 3 for i in range(len(names))], "Int64")
+
+
+PICTURE = st.tuples(
+    st.sampled_from(["a", "A", "b", "b!", "c", "d", "e", None]),
+    st.sampled_from("uvwxyz"),
+    st.sampled_from([2010, 2011, 2012, None]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40, deadline=None)
+@given(st.lists(PICTURE, min_size=2, max_size=40), st.integers(0, 99))
+def test_no_product_straddles_the_split(pictures, seed):
+    frame = drawn_frame(pictures)
     split = ingest.add_splits(frame, 0.2, seed)
-    assert (split.groupby(catalog.PRODUCT)[catalog.SPLIT].nunique() <= 1).all()
+    for related in (frame[catalog.PRODUCT].str.lower().str.strip("!"), frame[catalog.SHA256]):
+        assert (split.groupby(related)[catalog.SPLIT].nunique() <= 1).all()
+        temporal = split.groupby(related)[catalog.TEMPORAL_SPLIT].agg(set)
+        assert not any({catalog.TRAIN, catalog.TEST} <= parts for parts in temporal)
     assert split.equals(ingest.add_splits(frame, 0.2, seed))
-    even = split[catalog.YEAR] % 2 == 0
-    assert (split.loc[even, catalog.TEMPORAL_SPLIT] == catalog.TRAIN).all()
-    assert (split.loc[~even, catalog.TEMPORAL_SPLIT] == catalog.TEST).all()
 
 
-def test_a_fifth_of_the_products_asks(in_sample):
+def test_even_years_are_learnt_and_odd_ones_ask_unless_an_even_one_has_their_product_or_bytes():
+    pictures = [
+        ("Red Shirt", "1", 2010),
+        ("RED-SHIRT", "2", 2011),  # the name of an even year's
+        ("Belt", "1", 2013),  # its bytes
+        ("belt", "3", 2013),  # the name of a picture that has its bytes
+        ("Tie", "4", 2011),
+        ("Tie", "5", 2013),
+        (None, "6", 2012),
+        (None, "7", 2011),  # no name is nobody's
+        ("Cap", "8", None),
+        ("Cap", "9", 2011),  # without a year it is not learnt
+    ]
+    parts = ingest.add_splits(drawn_frame(pictures), 0.2, 0)[catalog.TEMPORAL_SPLIT]
+    expected = ["train", "seen", "seen", "seen", "test", "test", "train", "test", "", "test"]
+    assert parts.fillna("").tolist() == expected
+
+
+def test_half_of_each_sub_category_s_types_are_held_out_and_the_odd_ones_take_turns():
+    sizes = {"Topwear": 7, "Shoes": 4, "Eyewear": 1, "Ties": 1, "Bags": 3}
+    types = [(sub, f"{sub} {number}") for sub, count in sizes.items() for number in range(count)]
+    frame = pd.DataFrame(types * 3, columns=[catalog.SUB, catalog.ARTICLE])
+    frame.loc[len(frame) - 1, catalog.SUB] = "Shoes"  # one mislabelled picture moves no type
+    frame.loc[len(frame)] = ["Shoes", None]
+    parts = ingest.held_out(frame, seed=3)
+    assert pd.isna(parts[-1])
+    by_type = pd.Series(parts[:-1]).groupby(frame[catalog.ARTICLE][:-1]).unique().map(list)
+    assert set(map(len, by_type)) == {1}  # a type is on one side
+    held = {sub: sum(by_type[name] == ["test"] for name in by_type.index if name.startswith(sub)) for sub in sizes}
+    assert held["Shoes"] == 2
+    assert {held["Topwear"], held["Bags"]} <= {3, 4, 1, 2}
+    odd = [held[name] - sizes[name] // 2 for name in sorted(sizes) if sizes[name] % 2]
+    assert odd == [1, 0, 1, 0]
+    others = [ingest.held_out(frame, seed) for seed in range(5)]
+    assert any(list(other[:-1]) != list(parts[:-1]) for other in others)
+    assert list(ingest.held_out(frame, 3)[:-1]) == list(parts[:-1])
+
+
+def test_data_without_sub_categories_hold_out_half_of_their_types():
+    frame = pd.DataFrame({catalog.ARTICLE: [f"type {number}" for number in range(9)], catalog.SUB: None})
+    assert sorted(ingest.held_out(frame, 0)) == ["test"] * 5 + ["train"] * 4
+
+
+def test_the_report_counts_groups_and_what_the_temporal_split_asks(place):  # noqa: F811
+    described = {
+        1: ("Tie", 2010, "Ties"),
+        2: ("tie!", 2011, "Ties"),
+        3: ("Cap", 2011, "Caps"),
+        4: ("Belt", 2013, "Ties"),
+    }
+    rows = [row(number, name).replace("2012", str(year)) for number, (name, year, _) in described.items()]
+    rows = [line.replace("Shirts", kind) for line, (*_, kind) in zip(rows, described.values(), strict=True)]
+    files = {f"images/{number}.jpg": jpeg((40 * number, 0, 0)) for number in described}
+    (place / "a.zip").write_bytes(zipped({"styles.csv": styles(*rows), **files}))
+    report = ingest.ingest(spec("a.zip"))
+    assert report["groups"] == 3
+    assert report["temporal"] == {"train": 1, "test": 2, "seen": 1, "test_of_new_types": 1, "seen_of_new_types": 0}
+
+
+def test_a_fifth_of_the_groups_asks(in_sample):
     frame = catalog.load("sample")
-    products = frame.groupby(catalog.PRODUCT)[catalog.SPLIT].first()
-    assert (products == catalog.TEST).mean() == pytest.approx(0.2, abs=0.01)
+    asking = frame.groupby(split_groups(frame))[catalog.SPLIT].first()
+    assert (asking == catalog.TEST).mean() == pytest.approx(0.2, abs=0.01)
     assert frame[frame[catalog.YEAR].isna()][catalog.TEMPORAL_SPLIT].isna().all()
 
 
@@ -352,7 +431,7 @@ def test_a_catalogue_not_made_yet_says_how(place):  # noqa: F811
 
 
 def test_a_table_of_one_product_is_all_train():
-    frame, _ = ingest.read_styles(styles(row(1), row(2)))
+    frame = ingest.read_styles(styles(row(1), row(2)))[0].assign(**{catalog.SHA256: ["a", "b"]})
     assert (ingest.add_splits(frame, 0.5, 0)[catalog.SPLIT] == catalog.TRAIN).all()
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import backbones, extract, pretrained, weights
+from pipeline.encoders import backbones, compiled, extract, pretrained, store, weights
+from pipeline.retrieval import ranking
 
 
 def test_twenty_kills_at_random_moments_end_with_the_same_bytes(here):
@@ -51,6 +52,44 @@ def test_vectors_equal_the_plain_model_and_follow_the_catalogue(here):
         columns = [row[1] for row in file.execute("PRAGMA table_info(image_features)")]
     assert columns == ["image_name", "features"]
     assert not list((paths.BUILD / "features").glob("sample-plain-*"))
+
+
+def test_pictures_with_equal_bytes_have_one_vector_though_the_network_adds_noise_and_rank_by_id(here, monkeypatch):
+    frame = catalog.load("sample")
+    copied = frame[frame.duplicated(catalog.SHA256, keep=False)]
+    first, second = copied[catalog.ID].iloc[:2]
+    assert copied[catalog.SHA256].nunique() == 1
+    ids, noise = frame[catalog.ID].tolist(), np.random.default_rng(0)
+    exact = extract.extract_features("sample", "exact", children.ENCODER, ids, paths.features("sample", "exact"))
+    compile_ = compiled.compiled
+
+    def noisy(spec, folder):
+        encoder = compile_(spec, folder)
+        shaken = lambda pictures: encoder.run(pictures) * noise.uniform(1, 1.001, (len(pictures), 1)).astype("f4")  # noqa: E731
+        return compiled.Compiled(shaken, encoder.dimension)
+
+    monkeypatch.setattr(compiled, "compiled", noisy)
+    features = extract.extract_features("sample", "noisy", children.ENCODER, ids, paths.features("sample", "noisy"))
+    one, other = ids.index(first), ids.index(second)
+    assert features.vectors[one].tobytes() == features.vectors[other].tobytes()
+    assert features.ids.tolist() == ids
+    apart = np.delete(np.arange(len(ids)), [one, other])
+    assert (features.vectors[apart] != exact.vectors[apart]).any(axis=1).all()
+    _, order, distances = next(ranking.rank(features.take(np.array([0])), features, "cosine"))
+    place = order[0].tolist().index(one)
+    assert order[0, place + 1] == other and distances[0, one] == distances[0, other]
+
+
+def test_copies_in_different_batches_have_one_vector_before_any_is_repeated(here, monkeypatch):
+    monkeypatch.setattr(store, "repeat", lambda connection, copies: None)
+    frame = catalog.load("sample")
+    first, second = frame[frame.duplicated(catalog.SHA256, keep=False)][catalog.ID].iloc[:2]
+    others = [image_id for image_id in frame[catalog.ID] if image_id not in (first, second)]
+    ids = [*others[:3], first, *others[3:30], second, others[30]]
+    features = extract.extract_features("sample", "apart", children.ENCODER, ids, paths.features("sample", "apart"))
+    one, other = ids.index(first), ids.index(second)
+    assert one // children.ENCODER.batch_size != other // children.ENCODER.batch_size
+    assert features.vectors[one].tobytes() == features.vectors[other].tobytes()
 
 
 def test_each_change_of_what_a_picture_becomes_changes_the_fingerprint(here):

@@ -186,3 +186,13 @@ def test_take_keeps_rows_together(tmp_path, vectors):
     part = features.take(np.array([4, 2]))
     assert part.ids.tolist() == ["id4", "id2"]
     assert (part.vectors == vectors[[4, 2]]).all()
+
+
+def test_a_copy_gets_the_features_of_its_original_and_nobody_else_does(tmp_path, vectors):
+    path = written(tmp_path / "g.sqlite", vectors)
+    with sqlite3.connect(path) as connection:
+        store.repeat(connection, {"id3": "id1", "id4": "id1"})
+    connection.close()
+    features = store.read(path)
+    assert features.ids.tolist() == [f"id{number}" for number in range(len(vectors))]
+    assert (features.vectors == vectors[[0, 1, 2, 1, 1, *range(5, len(vectors))]]).all()

@@ -98,7 +98,7 @@ OTHERS = {
     "frozen": "backbone",
     "share": 0.5,
     "objective": [SUP_CON],
-    "batches": {**BATCHES, "size": 16},
+    "batches": {**BATCHES, "class_power": 0.5},
     "augment": AUGMENT,
     "optimiser": {**OPTIMISER, "learning_rate": 0.01},
     "epochs": 9,
@@ -117,3 +117,22 @@ def test_every_setting_of_a_finetune_counts_as_a_change(judged, name):
     table = changes.table(found_of(base=card(), dropped=card(**change)), judged[0])
     assert table["what"].tolist() == [name] * len(finetunes.PLACES)
     assert changes.table(found_of(base=card(), dropped=card(dropout=0.1, **change)), judged[0]).empty
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (
+            {"batches": {**BATCHES, "size": 128}, "epochs": 12},
+            "batches",
+        ),  # four times the epochs of four times the size
+        ({"batches": {**BATCHES, "size": 128}}, None),  # a quarter of the steps
+        ({"batches": {**BATCHES, "size": 128}, "epochs": 11}, None),
+        ({"batches": {**BATCHES, "size": 128, "per_group": 2}, "epochs": 12}, None),
+        ({"batches": {**BATCHES, "size": 128}, "epochs": 12, "dropout": 0.1}, None),
+        ({"batches": {**BATCHES, "per_group": 2}, "epochs": 12}, None),
+    ],
+)
+def test_batches_of_another_size_are_one_change_where_the_steps_are_as_many(judged, change, what):
+    table = changes.table(found_of(base=card(), dropped=card(**change)), judged[0])
+    assert table["what"].tolist() == [what] * (len(finetunes.PLACES) if what else 0)

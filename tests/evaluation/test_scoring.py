@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import scoring, tables, thresholds
+from pipeline.evaluation import protocols, scoring, tables, thresholds
 from pipeline.retrieval import ranking
 
 AT = [f"{kind}@{k}" for kind in ("hit", "recall", "precision") for k in (1, 3)]
@@ -154,6 +154,48 @@ def test_temporal_asks_with_odd_years_and_finds_even_ones(world, judged, gallery
     expected = slow(*world, "articleType", asks, answers)
     assert len(expected) >= 3
     assert_equal(tables.pick(judged.scores, protocol="temporal", gallery=gallery), expected)
+
+
+@pytest.mark.parametrize("relevance", ["articleType", "product"])
+@pytest.mark.parametrize("gallery", ["held-out types", "all"])
+def test_held_out_types_ask_among_themselves_and_among_all(world, judged, gallery, relevance):
+    def held(row):
+        return row[catalog.TYPE_SPLIT] == catalog.TEST
+
+    def answers(asking, item):
+        return not same_bytes(asking, item) and (gallery == "all" or held(item))
+
+    expected = slow(*world, relevance, lambda row: is_test(row) and held(row), answers)
+    assert len(expected) >= 3
+    rows = tables.pick(judged.scores, protocol="held-out types", gallery=gallery, relevance=relevance)
+    assert_equal(rows, expected)
+
+
+@pytest.mark.parametrize("query_in", [True, False])
+def test_the_22_types_ask_test_against_test_with_the_query_for_ap_and_without(world, run, query_in, monkeypatch):
+    monkeypatch.setattr(protocols, "UPC_MORE_THAN", 3)
+    monkeypatch.setattr(protocols, "NOT_UPC", ["Caps"])
+    frame, features = world
+    worn = frame[catalog.MASTER] == "Apparel"
+    expected_types = [name for name in ("Shirts", "Ties") if (worn & (frame[catalog.ARTICLE] == name)).sum() > 3]
+    assert protocols.upc_types(frame) == expected_types
+    scores = scoring.evaluate(features, frame, "manhattan", run).scores
+
+    def asks(row):
+        return is_test(row) and row[catalog.ARTICLE] in expected_types
+
+    def answers(asking, item):
+        return asks(item) and (query_in or asking[catalog.ID] != item[catalog.ID])
+
+    expected = slow(frame, features, "articleType", asks, answers)
+    assert_equal(tables.pick(scores, protocol="22 types, query in" if query_in else "22 types"), expected)
+
+
+def test_a_variant_nobody_asks_is_left_out(judged, world, run):
+    assert "22 types" not in set(judged.scores["protocol"])  # no type has more than 100 images
+    frame, features = world
+    none = frame.assign(**{catalog.TYPE_SPLIT: catalog.TRAIN})
+    assert "held-out types" not in set(scoring.evaluate(features, none, "manhattan", run).scores["protocol"])
 
 
 # --- the thesis's ---

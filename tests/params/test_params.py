@@ -235,7 +235,7 @@ SUP_CON = {"kind": "sup_con", "by": "articleType", "weight": 1.0, "temperature":
         ("joint", ("monitor",), ["gender"], "finetunes.joint.monitor.0"),
         ("joint", ("share",), 0, "finetunes.joint.share: Input should be greater than 0"),
         ("joint", ("patience",), 0, "finetunes.joint.patience"),
-        ("joint", ("split",), "year", "'product' or 'temporal'. Received: 'year'"),
+        ("joint", ("split",), "year", "'product', 'temporal' or 'types'. Received: 'year'"),
         ("joint", ("precision",), "bfloat16", "Did you mean 'mixed_bfloat16'?"),
         ("joint", ("batches", "class_power"), 1.5, "finetunes.joint.batches.class_power"),
         ("joint", ("batches", "together"), "products", "Did you mean 'product'?"),
@@ -355,6 +355,20 @@ def test_a_finetune_starts_from_one_of_its_own_split(values, tmp_path, splits):
         load(tmp_path, changed, "finetunes", "second", value={**start, "init": "start", "split": splits[1]})
     taken = load(tmp_path, changed, "finetunes", "second", value={**start, "init": "start", "split": splits[0]})
     assert taken.finetunes["second"].init == "start"
+
+
+def test_a_finetune_starts_from_one_of_its_own_seed_which_draws_what_is_validated(values, tmp_path):
+    changed = copy.deepcopy(values)
+    start = changed["finetunes"][FINETUNE]
+    changed["finetunes"]["second"] = {**start, "init": FINETUNE}
+    third = {**start, "init": "second"}
+    with pytest.raises(params.ParamsError) as error:
+        load(tmp_path, changed, "finetunes", "third", value={**third, "seed": 1})
+    assert "finetunes.third.seed must be that of the finetune it starts from, 'second'" in str(error.value)
+    assert "Allowed: 0, or this seed in all finetunes of the chain. Received: 1" in str(error.value)
+    assert load(tmp_path, changed, "finetunes", "third", value=third).finetunes["third"].init == "second"
+    other = {**start, "seed": 1}  # weights that learnt nothing of the catalogue leave the seed free
+    assert load(tmp_path, changed, "finetunes", "other", value=other).finetunes["other"].seed == 1
 
 
 def test_every_fault_is_a_line_of_its_own(values, tmp_path):

@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import average_precision_score
 
-from pipeline.data import catalog
+from pipeline.data import catalog, text
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import keys, statistics
 from pipeline.params.systems import Hybrid, HybridText
-from pipeline.retrieval import text
 from pipeline.systems import hybrid
 from pipeline.systems.keys import KEYS
 
@@ -158,3 +158,27 @@ def test_a_text_that_can_spell_the_label_out_is_circular(columns, without, relev
     assert hybrid.circular(run, "x", "own", relevance) is own
     assert hybrid.circular(run, "x", "typed", relevance) is typed
     assert hybrid.circular(run, "x", "pseudo", relevance) is False
+
+
+def test_a_pseudo_text_is_the_slow_mean_of_the_neighbours(rng):
+    dense = np.abs(rng.normal(size=(6, 4))) * (rng.random((6, 4)) < 0.6)
+    dense[5] = 0
+    lengths = np.linalg.norm(dense, axis=1, keepdims=True)
+    gallery = sparse.csr_matrix((dense / np.where(lengths > 0, lengths, 1)).astype(np.float32))
+    neighbours = np.array([[0, 3, 2], [5, -1, -1], [1, 5, -1], [-1, -1, -1]])
+    found = hybrid.pseudo(gallery, neighbours).toarray()
+    for row, places in zip(found, neighbours, strict=True):
+        total = sum((gallery.toarray()[place] for place in places if place >= 0), np.zeros(4))
+        length = np.linalg.norm(total)
+        assert row == pytest.approx(total / length if length else total, abs=1e-6)
+
+
+def test_a_mix_is_a_distance(rng):
+    seen, said = rng.uniform(-1, 1, (2, 3, 4)).astype(np.float32)
+    for weight in (0.0, 0.3, 1.0):
+        expected = 1 - weight * seen.astype(float) - (1 - weight) * said
+        assert hybrid.mixed(seen, said, weight) == pytest.approx(expected, abs=1e-6)
+        assert hybrid.mixed(seen, said, weight).dtype == np.float32
+    beyond = np.float32([[1.0000001, -1.0000001]])  # where rounding left a cosine
+    for weight in (0.0, 0.5, 1.0):
+        assert hybrid.mixed(beyond, beyond, weight).tolist() == [[0, 2]]

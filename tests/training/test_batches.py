@@ -6,7 +6,7 @@ import children
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline import paths
@@ -66,6 +66,7 @@ def walked(order, groups, most):
 
 @some
 @given(st.lists(st.integers(-1, 12), min_size=1, max_size=60), st.integers(1, 5), seeds)
+@example([-1, 0, 1] * 6, 3, 0)
 def test_members_of_a_group_follow_the_first_of_them(groups, per_group, seed):
     groups = np.array(groups)
     apart = batches.epoch_order(one_type(len(groups)), None, shape(1), seed, 0)
@@ -158,15 +159,43 @@ def test_a_share_close_to_one_takes_all_products(frame):
     assert abs(len(products(whole["learn"])) - len(products(nearly["learn"]))) <= 1
 
 
+def test_the_split_by_types_learns_and_tests_the_types_that_are_not_held_out(frame):
+    column = np.where(frame[catalog.ARTICLE].isin(["Tshirts", "Heels"]), catalog.TEST, catalog.TRAIN)
+    frame = frame.assign(**{catalog.TYPE_SPLIT: column})
+    parts = batches.parts(frame, children.finetune_like(split="types"))
+    whole = batches.parts(frame, children.finetune_like())
+    for rows in parts.values():
+        assert not set(rows[catalog.ARTICLE]) & {"Tshirts", "Heels"}
+        assert set(rows[catalog.ID]) <= set(frame[catalog.ID])
+    assert set(parts["test"][catalog.ID]) < set(whole["test"][catalog.ID])
+    assert len(parts["seen"]) == 0
+
+
 def test_the_temporal_split_learns_from_its_own_train_part(frame):
-    parts = batches.parts(frame, children.finetune_like(split="temporal"))
     column = catalog.TEMPORAL_SPLIT
+    odd = frame.index[(frame[catalog.YEAR] % 2 == 1).fillna(False)]
+    frame.loc[odd[::3], column] = catalog.SEEN
+    parts = batches.parts(frame, children.finetune_like(split="temporal"))
     assert frame[column].isna().any()
-    assert ids(parts["test"]) == ids(frame[(frame[catalog.YEAR] % 2 == 1).fillna(False)])
+    assert ids(parts["seen"]) == ids(frame.loc[odd[::3]])
+    assert ids(parts["test"]) == ids(frame.loc[odd.difference(odd[::3])])
     assert sorted(ids(parts["learn"]) + ids(parts["validate"])) == sorted(ids(frame[frame[column] == catalog.TRAIN]))
     assert not products(parts["learn"]) & products(parts["validate"])
     undated = set(ids(frame[frame[column].isna()]))
     assert not undated & {image_id for part in parts.values() for image_id in ids(part)}
+
+
+def test_what_is_validated_has_no_copy_and_no_other_spelling_of_what_is_learnt(frame, rng):
+    train = rng.permutation(frame.index[frame[catalog.SPLIT] == catalog.TRAIN])
+    frame.loc[train[:40], catalog.SHA256] = frame.loc[train[40:80], catalog.SHA256].to_numpy()
+    frame.loc[train[80:120], catalog.PRODUCT] = frame.loc[train[120:160], catalog.PRODUCT].str.upper().to_numpy()
+    parts = batches.parts(frame, children.finetune_like(share=0.5))
+    learn, validate = parts["learn"], parts["validate"]
+    left_out = frame.loc[np.setdiff1d(train, learn.index.union(validate.index))]
+    for one, other in ((learn, validate), (learn, left_out), (left_out, validate)):
+        assert len(one) and len(other)
+        assert not set(one[catalog.SHA256]) & set(other[catalog.SHA256])
+        assert not set(one[catalog.PRODUCT].str.lower()) & set(other[catalog.PRODUCT].str.lower())
 
 
 def test_the_seed_alone_says_what_is_validated(frame):
@@ -287,11 +316,14 @@ def test_pictures_of_one_batch_are_changed_each_in_its_own_way(frame):
     assert len(np.unique(lighter.round(2))) > 8
 
 
-def test_what_lies_outside_a_picture_has_the_padding_colour(frame):
-    spec = children.finetune_like(
-        augment={**dict.fromkeys(CHANGES, 0), "flip": False, "pad": 0.9}, resize="stretch", pad_color=[1, 254, 3]
-    )
+def test_what_lies_outside_a_picture_is_no_matter_of_the_padding_colour(frame):
+    padded = {**dict.fromkeys(CHANGES, 0), "flip": False, "pad": 0.9, "rotation": 45}
     with paths.open_images("sample") as archive:
-        shown = batches.images(archive, ids(frame), spec, 0)(np.arange(12), 0)
-    corners = (shown[:, [0, 0, -1, -1], [0, -1, 0, -1]] == (1, 254, 3)).all(axis=2)
-    assert 2 < corners.any(axis=1).sum() < 12
+        one, other = (
+            batches.images(
+                archive, ids(frame), children.finetune_like(augment=padded, resize="stretch", pad_color=colour), 0
+            )(np.arange(12), 0)
+            for colour in ([0, 0, 0], [1, 254, 3])
+        )
+    np.testing.assert_array_equal(one, other)
+    assert not (one == (1, 254, 3)).all(axis=-1).any()

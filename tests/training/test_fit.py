@@ -301,6 +301,29 @@ def test_what_training_validated_is_what_retrieval_serves_on_a_frozen_backbone(h
     assert near(served("headed", HEAD, validate.rows[0][catalog.ID]), validate.embeddings[-1])
 
 
+def test_a_head_on_squeezed_features_learns_names_and_serves_what_was_validated(place):
+    term = {"kind": "names", "weight": 1.0, "temperature": 0.1, "words": 12}
+    also = ["gem", "colours", "block_3_expand_relu"]
+    spec = like(HEAD, also=also, squeeze=24, objective=[CLASSES, term], epochs=3)
+    validate = Validate()
+    history, _ = tuned("squeezed", spec, validate)
+    assert (np.diff(history["names_product"]) < 0).all()
+    assert near(served("squeezed", spec, validate.rows[0][catalog.ID]), validate.embeddings[-1])
+    first = fingerprint("squeezed")
+    tuned("squeezed", spec)  # its features are there this time: nothing that is drawn may depend on it
+    assert fingerprint("squeezed") == first
+
+
+def test_what_is_squeezed_is_fitted_to_what_is_learnt_from(place):
+    frame, spec = catalog.load("sample"), like(HEAD, also=["colours"], squeeze=6, objective=[CLASSES], epochs=1)
+    tuned("squeezed", spec)
+    mean = next(value for key, value in numbers("squeezed", "head").items() if value.shape == (360,))
+    learnt = frame[catalog.ID].isin(batches.parts(frame, spec)["learn"][catalog.ID]).to_numpy()
+    features = fit.frozen_features("sample", spec, frame).vectors[:, -360:]
+    assert mean == pytest.approx(features[learnt].mean(axis=0), abs=1e-5)
+    assert np.abs(mean - features.mean(axis=0)).max() > 1e-4
+
+
 def test_what_training_validated_is_what_retrieval_serves_of_a_whole_network(layered):
     spec, validate = layered[:2]
     assert near(served("layered", spec, validate.rows[0][catalog.ID]), validate.embeddings[-1])
@@ -357,6 +380,39 @@ def test_accuracy_and_macro_f1_are_those_of_the_saved_classifier(headed):
         assert headed[2][f"{key}accuracy"] == pytest.approx(accuracy_score(right, said), abs=1e-6)
         assert headed[2][f"{key}macro_f1"] == pytest.approx(macro, abs=1e-6)
     assert card["metrics"] == headed[2]
+
+
+def test_by_year_the_accuracy_has_its_ceiling_beside_it_and_what_was_seen_counts_apart(place):
+    frame = catalog.load("sample")
+    odd = frame.index[(frame[catalog.YEAR] % 2 == 1).fillna(False)]
+    frame.loc[odd[::3], catalog.TEMPORAL_SPLIT] = catalog.SEEN
+    frame.loc[odd[1::6], catalog.ARTICLE] = "a type of odd years"
+    spec = like(HEAD, objective=[CLASSES], split="temporal", epochs=1)
+    _, metrics = tuned("by_year", spec, frame=frame)
+    kernel, bias = sorted(numbers("by_year", "classifier_articleType").values(), key=lambda value: -value.ndim)
+    classes = np.array(
+        json.loads((paths.weights("sample", "by_year") / "card.json").read_text())["classes"]["articleType"]
+    )
+    asked = frame.loc[odd]
+    said = classes[(served("by_year", spec, asked[catalog.ID]) @ kernel + bias).argmax(axis=1)]
+    right, new = said == asked[catalog.ARTICLE], asked[catalog.ARTICLE] == "a type of odd years"
+    test = asked[catalog.TEMPORAL_SPLIT] == catalog.TEST
+    even = set(frame.loc[frame[catalog.TEMPORAL_SPLIT] == catalog.TRAIN, catalog.ARTICLE])
+    assert set(asked.loc[~new, catalog.ARTICLE]) <= even
+    expected = {
+        "test_accuracy": right[test].mean(),
+        "test_learnable": 1 - new[test].mean(),
+        "test_accuracy_learnable": right[test & ~new].mean(),
+        "ungrouped_accuracy": right.mean(),
+    }
+    assert len(set(expected.values())) == 4
+    assert {key: metrics[key] for key in expected} == pytest.approx(expected, abs=1e-6)
+    assert metrics["ungrouped_macro_f1"] != metrics["test_macro_f1"]
+
+
+def test_the_split_by_product_has_nothing_that_was_seen(headed):
+    assert not [key for key in headed[2] if key.startswith("ungrouped")]
+    assert headed[2]["test_accuracy_learnable"] >= headed[2]["test_accuracy"]
 
 
 def test_blank_labels_are_left_out(place):

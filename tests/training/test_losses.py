@@ -133,6 +133,20 @@ def test_contrastive_pulls_positives_and_pushes_negatives_above_the_margin(seed,
 
 
 @few
+@given(seeds, st.floats(-1, 0.9))
+def test_contrastive_is_its_papers_sum_where_an_anchor_has_one_pair_of_each_kind(seed, margin):
+    """Wang et al. (2020): 1/m Σᵢ (Σ over positives of 1 − Sᵢⱼ + Σ over negatives above the margin of Sᵢⱼ)."""
+    embeddings, keys = drawn(seed)[0], drawn(seed + 1, count=2)[0]
+    positive = np.tile([True, False], (len(embeddings), 1))
+    total = 0.0
+    for anchor in embeddings:
+        pulled, pushed = 1 - cosine(anchor, keys[0]), cosine(anchor, keys[1])
+        total += pulled + (pushed if pushed > margin else 0)
+    got = value(losses.contrastive(embeddings, keys, positive, np.ones_like(positive), margin))
+    assert got == pytest.approx(total / len(embeddings), abs=1e-4)
+
+
+@few
 @given(seeds, st.integers(1, 3), st.floats(0, 0.5))
 def test_arcface_adds_the_margin_to_the_angle_of_the_right_class(seed, centres, margin):
     embeddings, labels, _, _ = drawn(seed)

@@ -339,6 +339,24 @@ def test_weight_decay_makes_it_adamw():
     assert decaying.optimizer.weight_decay == pytest.approx(0.05)
 
 
+def test_weight_decay_alone_moves_kernels_and_class_centres_and_no_bias_scale_or_shift():
+    layers_ = [keras.layers.Dense(5), keras.layers.BatchNormalization(), keras.layers.Dense(DIMENSION)]
+    body = keras.Sequential([keras.Input((4,)), *layers_])
+    terms = [EVERY[0], {"kind": "arcface", "by": "gender", "weight": 1.0, "scale": 12.0, "margin": 0.1}]
+    optimiser = {"learning_rate": 0.1, "weight_decay": 0.5, "schedule": "constant", "warm_up": 0.0}
+    spec = spec_of(*terms, optimiser=optimiser)
+    learner = objective.compiled(objective.Learner(body, spec, SIZES), spec)
+    weights = learner.trainable_weights
+    for weight in weights:
+        weight.assign(np.ones(weight.shape))
+    learner.optimizer.apply([np.zeros(weight.shape, np.float32) for weight in weights], weights)
+    moved = {weight.path: float(weight.numpy().max()) for weight in weights}
+    shrunk = {path for path, value in moved.items() if value < 1}
+    assert shrunk == {path for path in moved if path.endswith(("kernel", "centres"))} and len(shrunk) == 4
+    assert all(moved[path] == pytest.approx(1 - 0.1 * 0.5) for path in shrunk)
+    assert {path.rsplit("/")[-1] for path in set(moved) - shrunk} == {"bias", "gamma", "beta"}
+
+
 class Rates(keras.callbacks.Callback):
     """Notes the learning rate that each step was taken with."""
 

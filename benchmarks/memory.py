@@ -1,0 +1,96 @@
+"""How much memory ingestion, extraction and evaluation take as a catalogue grows, by hand: ten times the pictures.
+
+    python -m benchmarks.memory [--pictures 44441 400000]
+
+The drawn sample's pictures again and again, each with bytes of its own, in Kaggle's layout. Each piece of work is a
+process of its own, and its highest memory is told beside that of the features that it must hold. Evaluation: so many
+queries at either size.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import features
+from pipeline import environment, params, paths
+from pipeline.data import catalog, ingest, sources
+from pipeline.encoders import extract, store
+from pipeline.evaluation import scoring
+
+DATA = params.Data(name="folder", source="folder", path="source.zip", watch="x", seed=0, test_share=0.2)
+BACKBONE, SIZE = "mobilenet_v2", 96
+QUERIES = 2000
+WORK = ("ingest", "extract", "evaluate")
+
+
+def main() -> None:
+    """Prints gigabytes for each piece of work and number of pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, nargs="+", default=[44_441, 400_000])
+    parser.add_argument("--work", choices=WORK, help="one piece of work in this process, in the folder `--place`")
+    parser.add_argument("--place", type=Path)
+    given = parser.parse_args()
+    if given.work:
+        paths.ROOT, paths.BUILD = given.place, given.place / "build"
+        held = {"ingest": _ingest, "extract": _extract, "evaluate": _evaluate}[given.work]()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kilobytes
+        print(f"{given.work}: {peak:.2f} GB at most, of which features {held:.2f}; without them {peak - held:.2f}")
+        return
+    for count in given.pictures:
+        print(f"{count:,} pictures", flush=True)
+        with tempfile.TemporaryDirectory() as place:
+            _draw(Path(place) / "source.zip", count)
+            for work in WORK:
+                command = [sys.executable, "-m", "benchmarks.memory", "--work", work, "--place", place]
+                variables = {**os.environ, **environment.variables()}
+                subprocess.run(command, env=variables, stderr=subprocess.DEVNULL, check=True)
+
+
+def _draw(target: Path, count: int) -> None:
+    """A zip of so many pictures in Kaggle's layout."""
+    drawn = sources.open_source(
+        params.Data(name="sample", source="drawn", path=None, watch="x", seed=0, test_share=0.2)
+    )
+    header, *rows = drawn.styles.decode().splitlines()
+    kept = [row.partition(",")[::2] for row in rows if row.count(",") == header.count(",")]
+    pictures = [(rest, drawn.read(name)) for name, rest in kept if name in drawn.images]
+    lines = [header]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for number in range(1, count + 1):
+            rest, picture = pictures[number % len(pictures)]
+            lines.append(f"{number},{rest} {number // 3}")  # three listings of a product
+            archive.writestr(f"images/{number}.jpg", picture + number.to_bytes(8, "big"))
+        archive.writestr("styles.csv", "\n".join(lines))
+
+
+def _ingest() -> float:
+    ingest.ingest(DATA)
+    return 0.0
+
+
+def _extract() -> float:
+    frame = catalog.load(DATA.name)
+    spec, folder = features.made(BACKBONE, SIZE)
+    os.renames(folder, paths.weights(DATA.name, BACKBONE))
+    ids = frame[catalog.ID].tolist()
+    extract.extract_features(DATA.name, "bench", spec, ids, paths.features(DATA.name, "bench"))
+    return len(ids) * 1280 * 4 / 1e9
+
+
+def _evaluate() -> float:
+    frame, vectors = catalog.load(DATA.name), store.read(paths.features(DATA.name, "bench"))
+    test = np.flatnonzero((frame[catalog.SPLIT] == catalog.TEST).to_numpy())
+    frame.loc[test[QUERIES:], catalog.SPLIT] = catalog.TRAIN
+    scoring.evaluate(vectors, frame, "cosine", params.load().knn_retrieval)
+    return 2 * vectors.vectors.nbytes / 1e9  # as they are, and at length 1
+
+
+if __name__ == "__main__":
+    main()
