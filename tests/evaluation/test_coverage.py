@@ -1,11 +1,17 @@
 """How often the intervals that the study prints hold the truth, with the labels and products of the real data.
 
-sizes.csv holds how many pictures the test part of Kaggle's small data set (split of seed 0) has of each product,
-article type, and article type with colour, without their names: products with the same numbers are one kind, and
-`products` counts them. It was made of `catalog.products` and `catalog.label_codes` of the test rows (−1: no label).
+sizes.csv holds how many pictures the test part of Kaggle's small data set (split of seed 0, by display name) has of
+each product, article type, and article type with colour, without their names: products with the same numbers are one
+kind, and `products` counts them. It was made of `catalog.products` and `catalog.label_codes` of the test rows, −1 being
+no label.
 
 AP is drawn like the study's: between 0 and 1, with most of it at the ends, nearly alike within a product, and with a
 mean per label that is drawn anew each time. So the truth is known, and the pictures of one product count for few.
+
+What 2,000 to 8,000 sets gave, for a mean, a difference, and all differences at once: every query .936 .940 .942; those
+with others of their product .945 .948 .943, 400 of them .943 .945 .941; a thousand queries .945 .943 .941; macro means
+of types .948 .953 .943, of types with a colour .944 .943 .946, of products .936 .942 .937; photos that spread by 1.2
+means .942 .939, by 2 .933 .946, by 2.5 .939 .950, by 4 .885 .947.
 """
 
 import numpy as np
@@ -62,9 +68,11 @@ KINDS = ["a mean", "a difference", "all differences at once"]
 
 
 def check(found, least=0.93, most=0.97):
+    """Coverage lies between the two, as far as so few sets can tell: by one standard error."""
     coverage = dict(zip(KINDS, np.mean(found, axis=0).round(4).tolist(), strict=True))
     print(coverage)
-    assert all(least <= value <= most for value in coverage.values()), coverage
+    error = np.sqrt(0.95 * 0.05 / len(found))
+    assert all(least - error <= value <= most + error for value in coverage.values()), coverage
 
 
 def drawn_anew(rng, queries):
@@ -86,19 +94,20 @@ def with_others(queries):
 def test_means_over_queries(queries, others, asked):
     """Strict mAP and the like, of queries with another picture of their product to find, and of a drawn part.
 
-    PCA and image with text are measured with a thousand queries, of which four in ten have another such picture.
+    PCA and image with text are measured with a thousand queries, of which four in ten have another such picture. What
+    keeps coverage below .95 are a few names with 31 to 82 pictures: a third of the variance, and drawn or not.
     """
     rng, found = np.random.default_rng(1), []
     known = with_others(queries) if others else queries
     types = np.bincount(known["type"])
-    for _ in range(SETS // 10):
+    for _ in range(SETS // 4):
         part = drawn_anew(rng, known)
         part = part.iloc[rng.permutation(len(part))[:asked]]
         labels, products = part["type"].to_numpy(), part["product"].to_numpy()
-        values, expected = scores(rng, labels, products, len(types), 10)
+        values, expected = scores(rng, labels, products, len(types), 4)
         counts = statistics.draws(len(part), RESAMPLES, int(rng.integers(2**31)), products)
-        samples = statistics.resampled_means(counts, values.reshape(len(part), -1)).reshape(-1, 10, RETRIEVALS)
-        for one in range(10):
+        samples = statistics.resampled_means(counts, values.reshape(len(part), -1)).reshape(-1, 4, RETRIEVALS)
+        for one in range(4):
             truth = types @ expected[:, one] / types.sum()
             found.append(held(truth, values[:, one].mean(axis=0), samples[:, one]))
     check(found)
