@@ -59,7 +59,7 @@ def create(path: Path, meta: dict[str, str]) -> sqlite3.Connection:
     """A new, empty file. `sqlite3.Connection` so that the writer decides when its rows are committed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path)
-    connection.executescript(TABLES)
+    connection.executescript(f"BEGIN; {TABLES}")  # a kill leaves all of this or nothing
     connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted({**meta, "schema": SCHEMA}.items()))
     connection.commit()
     return connection

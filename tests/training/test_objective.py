@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from pipeline.params.finetuning import Term
 from pipeline.training import batches, layers, losses, objective
+from pipeline.training.product_names import NAMES
 
 DIMENSION = 3
 AUGMENT = {"flip": True, "crop": 0, "pad": 0, "rotation": 0, "brightness": 0, "contrast": 0, "colour": 0}
@@ -75,7 +76,7 @@ def within(kind, embeddings, numbers):
 def test_every_kind_that_a_term_may_have_is_in_one_table_of_losses_and_nothing_else_is():
     terms, _ = typing.get_args(Term)
     kinds = [typing.get_args(term.model_fields["kind"].annotation) for term in typing.get_args(terms)]
-    tables = (losses.PAIRS, losses.VIEWS, layers.OWN)
+    tables = (losses.PAIRS, losses.VIEWS, layers.OWN, {NAMES})
     assert sorted(kind for table in tables for kind in table) == sorted(kind for some in kinds for kind in some)
 
 
