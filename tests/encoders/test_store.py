@@ -1,6 +1,7 @@
 """Features on disk: exact, whole, checked."""
 
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -97,6 +98,13 @@ def test_bytes_depend_on_the_rows_and_not_on_how_often_they_were_committed(tmp_p
     files = [written(tmp_path / f"{parts}.sqlite", vectors, parts) for parts in (1, 7, 50)]
     assert len({file.read_bytes() for file in files}) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.sqlite", "50.sqlite", "7.sqlite"]
+
+
+def test_what_ends_while_a_file_is_begun_leaves_no_table_without_its_facts(tmp_path):
+    with pytest.raises(sqlite3.IntegrityError):
+        store.create(tmp_path / "working", {**META, "encoder_id": None})
+    with closing(sqlite3.connect(tmp_path / "working")) as left:
+        assert left.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 
 def test_a_missing_file_says_its_stage(tmp_path):
