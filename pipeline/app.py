@@ -33,17 +33,20 @@ COLUMNS = ["file", "rank", "id", "productDisplayName", "articleType", "distance"
 def main(arguments: list[str] | None = None) -> int:
     """Serves the site until it is interrupted, or writes the matches of a folder's photos."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.app", description=__doc__)
-    parser.add_argument("--encoder", help="the one to begin with; the others are loaded when they are asked for")
+    parser.add_argument("--encoder", help="the one to begin with; with --gallery a packed one")
     commands = parser.add_subparsers(dest="command")
     parser.add_argument("--host", default=LOCAL, help="where to listen; this computer alone unless told otherwise")
     parser.add_argument("--port", type=int, default=7860)
     match = commands.add_parser("match", help="the products nearest to every photo of a folder, as CSV")
     match.add_argument("folder", type=Path)
     match.add_argument("target", type=Path, help="the CSV file to write")
+    match.add_argument("--gallery", type=Path, help="a folder of pictures to match among, in place of the study's")
     match.add_argument("--count", type=int, default=10)
     match.add_argument("--distance", default="cosine")
     given = parser.parse_args(arguments)
     try:
+        if given.command == "match" and given.gallery:
+            return _among(given.gallery, given)
         site = Site(params.load(), given.encoder)
         if given.command == "match":
             question = Question(encoder=given.encoder, count=given.count, distance=given.distance)
@@ -120,6 +123,15 @@ def write_matches(site: Site, folder: Path, target: Path, question: Question) ->
                 writer.writerow({"file": path.name, "fault": str(error)})
     print(f"{target}: {len(photos) - faults} photos matched, {faults} left out with their fault")
     return 1 if faults else 0
+
+
+def _among(gallery: Path, given: argparse.Namespace) -> int:
+    """Matches among a folder's pictures, with a packed encoder: what this needs no site has loaded."""
+    from pipeline import matching
+    from pipeline.encoders import packed
+
+    encoder = packed.load(given.encoder or next(iter(packed.published()), ""))
+    return matching.write(given.folder, gallery, given.target, encoder, given.count, given.distance)
 
 
 def _server(site: Site, host: str, port: int) -> uvicorn.Server:

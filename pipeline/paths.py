@@ -52,6 +52,11 @@ def exported(data: str, encoder: str) -> Path:
     return outputs(data) / "exported" / encoder
 
 
+def packed(data: str, encoder: str) -> Path:
+    """A folder with one encoder to give away: weights in half precision, and their card."""
+    return outputs(data) / "packed" / encoder
+
+
 def labels(data: str) -> Path:
     """How often `styles.csv` uses each label, before any row is left out for want of an image."""
     return outputs(data) / "labels.csv"
@@ -100,6 +105,11 @@ def system(data: str, stage: str, name: str) -> Path:
 def system_values(data: str, stage: str, name: str) -> Path:
     """The numbers of one system by key; beside the scores, which chapter 5 reads as a whole."""
     return outputs(data) / "scores" / f"{stage}.{name}.parquet"
+
+
+def trec(data: str, retrieval: str) -> Path:
+    """A folder with one retrieval's rankings and what is relevant, in TREC's forms."""
+    return outputs(data) / "trec" / retrieval
 
 
 def evaluation(data: str, trial: str | None = None) -> Path:

@@ -5,6 +5,8 @@ python -m pipeline.run repro [--jobs N] [dvc options]          runs what has cha
 python -m pipeline.run publish                                 copies a finished run's numbers to reference/
 python -m pipeline.run published [data]                        what the published run says of today's claims
 python -m pipeline.run export ENCODER                          an encoder as LiteRT and ONNX files, with a card
+python -m pipeline.run pack ENCODER                            an encoder as a folder to give away, a few MB
+python -m pipeline.run trec RETRIEVAL [QUERIES]               rankings and relevance in TREC's forms, for other programs
 python -m pipeline.run graph                                   writes dvc.yaml from pipeline/stages.py
 python -m pipeline.run docs                                    makes the tables of README.md and docs/ anew
 python -m pipeline.run STAGE [ITEM]                            one stage; dvc.yaml calls these
@@ -138,6 +140,32 @@ def export(rest: list[str]) -> int:
     return 0
 
 
+def pack(rest: list[str]) -> int:
+    """Writes encoders as folders that `match` and other studies take, and prints them with their sizes."""
+    from pipeline.encoders import packed
+
+    study = params.load()
+    if not rest:
+        raise ValueError(f"pack takes an encoder. Allowed: {list(study.encoders)}")
+    for name in rest:
+        folder = packed.pack(study, name)
+        print(f"{folder.relative_to(paths.ROOT)}  {sum(path.stat().st_size for path in folder.iterdir()) / 1e6:.1f} MB")
+    return 0
+
+
+def trec(rest: list[str]) -> int:
+    """Writes the rankings of drawn test queries as TREC's files and prints their folder."""
+    from pipeline.evaluation import trec as written
+
+    study = params.load()
+    if len(rest) not in (1, 2) or not (rest[1:] or ["1"])[0].isdigit() or rest[1:] == ["0"]:
+        raise ValueError(
+            f"trec takes a retrieval, and how many queries. Allowed: {list(study.retrievals)}. Received: {rest}"
+        )
+    print(written.write(study, rest[0], *map(int, rest[1:])).relative_to(paths.ROOT))
+    return 0
+
+
 def graph(_: list[str]) -> int:
     """Writes dvc.yaml from the table of stages and the code that each stage runs."""
     from pipeline import graph as written
@@ -186,6 +214,8 @@ COMMANDS = {
     "publish": publish,
     "published": published,
     "export": export,
+    "pack": pack,
+    "trec": trec,
     "graph": graph,
     "docs": docs,
 }

@@ -746,6 +746,25 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("vectors are not checked", "/ length) > NEAR", "/ length) > 1e9"),
         ("the shares are not rooted", "* share**0.5", "* share"),
     ],
+    ("pipeline/encoders/packed.py", "encoders/test_packed.py"): [
+        ("weights need not be the card's", "if weights.fingerprint(folder) != card", "if None and folder != card"),
+        ("numbers stay whole", "numbers = numbers.astype(np.float16)", "numbers = numbers * 1"),
+        ("any size is read", "if path.stat().st_size > most:", "if path.stat().st_size < 0:"),
+        ("any backbone will do", "if spec.backbone != backbone:", "if spec.backbone == None:"),
+    ],
+    ("pipeline/matching.py", "test_matching.py"): [
+        ("a photo finds itself", "if same else None", "if not same else None"),
+        ("faults of the gallery are silent", "[*kept.faults.items(), *(", "[*("),
+        ("hidden files are read", 'part.startswith(".")', 'part.startswith("/")'),
+    ],
+    ("pipeline/evaluation/trec.py", "evaluation/test_trec.py"): [
+        ("what cannot be found is listed", "found[:count]", "found"),
+        ("everybody asks", "asks = view.asks[rows]", "asks = np.ones(len(rows), bool)"),
+        ("blank labels are relevant to each other", "& (labels[query] >= 0)", "& (labels[query] >= -1)"),
+    ],
+    ("pipeline/encoders/store.py", "encoders/test_store.py::test_what_ends_while_a_file_is_begun"): [
+        ("a table may stand without its facts", 'f"BEGIN; {TABLES}"', "TABLES"),
+    ],
     ("pipeline/training/losses.py", "training/test_product_names.py::test_image_text_equals_a_slow_loop"): [
         ("texts do not ask", "ops.transpose(similarity), ops.transpose(right))) / 2", "similarity, right)) / 2"),
     ],

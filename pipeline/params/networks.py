@@ -16,7 +16,7 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Preprocessing = Literal["own", "unit", "caffe"]
 Pooling = Literal["avg", "max", "flatten"]
 Activation = Literal["linear", "relu"]
-WeightsSource = Literal["imagenet", "lite", "random", "file", "none"]
+WeightsSource = Literal["imagenet", "lite", "random", "file", "packed", "none"]
 GEM, QUARTERS = "gem", "/quarters"  # of the last feature map, and what stands after a layer's name
 # an encoder's parts: its layers, and the names of their weights' files; a classifier's ends with its label
 BACKBONE, HEAD, CLASSIFIER = "backbone", "head", "classifier_"
@@ -84,6 +84,8 @@ class Weights(Section):
     def _complete(self):
         if self.source == "file" and not self.path:
             raise ValueError("source: file needs a path to a .weights.h5")
+        if self.source == "packed" and not self.path:
+            raise ValueError("source: packed needs a path: a published encoder's name, or a packed encoder's folder")
         if self.source == "random" and self.seed is None:
             raise ValueError("source: random needs a seed")
         if (self.source == "none") != (self.backbone in DESCRIPTORS):

@@ -1,0 +1,145 @@
+"""Encoders to give away: half the bytes, nearly the same vectors, nothing that is not theirs."""
+
+import json
+import re
+import shutil
+
+import children
+import h5py
+import numpy as np
+import pytest
+
+from pipeline import params, paths
+from pipeline.data import catalog
+from pipeline.encoders import backbones, compiled, extract, packed, pretrained, weights
+from pipeline.encoders.card import WeightsError
+
+POSTERIORS = {"articleType": 0.2}
+
+
+@pytest.fixture
+def study(here, taught):
+    """An encoder with a head and a classifier, and one with neither."""
+    quick = params.load()
+    plain = {**children.ENCODER.model_dump(), "weights": "tiny"}
+    encoders = {"plain": plain, "taught": {**plain, **taught}}
+    yield quick.model_copy(update={"encoders": {k: params.Encoder.model_validate(v) for k, v in encoders.items()}})
+    shutil.rmtree(paths.packed("sample", "taught"), ignore_errors=True)
+    shutil.rmtree(paths.packed("sample", "plain"), ignore_errors=True)
+
+
+@pytest.fixture
+def taught(here):
+    """Weights as a finetune leaves them: a backbone's, a head's and a classifier's."""
+    head = [{"units": 8, "activation": "relu"}]
+    spec = children.ENCODER.model_copy(update={"weights": "taught", "posteriors": POSTERIORS})
+    spec = params.Encoder.model_validate({**spec.model_dump(), "head": head})
+    names = ["Belts", "Shirts", "Tshirts"]
+    weights.start_afresh(3)
+    model = backbones.encoder(spec, {"articleType": len(names)})
+    parts = [model.get_layer(name) for name in ("backbone", "head", "classifier_articleType")]
+    about = {
+        "source": "finetune",
+        "licence": "ours",
+        "data": "sample",
+        "classes": {"articleType": names, "gender": ["Men"]},
+    }
+    weights.save(parts, paths.weights("sample", "taught"), {**about, "backbone": spec.backbone})
+    yield {"weights": "taught", "head": head, "posteriors": POSTERIORS}
+    shutil.rmtree(paths.weights("sample", "taught"))
+
+
+def pictures(spec):
+    with paths.open_images("sample") as archive:
+        return extract.load_pictures(archive, catalog.load("sample")[catalog.ID].tolist()[:12], spec)
+
+
+@pytest.mark.parametrize("name", ["plain", "taught"])
+def test_a_packed_encoder_gives_nearly_the_vectors_of_the_study_in_half_the_bytes(study, name):
+    spec = study.encoders[name]
+    folder, source = packed.pack(study, name), paths.weights("sample", spec.weights)
+    given = packed.load(f"outputs/sample/packed/{name}")
+    assert given.spec.model_dump(exclude={"weights"}) == spec.model_dump(exclude={"weights"})
+    expected = compiled.compiled(spec, source).run(pictures(spec))
+    found = given.encoder.run(pictures(spec))
+    assert np.abs(found - expected).max() < 5e-3 * np.linalg.norm(expected, axis=1).max()
+    assert (found != expected).any()
+    assert (folder / "backbone.weights.h5").stat().st_size < 0.6 * (source / "backbone.weights.h5").stat().st_size
+    used = {"backbone"} if name == "plain" else {"backbone", "head", "classifier_articleType"}
+    assert {path.name for path in folder.iterdir()} == {f"{part}.weights.h5" for part in used} | {"card.json"}
+
+
+def test_the_card_says_what_it_is_for_and_names_the_classes_that_it_uses(study):
+    card = json.loads((packed.pack(study, "taught") / "card.json").read_text(encoding="utf-8"))
+    assert card["classes"] == {"articleType": ["Belts", "Shirts", "Tshirts"]}
+    assert (card["licence"], card["data"]) == ("ours", "sample")
+    assert card["intended_use"] == packed.USE
+    assert card["limits"] == packed.LIMITS
+
+
+def test_a_study_takes_a_packed_encoder_for_its_own(study, here):
+    packed.pack(study, "taught")
+    spec = study.encoders["taught"].model_copy(update={"weights": "theirs"})
+    source = params.Weights(source="packed", backbone="mobilenet_v2", path="outputs/sample/packed/taught")
+    card = pretrained.make(source, paths.weights("sample", "theirs"))
+    assert (card["source"], card["licence"]) == ("packed", "ours")
+    given = packed.load("outputs/sample/packed/taught").encoder.run(pictures(spec))
+    taken = compiled.compiled(spec, paths.weights("sample", "theirs")).run(pictures(spec))
+    np.testing.assert_array_equal(taken, given)
+    shutil.rmtree(paths.weights("sample", "theirs"))
+
+
+def test_a_packed_encoder_of_another_backbone_is_refused(study):
+    packed.pack(study, "plain")
+    source = params.Weights(source="packed", backbone="resnet50", path="outputs/sample/packed/plain")
+    with pytest.raises(WeightsError, match=r"plain has the backbone mobilenet_v2\. Received: resnet50"):
+        pretrained.make(source, paths.weights("sample", "theirs"))
+    assert not paths.weights("sample", "theirs").exists()
+
+
+def test_names_that_are_none_are_refused_with_those_that_are(study):
+    with pytest.raises(ValueError, match=r"Received: 'taughd'\. Did you mean 'taught'"):
+        packed.pack(study, "taughd")
+    with pytest.raises(WeightsError, match=re.escape(f"Allowed: {packed.published()}, or a folder")):
+        packed.load("nowhere")
+
+
+def damaged(folder, how):
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    if how == "no card":
+        (folder / "card.json").unlink()
+    elif how == "no json":
+        (folder / "card.json").write_text("{", encoding="utf-8")
+    elif how == "no encoder":
+        (folder / "card.json").write_text(json.dumps({"licence": "x"}), encoding="utf-8")
+    elif how == "other pixels":
+        (folder / "card.json").write_text(
+            json.dumps({**card, "encoder": {**card["encoder"], "image_size": 5}}), "utf-8"
+        )
+    elif how == "other weights":
+        with h5py.File(folder / "head.weights.h5", "a") as file:
+            file.attrs["more"] = 1
+    elif how == "a huge card":
+        (folder / "card.json").write_bytes(b" " * (packed.MOST_CARD + 1))
+
+
+@pytest.mark.parametrize("how", ["no card", "no json", "no encoder", "other pixels", "other weights", "a huge card"])
+def test_a_folder_that_is_no_packed_encoders_is_refused_by_name(study, how):
+    folder = packed.pack(study, "taught")
+    damaged(folder, how)
+    with pytest.raises(WeightsError, match="taught/"):
+        packed.load("outputs/sample/packed/taught")
+
+
+def test_numbers_that_half_precision_cannot_hold_are_refused_and_leave_nothing(study):
+    path = paths.weights("sample", "taught") / "head.weights.h5"
+
+    def enlarge(_, item):
+        if isinstance(item, h5py.Dataset):
+            item[...] = 1e6
+
+    with h5py.File(path, "a") as file:
+        file.visititems(enlarge)
+    with pytest.raises(WeightsError, match=r"head\.weights\.h5: .* has numbers that float16 cannot hold"):
+        packed.pack(study, "taught")
+    assert not paths.packed("sample", "taught").exists()
