@@ -757,6 +757,10 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("faults of the gallery are silent", "[*kept.faults.items(), *(", "[*("),
         ("hidden files are read", 'part.startswith(".")', 'part.startswith("/")'),
     ],
+    ("pipeline/evaluation/named.py", "evaluation/test_named.py"): [
+        ("the same listing is asked too", 'if QUESTIONS[name][2] != "product"', 'if QUESTIONS[name][2] != "nothing"'),
+        ("nothing to find counts as nothing found", "hits, relevant, k), np.nan)", "hits, relevant, k), 0.0)"),
+    ],
     ("pipeline/evaluation/trec.py", "evaluation/test_trec.py"): [
         ("what cannot be found is listed", "found[:count]", "found"),
         ("everybody asks", "asks = view.asks[rows]", "asks = np.ones(len(rows), bool)"),

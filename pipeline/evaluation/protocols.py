@@ -11,13 +11,12 @@ Thesis: a seeded subset is queries and gallery at once, with the query left in. 
 measured: a query that finds itself makes Recall@1 = 1.0 for every model. The same without the query stands beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from pipeline import params
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics
@@ -122,10 +121,14 @@ def hits_of(
         yield relevance, metrics.relevant_hits(remaining, labels[rows], labels, counts), remaining, counts
 
 
-def views_of(frame: pd.DataFrame, run: params.KnnRetrieval) -> list[View]:
+def views_of(frame: pd.DataFrame, relevances: list[str], among: Sequence[str]) -> list[View]:
     """What is read off one ranking of everything: the strict protocol on each gallery, and its variants.
 
     A variant whose queries the catalogue does not have is left out.
+
+    Args:
+        relevances: of the strict protocol; the first is that of most variants.
+        among: the strict protocol's galleries, `all` or `test`.
     """
     everything, single = np.ones(len(frame), bool), np.arange(len(frame))[:, None]
     is_test, even, odd, held = (
@@ -139,12 +142,12 @@ def views_of(frame: pd.DataFrame, run: params.KnnRetrieval) -> list[View]:
     )
     clothes = np.isin(frame[catalog.ARTICLE].fillna(""), upc_types(frame))
     nobody = np.full((len(frame), 1), -1)
-    bytes_, first = catalog.duplicates(frame)[:, None], run.relevances[:1]
+    bytes_, first = catalog.duplicates(frame)[:, None], relevances[:1]
     both = np.concatenate([bytes_, catalog.products(frame)[:, None]], axis=1)
-    galleries = {gallery: everything if gallery == ALL else is_test for gallery in run.galleries}
-    unseen = [name for name in run.relevances if name in (*first, "product")]
+    galleries = {gallery: everything if gallery == ALL else is_test for gallery in among}
+    unseen = [name for name in relevances if name in (*first, "product")]
     views = [
-        *(View(STRICT, name, bytes_, bytes_, member, run.relevances, is_test) for name, member in galleries.items()),
+        *(View(STRICT, name, bytes_, bytes_, member, relevances, is_test) for name, member in galleries.items()),
         View(COPIES_IN, ALL, single, single, everything, first, is_test),
         View(PRODUCT_OUT, ALL, both, both, everything, first, is_test),
         View(HELD_OUT, UNSEEN, bytes_, bytes_, held, unseen, held),

@@ -58,7 +58,8 @@ def evaluate(features: FeatureSet, frame: pd.DataFrame, distance: str, run: para
 
 def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFrame, tuple[np.ndarray, np.ndarray]]:
     """Ranks everything once per test query and reads every gallery, relevance and variant off that ranking."""
-    asking, views, duplicates = catalog.rows_of(frame, catalog.TEST), views_of(frame, run), catalog.duplicates(frame)
+    asking, duplicates = catalog.rows_of(frame, catalog.TEST), catalog.duplicates(frame)
+    views = views_of(frame, run.relevances, run.galleries)
     codes = {relevance: catalog.label_codes(frame, relevance) for relevance in run.relevances}
     graded = np.stack([catalog.label_codes(frame, column) for column in run.gains], axis=1) if run.gains else None
     labels = codes[run.relevances[0]]

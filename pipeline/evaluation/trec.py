@@ -42,8 +42,9 @@ def write(study: params.Study, retrieval: str, queries: int = QUERIES) -> Path:
     check_same_images(features, frame)
     rows = catalog.draw(catalog.rows_of(frame, catalog.TEST), queries, study.knn_retrieval.seed)
     names = [urllib.parse.quote(name) for name in features.ids]
-    codes = {relevance: catalog.label_codes(frame, relevance) for relevance in study.knn_retrieval.relevances}
-    views = views_of(frame, study.knn_retrieval)
+    relevances = study.knn_retrieval.relevances
+    codes = {relevance: catalog.label_codes(frame, relevance) for relevance in relevances}
+    views = views_of(frame, relevances, study.knn_retrieval.galleries)
     with files.whole_folder(paths.trec(data, retrieval)) as folder, ExitStack() as opened:
 
         def place(view: View, *rest: str) -> TextIO:
