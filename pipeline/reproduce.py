@@ -25,6 +25,7 @@ CACHED = re.compile(r"^Stage '(.+)' is cached")
 AS_IT_WAS = re.compile(r"^Stage '(.+)' didn't change")
 ENDED = "\0the stage has ended well\n"  # what a worker says when it is ready for the next one
 PATIENCE = 30.0  # seconds that an interrupted stage may take to end
+AGAIN = 0.02  # seconds until a worker looks again whether the other one has left DVC's lock
 SHOWN = 30  # lines of what a failed stage said
 
 
@@ -150,8 +151,10 @@ def _stale(every: bool) -> tuple[dict[str, set[str]], int]:
 
 def _work(options: list[str]) -> int:
     """A worker's life: runs the stages whose names it reads, until one fails."""
+    from dvc import lock
     from dvc.cli import main
 
+    lock.DEFAULT_TIMEOUT = 6 * AGAIN  # of which DVC takes a sixth between two looks, half a second if it is left alone
     with os.fdopen(os.dup(0)) as names, Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)  # a stage reads no names
         for name in names:
