@@ -13,7 +13,7 @@ from pipeline.claims import registry
 SYSTEMS = {"s000": "index_study", "s002": "hybrid", "s003": "user_photos", "s004": "recommendation"}
 
 
-pytestmark = pytest.mark.xdist_group("graph")
+pytestmark = pytest.mark.xdist_group("suites")
 
 
 @pytest.fixture(scope="module")
