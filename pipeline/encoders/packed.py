@@ -20,6 +20,7 @@ from pipeline.encoders.card import CARD, WeightsError, read_card
 from pipeline.params.networks import BACKBONE, CLASSIFIER, HEAD
 
 PUBLISHED = Path(__file__).parent / "published"
+README = "README.md"
 PART = re.compile(rf"({BACKBONE}|{HEAD}|{CLASSIFIER}[A-Za-z]+)\.weights\.h5")
 MOST_BYTES = 200_000_000  # of one file: ten times what the largest published one has
 MOST_CARD = 1_000_000
@@ -65,6 +66,7 @@ def pack(study: params.Study, name: str) -> Path:
         told = {"intended_use": USE, "limits": LIMITS, "weights_in": "float16; vectors are computed in float32"}
         about = {**kept, **told, "encoder": _told(spec), "classes": classes}
         files.write_json(folder / CARD, {**about, "fingerprint": weights.fingerprint(folder)})
+        files.write_text(folder / README, _readme(name, card["licence"]))
     return target
 
 
@@ -146,6 +148,29 @@ def copy(place: str, backbone: str, target: Path) -> dict:
 
 def _told(spec: params.Encoder) -> dict[str, Any]:
     return spec.model_dump(exclude={"weights"})
+
+
+def _readme(name: str, licence: str) -> str:
+    return f"""# {name}
+
+A picture becomes a vector; the cosine of two says how alike the products are. {USE}
+
+```python
+from pathlib import Path
+from pipeline.data import images
+from pipeline.encoders import packed
+
+packed_encoder = packed.load("{name}")  # a published encoder's name, or this folder
+seen = images.prepare(images.decode(Path("photo.jpg").read_bytes()), packed_encoder.spec)
+vector = packed_encoder.encoder.run(seen[None])[0]
+```
+
+`{CARD}` says what it was learnt from and what it reached. Weights are in half precision, vectors in single.
+
+**Limits.** {LIMITS}
+
+**Licence.** {licence}.
+"""
 
 
 def _halve(source: Path, target: Path) -> None:

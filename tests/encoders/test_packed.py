@@ -66,7 +66,10 @@ def test_a_packed_encoder_gives_nearly_the_vectors_of_the_study_in_half_the_byte
     assert (found != expected).any()
     assert (folder / "backbone.weights.h5").stat().st_size < 0.6 * (source / "backbone.weights.h5").stat().st_size
     used = {"backbone"} if name == "plain" else {"backbone", "head", "classifier_articleType"}
-    assert {path.name for path in folder.iterdir()} == {f"{part}.weights.h5" for part in used} | {"card.json"}
+    assert {path.name for path in folder.iterdir()} == {f"{part}.weights.h5" for part in used} | {
+        "card.json",
+        "README.md",
+    }
 
 
 def test_the_card_says_what_it_is_for_and_names_the_classes_that_it_uses(study):
@@ -75,6 +78,21 @@ def test_the_card_says_what_it_is_for_and_names_the_classes_that_it_uses(study):
     assert (card["licence"], card["data"]) == ("ours", "sample")
     assert card["intended_use"] == packed.USE
     assert card["limits"] == packed.LIMITS
+
+
+def test_the_example_of_its_readme_gives_its_vector(study, tmp_path, monkeypatch):
+    folder = packed.pack(study, "plain")
+    text = (folder / "README.md").read_text(encoding="utf-8").replace('"plain"', f'"{folder.as_posix()}"')
+    example = text.partition("```python\n")[2].partition("```")[0]
+    image_id = catalog.load("sample")[catalog.ID][0]
+    with paths.open_images("sample") as archive:
+        (tmp_path / "photo.jpg").write_bytes(archive.read(image_id))
+    monkeypatch.chdir(tmp_path)
+    made: dict = {}
+    exec(example, made)  # noqa: S102
+    spec = study.encoders["plain"]
+    expected = packed.load(folder).encoder.run(pictures(spec)[:1])[0]
+    np.testing.assert_array_equal(made["vector"], expected)
 
 
 def test_a_study_takes_a_packed_encoder_for_its_own(study, here):
@@ -127,7 +145,7 @@ def damaged(folder, how):
 def test_a_folder_that_is_no_packed_encoders_is_refused_by_name(study, how):
     folder = packed.pack(study, "taught")
     damaged(folder, how)
-    said = "taught/card.json: 1,000,001 bytes; at most 1,000,000 are allowed" if how == "a huge card" else "taught/"
+    said = "taught/card.json has 1,000,001 bytes; at most 1,000,000 are allowed" if how == "a huge card" else "taught/"
     with pytest.raises(WeightsError, match=said):
         packed.load("outputs/sample/packed/taught")
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import children
 import h5py
@@ -294,6 +295,22 @@ def test_features_of_a_frozen_backbone_are_taken_once(place):
     files = {path: path.stat().st_mtime_ns for path in (place / "build" / "training").glob("*.sqlite")}
     tuned("second", like(HEAD, epochs=1, seed=3, preprocessing="unit"))
     assert {path: path.stat().st_mtime_ns for path in (place / "build" / "training").glob("*.sqlite")} == files
+
+
+def test_of_two_finetunes_beside_each_other_one_takes_the_features_and_the_other_waits(place, monkeypatch):
+    take, taken = fit.extract.extract_features, []
+
+    def slowly(*arguments):
+        taken.append(arguments)
+        time.sleep(1)
+        return take(*arguments)
+
+    monkeypatch.setattr(fit.extract, "extract_features", slowly)
+    spec, frame = like(HEAD, image_size=64), catalog.load("sample").head(20)
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(lambda _: fit.frozen_features("sample", spec, frame), range(2)))
+    assert len(taken) == 1
+    np.testing.assert_array_equal(both[0].vectors, both[1].vectors)
 
 
 def test_what_training_validated_is_what_retrieval_serves_on_a_frozen_backbone(headed):

@@ -1,0 +1,58 @@
+"""The encoders that come along: whole, told, and what `suite=own` takes."""
+
+import json
+
+import clones
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline import app, params, paths
+from pipeline.data import catalog
+from pipeline.encoders import packed, weights
+
+NAMES = packed.published()
+SAID = ("licence", "data", "learnt_from", "metrics", "intended_use", "limits", "encoder", "classes", "fingerprint")
+
+
+def test_one_comes_along_and_is_the_one_that_match_takes():
+    assert NAMES == ["small"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_card_says_all_and_its_weights_are_the_card_s(name):
+    folder = packed.found(name)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    assert set(SAID) <= set(card)
+    assert all(card[key] for key in SAID)
+    assert card["fingerprint"] == weights.fingerprint(folder)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 16e6
+    assert (folder / "README.md").read_text(encoding="utf-8").startswith(f"# {name}\n")
+
+
+def test_the_suite_for_own_pictures_sees_them_as_the_card_says(tmp_path):
+    study = params.load(clones.compose(tmp_path / "params.yaml", "suite=own"))
+    for name, spec in study.encoders.items():
+        source = study.weights[spec.weights]
+        assert (source.source, source.path) == ("packed", name)
+        told = packed.read_spec(packed.found(name)).model_dump(exclude={"weights", "batch_size"})
+        assert spec.model_dump(exclude={"weights", "batch_size"}) == told
+    assert yaml.safe_load((paths.SUITES / "suite/own.yaml").read_text(encoding="utf-8"))["weights"].keys() == set(NAMES)
+
+
+def test_it_tells_kinds_apart_that_it_was_taught_and_colours(tmp_path, in_sample, monkeypatch):
+    """Drawn pictures are far from photos: that a picture finds its own, smaller, is what can be asked of them."""
+    monkeypatch.setattr(paths, "BUILD", clones.ROOT / "build")  # compiled once
+    gallery, photos = tmp_path / "gallery", tmp_path / "photos"
+    gallery.mkdir()
+    photos.mkdir()
+    ids = catalog.load("sample").drop_duplicates(catalog.SHA256)[catalog.ID].tolist()[:40]
+    with paths.open_images("sample") as archive:
+        for name in ids:
+            (gallery / f"{name}.jpg").write_bytes(archive.read(name))
+    for name in ids[::4]:
+        Image.open(gallery / f"{name}.jpg").resize((45, 60)).save(photos / f"{name}.jpg")
+    assert app.main(["match", str(photos), str(tmp_path / "m.csv"), "--gallery", str(gallery), "--count", "1"]) == 0
+    rows = [line.split(",") for line in (tmp_path / "m.csv").read_text(encoding="utf-8").splitlines()[1:]]
+    assert np.mean([file == match for file, _, match, *_ in rows]) >= 0.9
