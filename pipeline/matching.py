@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline import params
 from pipeline.data import images
 from pipeline.encoders.packed import Packed
 from pipeline.encoders.store import FeatureSet
 from pipeline.files import whole_file
 from pipeline.progress import ahead, progress
 from pipeline.retrieval import ranking
+from pipeline.retrieval.distances import DISTANCES
 
 MOST_BYTES = 50_000_000  # of one picture
 COLUMNS = ["file", "rank", "match", "distance", "fault"]
@@ -35,10 +37,14 @@ def write(photos: Path, gallery: Path, target: Path, packed: Packed, count: int,
         0, or 1 where a file could not be read.
 
     Raises:
-        ValueError: no such folder, nothing in it, or no picture that can be read.
+        ValueError: no such distance or folder, nothing in it, or no picture that can be read.
     """
     if count < 1:
         raise ValueError(f"--count is a number of matches, 1 or more. Received: {count}")
+    if distance not in DISTANCES:
+        raise ValueError(
+            f"--distance is one of {list(DISTANCES)}. Received: {distance!r}.{params.nearest(distance, DISTANCES)}"
+        )
     paths = {folder: _files(folder) for folder in (gallery, photos)}  # both, before any work
     same = photos.resolve() == gallery.resolve()
     kept = read(gallery, paths[gallery], packed)

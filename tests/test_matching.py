@@ -112,5 +112,10 @@ def test_the_command_takes_a_packed_folder_and_says_what_there_is(here, folders,
     assert len(pd.read_csv(tmp_path / "m.csv")) == 10
     assert app.main(["--encoder", "nobody", *command]) == 1
     assert "no packed encoder. Allowed:" in capsys.readouterr().err
+    assert app.main(["--encoder", "outputs/sample/packed/plain", *command, "--distance", "cosin"]) == 1
+    said = capsys.readouterr().err
+    assert (
+        "--distance is one of ['cosine', 'euclidean', 'manhattan']. Received: 'cosin'. Did you mean 'cosine'?" in said
+    )
     assert app.main(["--encoder", "outputs/sample/packed/plain", *command[:-1], "0"]) == 1
     assert "--count is a number of matches, 1 or more. Received: 0" in capsys.readouterr().err

@@ -35,7 +35,10 @@ class Site:
         self.study, self.data = study, study.data.name
         self.names = encoders.available(study)
         if not self.names:
-            raise SearchError("no encoder has features yet. Make them with: python -m pipeline.run repro")
+            raise SearchError(
+                "no encoder has features yet. Make them with: python -m pipeline.run repro; or match among a folder of "
+                "your own, without a run: python -m pipeline.app match PHOTOS CSV --gallery FOLDER"
+            )
         if encoder is not None and encoder not in self.names:
             raise SearchError(f"there are no features of {encoder!r}. Allowed: {self.names}")
         self.first = encoder or self.names[0]
