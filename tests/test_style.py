@@ -28,7 +28,7 @@ LEVELS = [
     ["claims"],
     ["report"],
     ["site"],
-    ["graph", "notebooks", "reproduce", "run", "sources", "app"],
+    ["graph", "notebooks", "reproduce", "run", "sources", "matching", "app"],
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 LONGEST = 30  # lines of a function, its docstring not counted

@@ -6,14 +6,13 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.data import catalog
+from pipeline.data import catalog, text
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics, protocols, statistics
 from pipeline.evaluation.exam import COLUMNS, QUESTIONS
 from pipeline.evaluation.names import ALL, ENCODER, TEST
 from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE
 from pipeline.retrieval.ranking import rank
-from pipeline.training import product_names
 
 NAMES = "product names"
 DIMENSION = 384  # singular values of the names' TF-IDF
@@ -28,7 +27,7 @@ def table(frame: pd.DataFrame, asked: pd.DataFrame, resamples: int, seed: int) -
     """
     chances = asked.groupby("question", sort=False)[CHANCE].first()
     questions = {name: QUESTIONS[name] for name in chances.index if QUESTIONS[name][2] != "product"}
-    vectors = product_names.vectors(frame[catalog.PRODUCT], DIMENSION, seed)
+    vectors = text.embedded(frame[catalog.PRODUCT], DIMENSION, seed)
     if not questions or not vectors.any():
         return pd.DataFrame(columns=COLUMNS)
     scores, products = _scores(frame, vectors, questions), catalog.products(frame)

@@ -46,19 +46,16 @@ def write(study: params.Study, retrieval: str, queries: int = QUERIES) -> Path:
     codes = {relevance: catalog.label_codes(frame, relevance) for relevance in relevances}
     views = views_of(frame, relevances, study.knn_retrieval.galleries)
     with files.whole_folder(paths.trec(data, retrieval)) as folder, ExitStack() as opened:
-
-        def place(view: View, *rest: str) -> TextIO:
-            name = ".".join(re.sub(r"\W+", "_", part) for part in (view.protocol, view.gallery, *rest[:-1]))
-            return opened.enter_context(_text(folder / f"{name}.{rest[-1]}"))
-
-        runs = [place(view, RUN) for view in views]
-        judged = [{relevance: place(view, relevance, QRELS) for relevance in view.relevances} for view in views]
+        runs = [opened.enter_context(_place(folder, view, RUN)) for view in views]
+        judged = [
+            {relevance: opened.enter_context(_place(folder, view, relevance, QRELS)) for relevance in view.relevances}
+            for view in views
+        ]
         for part, order, _ in rank(features.take(rows), features, chosen.distance):
             for view, run, qrels in zip(views, runs, judged, strict=True):
                 for query, found in _asked(order, rows[part], view):
-                    run.writelines(
-                        f"{names[query]} Q0 {names[row]} {at} {-at} {retrieval}\n" for at, row in enumerate(found, 1)
-                    )
+                    ranked = enumerate(found, start=1)
+                    run.writelines(f"{names[query]} Q0 {names[row]} {at} {-at} {retrieval}\n" for at, row in ranked)
                     for relevance, file in qrels.items():
                         labels = codes[relevance]
                         right = found[(labels[found] == labels[query]) & (labels[query] >= 0)]
@@ -74,5 +71,7 @@ def _asked(order: np.ndarray, rows: np.ndarray, view: View) -> Iterator[tuple[in
         yield int(query), found[:count]
 
 
-def _text(path: Path) -> TextIO:
-    return gzip.open(path, "wt", encoding="utf-8", compresslevel=5)
+def _place(folder: Path, view: View, *rest: str) -> TextIO:
+    """The file of a view's ranking, or of what is relevant in it."""
+    name = ".".join(re.sub(r"\W+", "_", part) for part in (view.protocol, view.gallery, *rest[:-1]))
+    return gzip.open(folder / f"{name}.{rest[-1]}", "wt", encoding="utf-8", compresslevel=5)
