@@ -2,6 +2,6 @@
 
 From the ground up: `paths`, `files`, `progress`, `vectors`, `environment`, `machine`, `schedule`, `warm`; `params`;
 `stages`; `data`; `encoders`; `retrieval`; `evaluation`; `training`; `figures`; `systems`; `claims`; `report`; `site`;
-and above all rooms `graph`, `notebooks`, `reproduce`, `run`, `sources`, `matching`, `app`. A module imports what stands below its
-room, or beside it in the room, never in a circle.
+and above all rooms `graph`, `notebooks`, `reproduce`, `run`, `sources`, `matching`, `app`. A module imports what stands
+below its room, or beside it in the room, never in a circle.
 """
