@@ -6,7 +6,7 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.data import catalog, text
+from pipeline.data import catalog, name_vectors
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics, protocols, statistics
 from pipeline.evaluation.exam import COLUMNS, QUESTIONS
@@ -27,7 +27,7 @@ def table(frame: pd.DataFrame, asked: pd.DataFrame, resamples: int, seed: int) -
     """
     chances = asked.groupby("question", sort=False)[CHANCE].first()
     questions = {name: QUESTIONS[name] for name in chances.index if QUESTIONS[name][2] != "product"}
-    vectors = text.embedded(frame[catalog.PRODUCT], DIMENSION, seed)
+    vectors = name_vectors.embedded(frame[catalog.PRODUCT], DIMENSION, seed)
     if not questions or not vectors.any():
         return pd.DataFrame(columns=COLUMNS)
     scores, products = _scores(frame, vectors, questions), catalog.products(frame)

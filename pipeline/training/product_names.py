@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from pipeline.data import catalog, text
+from pipeline.data import catalog, name_vectors
 from pipeline.params.finetuning import Finetune, Names
 
 NAMES = "names"  # the kind of the term, and where a batch's labels hold the vectors
@@ -12,4 +12,4 @@ NAMES = "names"  # the kind of the term, and where a batch's labels hold the vec
 def vectors_of(learn: pd.DataFrame, spec: Finetune) -> dict[str, np.ndarray]:
     """Under `NAMES` the names' vectors, where the objective has such a term; else nothing."""
     terms = [term for term in spec.objective if isinstance(term, Names)]
-    return {NAMES: text.embedded(learn[catalog.PRODUCT], terms[0].words, spec.seed)} if terms else {}
+    return {NAMES: name_vectors.embedded(learn[catalog.PRODUCT], terms[0].words, spec.seed)} if terms else {}

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.data import text
+from pipeline.data import name_vectors
 from pipeline.training import losses
 
 SAID = pd.Series(
@@ -14,7 +14,7 @@ SAID = pd.Series(
 
 
 def test_names_that_share_words_are_near_and_a_blank_is_nowhere():
-    found = text.embedded(SAID, words=3, seed=0)
+    found = name_vectors.embedded(SAID, words=3, seed=0)
     assert found.shape == (6, 3)
     assert found.dtype == np.float32
     cosine = found @ found.T
@@ -22,12 +22,12 @@ def test_names_that_share_words_are_near_and_a_blank_is_nowhere():
     assert cosine[0, 4] > cosine[0, 2]
     assert not found[3].any()
     assert not found[5].any()  # of a word that no other name has nothing is learnt
-    assert np.array_equal(found, text.embedded(SAID, 3, 0))
+    assert np.array_equal(found, name_vectors.embedded(SAID, 3, 0))
 
 
 def test_more_numbers_than_words_are_zeros_and_names_without_words_too():
-    assert text.embedded(SAID, words=50, seed=0).shape == (6, 50)
-    assert not text.embedded(pd.Series(["a1", None, "b2"]), 4, 0).any()
+    assert name_vectors.embedded(SAID, words=50, seed=0).shape == (6, 50)
+    assert not name_vectors.embedded(pd.Series(["a1", None, "b2"]), 4, 0).any()
 
 
 def slow(images, texts, numbers, temperature):
