@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.command == "match" and given.gallery:
-            return _among(given.gallery, given)
+            return _among(given)
         site = Site(params.load(), given.encoder)
         if given.command == "match":
             question = Question(encoder=given.encoder, count=given.count, distance=given.distance)
@@ -125,13 +125,13 @@ def write_matches(site: Site, folder: Path, target: Path, question: Question) ->
     return 1 if faults else 0
 
 
-def _among(gallery: Path, given: argparse.Namespace) -> int:
+def _among(given: argparse.Namespace) -> int:
     """Matches among a folder's pictures, with a packed encoder: what this needs no site has loaded."""
     from pipeline import matching
     from pipeline.encoders import packed
 
     encoder = packed.load(given.encoder or next(iter(packed.published()), ""))
-    return matching.write(given.folder, gallery, given.target, encoder, given.count, given.distance)
+    return matching.write(given.folder, given.gallery, given.target, encoder, given.count, given.distance)
 
 
 def _server(site: Site, host: str, port: int) -> uvicorn.Server:

@@ -763,8 +763,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("pipeline/evaluation/trec.py", "evaluation/test_trec.py"): [
         ("what cannot be found is listed", "found[:count]", "found"),
-        ("everybody asks", "asks = view.asks[rows]", "asks = np.ones(len(rows), bool)"),
-        ("blank labels are relevant to each other", "& (labels[query] >= 0)", "& (labels[query] >= -1)"),
+        ("everybody asks", "asks = view.asks[rows]", "asks = view.asks[rows] >= 0"),
+        ("all that is found is relevant", "for row in found[right]", "for row in found"),
     ],
     (
         "pipeline/encoders/store.py",

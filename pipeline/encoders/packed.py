@@ -8,7 +8,6 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -18,6 +17,7 @@ from pipeline import files, params, paths
 from pipeline.encoders import compiled, weights
 from pipeline.encoders.card import CARD, WeightsError, read_card
 from pipeline.params.networks import BACKBONE, CLASSIFIER, HEAD
+from pipeline.params.sections import known
 
 PUBLISHED = Path(__file__).parent / "published"
 README = "README.md"
@@ -49,11 +49,7 @@ def pack(study: params.Study, name: str) -> Path:
     Raises:
         ValueError: no such encoder. WeightsError: its weights have not been made.
     """
-    if name not in study.encoders:
-        raise ValueError(
-            f"there is no encoder to pack of that name. Allowed: {list(study.encoders)}. Received: {name!r}."
-            f"{params.nearest(name, list(study.encoders))}"
-        )
+    known("params.yaml", "an encoder to pack", name, study.encoders)
     spec = study.encoders[name]
     source, target = paths.weights(study.data.name, spec.weights), paths.packed(study.data.name, name)
     card = read_card(source)
@@ -64,7 +60,7 @@ def pack(study: params.Study, name: str) -> Path:
         kept = {key: value for key, value in card.items() if key not in ("fingerprint", "classes")}
         classes = {label: card["classes"][label] for label in spec.posteriors}
         told = {"intended_use": USE, "limits": LIMITS, "weights_in": "float16; vectors are computed in float32"}
-        about = {**kept, **told, "encoder": _told(spec), "classes": classes}
+        about = {**kept, **told, "encoder": spec.model_dump(exclude={"weights"}), "classes": classes}
         files.write_json(folder / CARD, {**about, "fingerprint": weights.fingerprint(folder)})
         files.write_text(folder / README, _readme(name, card["licence"]))
     return target
@@ -144,10 +140,6 @@ def copy(place: str, backbone: str, target: Path) -> dict:
         card = {**json.loads((folder / CARD).read_text(encoding="utf-8")), "source": "packed"}
         files.write_json(partial / CARD, card)
     return read_card(target)
-
-
-def _told(spec: params.Encoder) -> dict[str, Any]:
-    return spec.model_dump(exclude={"weights"})
 
 
 def _readme(name: str, licence: str) -> str:

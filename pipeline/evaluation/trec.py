@@ -3,18 +3,15 @@
 import gzip
 import re
 import urllib.parse
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-
 from pipeline import files, params, paths
 from pipeline.data import catalog
 from pipeline.encoders import store
-from pipeline.evaluation import metrics
-from pipeline.evaluation.protocols import View, check_same_images, views_of
+from pipeline.evaluation.protocols import View, check_same_images, hits_of, views_of
+from pipeline.params.sections import known
 from pipeline.retrieval.ranking import rank
 
 QUERIES = 100  # drawn ones; a whole ranking of 8,917 pictures takes 60 KB a query
@@ -32,11 +29,7 @@ def write(study: params.Study, retrieval: str, queries: int = QUERIES) -> Path:
     Raises:
         ValueError: no such retrieval. StoreError: its features have not been made.
     """
-    if retrieval not in study.retrievals:
-        raise ValueError(
-            f"there is no retrieval of that name. Allowed: {list(study.retrievals)}. Received: {retrieval!r}."
-            f"{params.nearest(retrieval, list(study.retrievals))}"
-        )
+    known("params.yaml", "a retrieval to write", retrieval, study.retrievals)
     data, chosen = study.data.name, study.retrievals[retrieval]
     features, frame = store.read(paths.features(data, chosen.encoder)), catalog.load(data)
     check_same_images(features, frame)
@@ -53,22 +46,19 @@ def write(study: params.Study, retrieval: str, queries: int = QUERIES) -> Path:
         ]
         for part, order, _ in rank(features.take(rows), features, chosen.distance):
             for view, run, qrels in zip(views, runs, judged, strict=True):
-                for query, found in _asked(order, rows[part], view):
-                    ranked = enumerate(found, start=1)
-                    run.writelines(f"{names[query]} Q0 {names[row]} {at} {-at} {retrieval}\n" for at, row in ranked)
-                    for relevance, file in qrels.items():
-                        labels = codes[relevance]
-                        right = found[(labels[found] == labels[query]) & (labels[query] >= 0)]
-                        file.writelines(f"{names[query]} 0 {names[row]} 1\n" for row in right)
+                _append(run, qrels, view, order, rows[part], codes, names, retrieval)
     return paths.trec(data, retrieval)
 
 
-def _asked(order: np.ndarray, rows: np.ndarray, view: View) -> Iterator[tuple[int, np.ndarray]]:
-    """Each query that a view asks, with what it can find, nearest first."""
+def _append(run, qrels, view, order, rows, codes, names, retrieval) -> None:
+    """A chunk of rankings of everything, as what its queries can find under one view, and what of it is relevant."""
     asks = view.asks[rows]
-    remaining, counts = metrics.exclude(order[asks], view.query_codes[rows[asks]], view.gallery_codes, view.member)
-    for query, found, count in zip(rows[asks], remaining, counts, strict=True):
-        yield int(query), found[:count]
+    for relevance, hits, remaining, counts in hits_of(order[asks], rows[asks], view, codes):
+        for query, found, right, count in zip(rows[asks], remaining, hits, counts, strict=True):
+            qrels[relevance].writelines(f"{names[query]} 0 {names[row]} 1\n" for row in found[right])
+            if relevance == view.relevances[0]:  # the ranking is the same for all
+                ranked = enumerate(found[:count], start=1)
+                run.writelines(f"{names[query]} Q0 {names[row]} {at} {-at} {retrieval}\n" for at, row in ranked)
 
 
 def _place(folder: Path, view: View, *rest: str) -> TextIO:
