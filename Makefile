@@ -7,10 +7,10 @@ VENV = .venv/bin/python
 # Libraries are compiled once, at installation, where Python may not keep what it compiles: else each process does it anew.
 COMPILED = $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 
-.PHONY: reproduce thesis check test lab demo bench help
+.PHONY: reproduce thesis check test lab demo bench docs help
 .DEFAULT_GOAL := reproduce
 
-reproduce: .venv/installed   # the study of the drawn sample: offline, minutes, ends with the path of the report
+reproduce: .venv/installed   # the study that params.yaml names, of the drawn sample at first: offline, minutes, ends with the path of the report
 	$(VENV) -m pipeline.run repro --jobs 2
 
 thesis: .venv/installed      # the thesis's configurations on the real data: downloads, then hours without a GPU
@@ -38,6 +38,10 @@ demo: .venv/installed        # the site, over what the last run made: upload a p
 bench: .venv/installed       # speed as ratios, measured side by side
 	$(VENV) -m benchmarks
 
+docs: .venv/installed        # README and docs/ as pages that open offline, with the sample's report where there is one
+	$(VENV) -m sphinx -q -W --keep-going -c docs . build/pages
+	@echo build/pages/index.html
+
 help:                        # what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*# \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
@@ -46,5 +50,6 @@ help:                        # what can be made
 		"make PYTHON=/path/to/python3.12 (TensorFlow 2.21 has no wheels for 3.14, nor for macOS on Intel)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	@$(VENV) -m pip install --quiet --disable-pip-version-check uv || echo "without uv, pip takes minutes"
-	$(VENV) -m uv pip install --quiet $(COMPILED) -r requirements.lock -e . || $(VENV) -m pip install --quiet -r requirements.lock -e .
+	if $(VENV) -m uv --version > /dev/null 2>&1; then $(VENV) -m uv pip install --quiet $(COMPILED) -r requirements.lock -e .; \
+		else $(VENV) -m pip install --quiet -r requirements.lock -e .; fi
 	touch $@

@@ -1,6 +1,6 @@
 """All comparisons in one run: a table, and reference/bench.json, which docs/running.md shows.
 
-python -m benchmarks [--parts ranking features indexes site training networks]
+python -m benchmarks [--parts ranking features indexes site training networks bytes memory]
 """
 
 import argparse
@@ -11,33 +11,37 @@ import time
 
 import numpy as np
 
-from benchmarks import STUDY, features, indexes, ranking, rate, site, training
+from benchmarks import STUDY, features, indexes, memory, ranking, rate, site, training
 from pipeline import environment, files, machine, params, paths
 from pipeline.encoders import extract
 
 PARTS = {part.__name__.rpartition(".")[2]: part for part in (ranking, features, indexes, site, training)}
-NETWORKS = "networks"
+TABLES = {  # what is no ratio
+    "networks": lambda: features.networks(params.load(paths.reference(STUDY) / "params.yaml")),
+    "bytes": features.same_bytes,
+    "memory": memory.rows,
+}
 
 
 def main() -> None:
     """Prints each ratio as it is measured; writes the file when everything was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", nargs="+", default=[*PARTS, NETWORKS], choices=[*PARTS, NETWORKS])
+    parser.add_argument("--parts", nargs="+", default=[*PARTS, *TABLES], choices=[*PARTS, *TABLES])
     chosen = parser.parse_args().parts
     if not environment.is_set():  # as the stages are started
         python = [sys.executable, "-m", "benchmarks"]
         os.execve(sys.executable, [*python, "--parts", *chosen], {**os.environ, **environment.variables()})
-    found = {"day": time.strftime("%Y-%m-%d"), "machine": limits(), "rows": [], "networks": []}
+    found = {"day": time.strftime("%Y-%m-%d"), "machine": limits(), "rows": []}
     print(json.dumps(found["machine"], indent=1))
     for name in chosen:
         for row in PARTS[name].rows() if name in PARTS else ():
             met = "" if row.bar is None else f" (aimed at: {row.bar:.2g})"
             print(f"{row.ratio:.3g}×{met}  {row.work}: {row.ours:.3g} {row.unit}; {row.against}: {row.theirs:.3g}")
             found["rows"].append({**row._asdict(), "ratio": row.ratio})
-    if NETWORKS in chosen:
-        found["networks"] = list(features.networks(params.load(paths.reference(STUDY) / "params.yaml")))
-        print(json.dumps(found["networks"], indent=1))
-    if set(chosen) == {*PARTS, NETWORKS}:
+        if name in TABLES:
+            found[name] = list(TABLES[name]())
+            print(json.dumps(found[name], indent=1))
+    if set(chosen) == {*PARTS, *TABLES}:
         files.write_text(paths.BENCH, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -93,7 +93,7 @@ def naive(features: FeatureSet, frame: pd.DataFrame, relevances: list[str], coun
 CODES: dict[str, np.ndarray] = {}  # the loop is not charged for making them
 
 
-def drawn(pictures: int) -> tuple[pd.DataFrame, FeatureSet]:
+def drawn(pictures: int, dimension: int = 1280) -> tuple[pd.DataFrame, FeatureSet]:
     """A catalogue and features of the real data's shape: label sizes that fall off like theirs, a fifth for testing."""
     rng = np.random.default_rng(0)
     labels = {
@@ -112,7 +112,7 @@ def drawn(pictures: int) -> tuple[pd.DataFrame, FeatureSet]:
             catalog.TEMPORAL_SPLIT: np.where(years % 2 == 0, catalog.TRAIN, catalog.TEST),
         }
     )
-    vectors = np.maximum(rng.normal(size=(pictures, 1280)), 0).astype(np.float32)
+    vectors = np.maximum(rng.normal(size=(pictures, dimension)), 0).astype(np.float32)
     return frame, FeatureSet(ids, vectors, "random:0")
 
 

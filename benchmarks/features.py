@@ -47,6 +47,21 @@ def rows() -> Iterator[Row]:
                 yield Row(work, "its network alone", ours, rate(partial(run, arrays), len(arrays)), "pictures/s", alone)
 
 
+def same_bytes() -> Iterator[dict]:
+    """How many different bytes the features of each case have for 1, 2 and 4 threads, 1, 8 and 32 pictures at once."""
+    settings = [(threads, batch) for threads in (1, 2, 4) for batch in (1, 8, 32)]
+    with drawn() as ids, paths.open_images("sample") as archive:
+        for backbone, size, *_ in CASES:
+            spec, folder = made(backbone, size)
+            pictures, file = extract.load_pictures(archive, ids[:ALONE], spec), folder / "network.tflite"
+            file.write_bytes(compiled.converted(weights.load_encoder(spec, folder)))
+            found = set()
+            for threads, batch in settings:
+                run = compiled.interpreted(file, threads).run
+                found.add(b"".join(run(pictures[at : at + batch]).tobytes() for at in range(0, len(pictures), batch)))
+            yield {"network": f"{backbone} at {size}", "settings": len(settings), "different": len(found)}
+
+
 def networks(study: params.Study) -> Iterator[dict]:
     """Each network of a study by itself: pictures a second, and milliseconds for one."""
     cases = dict.fromkeys((spec.backbone, spec.height_width) for spec in study.encoders.values())

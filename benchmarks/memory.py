@@ -1,4 +1,4 @@
-"""How much memory ingestion, extraction and evaluation take as a catalogue grows, by hand: ten times the pictures.
+"""How much memory ingestion, extraction and evaluation take as a catalogue grows: nine times the pictures.
 
     python -m benchmarks.memory [--pictures 44441 400000]
 
@@ -8,12 +8,14 @@ queries at either size.
 """
 
 import argparse
+import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +29,14 @@ from pipeline.evaluation import scoring
 DATA = params.Data(name="folder", source="folder", path="source.zip", watch="x", seed=0, test_share=0.2)
 BACKBONE, SIZE = "mobilenet_v2", 96
 QUERIES = 2000
+PICTURES = (44_441, 400_000)
 WORK = ("ingest", "extract", "evaluate")
 
 
 def main() -> None:
     """Prints gigabytes for each piece of work and number of pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, nargs="+", default=[44_441, 400_000])
+    parser.add_argument("--pictures", type=int, nargs="+", default=PICTURES)
     parser.add_argument("--work", choices=WORK, help="one piece of work in this process, in the folder `--place`")
     parser.add_argument("--place", type=Path)
     given = parser.parse_args()
@@ -41,16 +44,22 @@ def main() -> None:
         paths.ROOT, paths.BUILD = given.place, given.place / "build"
         held = {"ingest": _ingest, "extract": _extract, "evaluate": _evaluate}[given.work]()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # kilobytes
-        print(f"{given.work}: {peak:.2f} GB at most, of which features {held:.2f}; without them {peak - held:.2f}")
+        print(json.dumps({"work": given.work, "gigabytes": round(peak, 2), "features": round(held, 2)}))
         return
-    for count in given.pictures:
-        print(f"{count:,} pictures", flush=True)
+    for row in rows(given.pictures):
+        print("{pictures:,} pictures, {work}: {gigabytes} GB at most, of which features {features}".format(**row))
+
+
+def rows(pictures: Iterable[int] = PICTURES) -> Iterator[dict]:
+    """The highest memory of each piece of work for so many pictures, and that of the features which it must hold."""
+    for count in pictures:
         with tempfile.TemporaryDirectory() as place:
             _draw(Path(place) / "source.zip", count)
             for work in WORK:
                 command = [sys.executable, "-m", "benchmarks.memory", "--work", work, "--place", place]
                 variables = {**os.environ, **environment.variables()}
-                subprocess.run(command, env=variables, stderr=subprocess.DEVNULL, check=True)
+                found = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+                yield {"pictures": count, **json.loads(found.stdout.splitlines()[-1])}
 
 
 def _draw(target: Path, count: int) -> None:

@@ -1,13 +1,15 @@
 """A photo's search beside the encoder alone; and, run by itself, the site under load after a run of the study.
 
-    python -m benchmarks.site [--encoder efficientnet_lite0_pad] [--seconds 20] [--clients 1 4 16]
+    python -m benchmarks.site [--encoder efficientnet_lite0_pad] [--seconds 20] [--clients 1 4 16] [--browsers 32]
 
 A server of its own runs in another process over the last run's features; the clients send the catalogue's own pictures.
+A browser of `--browsers` opens the page and its files, searches and fetches a dozen pictures, over six connections.
 `bare` is decoding, the network and the search called directly, one after the other: what an answer cannot be faster
 than.
 """
 
 import argparse
+import asyncio
 import os
 import socket
 import subprocess
@@ -38,7 +40,8 @@ def rows() -> Iterator[Row]:
     frame, vectors = evaluation.drawn(PRODUCTS)
     frame = frame.reindex(columns=[*catalog.COLUMNS, catalog.SHA256])
     identity = vectors.encoder_id
-    snapshot = snapshots.take(snapshots.begin(frame), [], set(), {identity: np.empty((0, 1280), np.float32)})
+    snapshot = snapshots.first(snapshots.begin(frame))
+    snapshot.features[identity] = np.empty((0, 1280), np.float32)
     with features.drawn(64) as ids, paths.open_images("sample") as archive:
         spec, folder = features.made("efficientnet_lite0", 224)
         run, sent = compiled.compiled(spec, folder).run, [archive.read(image_id) for image_id in ids]
@@ -60,7 +63,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", default="efficientnet_lite0_pad")
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 16])
+    parser.add_argument("--browsers", type=int, nargs="*", default=[])
     given = parser.parse_args()
     site = Site(params.load(), given.encoder)
     site.start()
@@ -77,6 +81,8 @@ def main() -> None:
         _wait(port)
         for clients in given.clients:
             _load(port, server.pid, pictures, clients, given.seconds, float(np.median(bare)))
+        for browsers in given.browsers:
+            _browse(port, server.pid, pictures, browsers, given.seconds)
     finally:
         server.terminate()
         server.wait()
@@ -93,7 +99,7 @@ def _load(port: int, process: int, pictures: list[bytes], clients: int, seconds:
             turn = number
             while time.perf_counter() < ends:
                 began = time.perf_counter()
-                answer = client.post("/api/search", content=pictures[turn % len(pictures)])
+                answer = client.post("/api/v1/search", content=pictures[turn % len(pictures)])
                 times.append(1000 * (time.perf_counter() - began))
                 if answer.status_code != 200 or not answer.json()["results"]:
                     faults.append(answer.text)
@@ -113,10 +119,55 @@ def _load(port: int, process: int, pictures: list[bytes], clients: int, seconds:
     )
 
 
+def _browse(port: int, process: int, pictures: list[bytes], browsers: int, seconds: float) -> None:
+    """What so many browsers get: answers, faults, the slowest tenth, and the server's memory along the way."""
+    times: list[float] = []
+    faults: list[str] = []
+    held: list[int] = []
+    ends = time.perf_counter() + seconds
+
+    async def get(client: httpx.AsyncClient, path: str, **sent) -> httpx.Response | None:
+        began = time.perf_counter()
+        try:
+            answer = await client.request("POST" if sent else "GET", path, **sent)
+        except httpx.HTTPError as error:
+            faults.append(f"{path}: {error!r}")
+            return None
+        times.append(1000 * (time.perf_counter() - began))
+        if answer.status_code != 200:
+            faults.append(f"{path}: {answer.status_code} {answer.text[:80]}")
+        return answer
+
+    async def browse(number: int) -> None:
+        limits = httpx.Limits(max_connections=6, max_keepalive_connections=6)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as client:
+            turn = number
+            while time.perf_counter() < ends:
+                await asyncio.gather(*[get(client, path) for path in ("/", "/page.js", "/style.css", "/api/v1/status")])
+                found = await get(client, "/api/v1/search", content=pictures[turn % len(pictures)])
+                if found is not None and found.status_code == 200:
+                    ids = [one["id"] for one in found.json()["results"]]
+                    await asyncio.gather(*[get(client, f"/api/v1/products/{one}/picture") for one in ids])
+                held.append(psutil.Process(process).memory_info().rss)
+                turn += browsers
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*[browse(number) for number in range(browsers)])
+
+    asyncio.run(all_of_them())
+    quarter = max(1, len(held) // 4)
+    print(
+        f"{browsers} browsers: p50 {np.percentile(times, 50):.0f} ms, p90 {np.percentile(times, 90):.0f} ms, "
+        f"{len(faults)} faults in {len(times)} answers {faults[:3]}; "
+        f"memory {np.mean(held[:quarter]) / 1e6:.0f} MB in the first quarter, "
+        f"{np.mean(held[-quarter:]) / 1e6:.0f} in the last"
+    )
+
+
 def _wait(port: int) -> None:
     for _ in range(600):
         try:
-            if httpx.get(f"http://127.0.0.1:{port}/api/status").json()["phase"] == "ready":
+            if httpx.get(f"http://127.0.0.1:{port}/api/v1/status").json()["phase"] == "ready":
                 return
         except httpx.TransportError:
             pass

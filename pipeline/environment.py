@@ -7,8 +7,13 @@ process starts, so they cannot be set from within.
 
 import os
 import platform
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 # A newer processor's kernels are off, for oneDNN (TensorFlow), OpenBLAS (NumPy, SciPy), NumPy and Numba.
 X86 = {
@@ -35,6 +40,36 @@ def variables() -> dict[str, str]:
     """The environment variables, for this machine; a number of TensorFlow's threads that is already given stays."""
     threads = {THREADS: os.environ.get(THREADS, TRAINED_WITH)}
     return QUIET | threads | (X86 if _has_avx2() else {}) | (GLIBC if sys.platform == "linux" else {})
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within it nothing is written to stderr: for libraries that greet whoever loads them.
+
+    A fault shows what was, unless it is a ValueError, whose message says all.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept, os.fdopen(os.dup(2), "wb") as shown:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except ValueError:
+            raise
+        except BaseException:
+            kept.seek(0)
+            shutil.copyfileobj(kept, shown)
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(shown.fileno(), 2)
+
+
+def hand_over(module: str, error: ModuleNotFoundError) -> NoReturn:
+    """Starts a program anew with the Python of the project's own environment, or says which library this one lacks."""
+    own = Path(__file__).parents[1] / ".venv" / "bin" / "python"
+    if not own.exists() or Path(sys.prefix) == own.parents[1]:
+        sys.exit(f"{error} in {sys.executable}. Activate the environment that the study is installed in")
+    os.execv(own, [str(own), "-m", module, *sys.argv[1:]])
 
 
 def is_set() -> bool:

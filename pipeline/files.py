@@ -9,10 +9,14 @@ from typing import Any
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A name to write to; it takes the place of `path` once the block has ended well, and is removed if it has not."""
+def whole_file(path: Path, writer: str = "") -> Iterator[Path]:
+    """A name to write to; it takes the place of `path` once the block has ended well, and is removed if it has not.
+
+    Args:
+        writer: its name, where others may write the same file at the same time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}{writer}.partial")
     partial.unlink(missing_ok=True)
     try:
         yield partial
@@ -68,6 +72,16 @@ def write_json(path: Path, values: Any) -> None:
 def write_csv(path: Path, table: Any) -> None:
     """A pandas frame without its index as a whole CSV file."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def plain(value: Any) -> Any:
+    """A table's cell that no spreadsheet takes for a formula: a text that it would calculate has an apostrophe first.
+
+    >>> plain("=1+1"), plain(-1)
+    ("'=1+1", -1)
+    """
+    formula = ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if isinstance(value, str) and value.startswith(formula) else value
 
 
 def write_parquet(path: Path, table: Any) -> None:

@@ -3,13 +3,18 @@
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from platformdirs import user_cache_path
+
+_BESIDE = Path(__file__).resolve().parents[1]
+CHECKOUT = (_BESIDE / "params" / "config.yaml").exists()  # else the code alone is installed, without the study
+ROOT = _BESIDE if CHECKOUT else user_cache_path("fashion-retrieval-study")
 BUILD = ROOT / "build"  # work in progress: never tracked, safe to delete
 PARAMS = ROOT / "params.yaml"
 GRAPH = ROOT / "dvc.yaml"
 SUITES = ROOT / "params"  # what can be chosen
 BENCH = ROOT / "reference" / "bench.json"
 CLAIMS = SUITES / "claims.yaml"
+PUBLISHED = Path(__file__).parent / "encoders" / "published"  # encoders that come along, a folder each
 
 
 def outputs(data: str) -> Path:
@@ -45,6 +50,21 @@ def ingest_report(data: str) -> Path:
 def machine(data: str) -> Path:
     """The machine of the last run that made something; DVC does not follow it, since no number may."""
     return outputs(data) / "machine.json"
+
+
+def made(data: str) -> Path:
+    """How each stage of the last runs came about, run or taken from an earlier run; DVC does not follow it either."""
+    return outputs(data) / "made.json"
+
+
+def verified(data: str) -> Path:
+    """A folder with what `verify` last found: a page and a receipt."""
+    return outputs(data) / "verified"
+
+
+def receipts(data: str) -> Path:
+    """A folder with what others found when they ran the study again, kept in git."""
+    return ROOT / "receipts" / data
 
 
 def exported(data: str, encoder: str) -> Path:
@@ -152,6 +172,11 @@ def site(data: str) -> Path:
 def report(data: str) -> Path:
     """The folder of rendered pages; `index.html` links them all."""
     return outputs(data) / "report"
+
+
+def overview(data: str) -> Path:
+    """The page that a run ends with; DVC does not follow it, since the published study stands in it too."""
+    return outputs(data) / "index.html"
 
 
 def reference(data: str) -> Path:

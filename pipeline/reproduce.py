@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock, Timeout
+
 from pipeline import environment, files, paths, schedule, warm
 
 RUNNING = re.compile(r"^Running stage '(.+)':")
@@ -33,8 +35,12 @@ class Busy(RuntimeError):
     """Another run works in this folder."""
 
 
-def reproduce(options: list[str], jobs: int = 1) -> tuple[int, int]:
-    """`dvc repro` with this environment's Python, also where there is no git: its exit code, and how many stages ran.
+RAN, KEPT = "ran", "from cache"  # how a stage came about
+
+
+def reproduce(options: list[str], jobs: int = 1) -> tuple[int, dict[str, dict]]:
+    """`dvc repro` with this environment's Python, also where there is no git: its exit code, and of the stages that it
+    ran, or took from an earlier run, which of the two it was, and the seconds.
 
     `jobs`: so many stages beside each other; with more than one, of DVC's options only `--force`.
 
@@ -53,7 +59,7 @@ def reproduce(options: list[str], jobs: int = 1) -> tuple[int, int]:
 
         code = _one_by_one(options, start, told) if jobs == 1 else _together(options, jobs, start, told)
         told.end(code, log)
-    return code, told.ran
+    return code, told.made
 
 
 def _start(command: Iterable[str], variables: dict[str, str], owner: IO[bytes] | None) -> subprocess.Popen:
@@ -192,6 +198,7 @@ class Told:
         self.log, self.begun = log, time.monotonic()
         self.working: dict[int, Working] = {}
         self.ran = self.cached = self.same = 0
+        self.made: dict[str, dict] = {}
         self._one_at_a_time = threading.RLock()
 
     def line(self, line: str, process: int = 0) -> None:
@@ -211,6 +218,7 @@ class Told:
             elif match := CACHED.match(line):
                 self.over(process)
                 self.cached += 1
+                self.made[match[1]] = {"how": KEPT, "seconds": None}
                 self._say(f"{match[1]:<58} kept from an earlier run")
             elif AS_IT_WAS.match(line):
                 self.over(process)
@@ -222,7 +230,9 @@ class Told:
             working = self.working[process]
             if working.stage:
                 self.ran += 1
-                self._say(f"{working.stage:<58} {_duration(time.monotonic() - working.since):>10}")
+                seconds = time.monotonic() - working.since
+                self.made[working.stage] = {"how": RAN, "seconds": round(seconds, 1)}
+                self._say(f"{working.stage:<58} {_duration(seconds):>10}")
             working.stage = None
 
     def failed(self, stage: str) -> None:
@@ -307,25 +317,21 @@ def _owner(variables: dict[str, str], log: IO[str]) -> Iterator[IO[bytes] | None
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """Says which process runs here, and stops where another one does."""
-    note = paths.BUILD / "run.pid"
-    other = note.read_text(encoding="utf-8").strip() if note.exists() else ""
-    if other.isdigit() and int(other) != os.getpid() and _runs(int(other)):
+    note, lock = paths.BUILD / "run.pid", FileLock(paths.BUILD / "run.lock", blocking=False)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire()  # the system lets it go when its process ends, however it does
+    except Timeout:
+        other = note.read_text(encoding="utf-8").strip() if note.exists() else "?"
         raise Busy(
             f"process {other} is at work in {paths.ROOT}. Wait for it, or end it and what it started: kill {other}"
-        )
-    files.write_text(note, f"{os.getpid()}\n")
+        ) from None
     try:
+        files.write_text(note, f"{os.getpid()}\n")
         yield
     finally:
         note.unlink(missing_ok=True)
-
-
-def _runs(process: int) -> bool:
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        return "pipeline.run" in psutil.Process(process).cmdline()
-    return False
+        lock.release()
 
 
 def _interrupt(workers: list[subprocess.Popen]) -> None:

@@ -7,8 +7,11 @@ python -m pipeline.run published [data]                        what the publishe
 python -m pipeline.run export ENCODER                          an encoder as LiteRT and ONNX files, with a card
 python -m pipeline.run pack ENCODER                            an encoder as a folder to give away, a few MB
 python -m pipeline.run trec RETRIEVAL [QUERIES]               rankings and relevance in TREC's forms, for other programs
+python -m pipeline.run verify [--from-scratch …]               whether this run's results are the published ones
+python -m pipeline.run compare RUN [RUN]                       two runs, commits or experiments side by side
+python -m pipeline.run grade RUBRIC SUBMISSION …              submissions held against a rubric, none of them run
 python -m pipeline.run graph                                   writes dvc.yaml from pipeline/stages.py
-python -m pipeline.run docs                                    makes the tables of README.md and docs/ anew
+python -m pipeline.run docs                                    makes README.md's and docs/'s tables and pages anew
 python -m pipeline.run STAGE [ITEM]                            one stage; dvc.yaml calls these
 """
 
@@ -17,15 +20,16 @@ import importlib
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+from pipeline import environment
+
 try:
-    from pipeline import environment, files, machine, params, paths, stages, warm
+    from pipeline import files, machine, params, paths, scale, stages, warm
+    from pipeline.params.sections import known
 except ModuleNotFoundError as error:  # a plain `.venv/bin/dvc repro` finds the system's Python, without the libraries
-    own = Path(__file__).parents[1] / ".venv" / "bin" / "python"
-    if not own.exists() or Path(sys.prefix) == own.parents[1]:
-        sys.exit(f"{error} in {sys.executable}. Activate the environment that the study is installed in")
-    os.execv(own, [str(own), "-m", "pipeline.run", *sys.argv[1:]])
+    environment.hand_over("pipeline.run", error)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,23 +40,38 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=[*COMMANDS, *(stage.name for stage in stages.STAGES)])
     parser.add_argument("rest", nargs=argparse.REMAINDER, help="overrides, dvc's options, or the stage's item")
     given = parser.parse_args(arguments)
+    if given.command not in OWN_HELP and {"-h", "--help"} & set(given.rest):
+        parser.print_help()
+        return 0
     try:
+        _need_checkout()
         if given.command in COMMANDS:
             return COMMANDS[given.command](given.rest)
-        command = [given.command, *given.rest]
-        if warm.available():
-            return warm.run("pipeline.run", command)
-        if not environment.is_set():  # some of it is read when a process starts
-            python = [sys.executable, "-m", "pipeline.run"]
-            os.execve(sys.executable, [*python, *command], {**os.environ, **environment.variables()})
-        run_stage(stages.find(given.command), given.rest)
-        return 0
+        return _in_environment(given.command, given.rest)
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept, the same command goes on from there", file=sys.stderr)
         return 130
     except (ValueError, RuntimeError, OSError) as error:
         print(f"{given.command}: {error}", file=sys.stderr)
         return 1
+
+
+def _in_environment(name: str, rest: list[str]) -> int:
+    """Runs a stage in a process that was started with what every process that computes is started with."""
+    command = [name, *rest]
+    if warm.available():
+        return warm.run("pipeline.run", command)
+    if not environment.is_set():  # some of it is read when a process starts
+        python = [sys.executable, "-m", "pipeline.run"]
+        os.execve(sys.executable, [*python, *command], {**os.environ, **environment.variables()})
+    run_stage(stages.find(name), rest)
+    return 0
+
+
+def _need_checkout() -> None:
+    """Raises ValueError where the code alone is installed."""
+    if not paths.CHECKOUT:
+        raise ValueError("this works in a checkout of the study alone, with its params/, notebooks/ and reference/")
 
 
 def compose(overrides: list[str]) -> int:
@@ -77,17 +96,22 @@ def repro(options: list[str]) -> int:
     """Runs what has changed, once parameters, claims and graph are known to be right; ends with the report's path."""
     from pipeline import graph as written
     from pipeline import reproduce
+    from pipeline.checking import record
     from pipeline.claims import registry
 
     jobs, options = _jobs(options)
     study = params.load()
     registry.load()  # a claim that cannot be judged stops here, not in the last chapter
     written.check()
-    code, ran = reproduce.reproduce(options, jobs)
-    if ran:
+    code, stages_made = reproduce.reproduce(options, jobs)
+    if any(made["how"] == reproduce.RAN for made in stages_made.values()):
         files.write_json(paths.machine(study.data.name), machine.describe())
+    if stages_made:
+        record.write(study.data.name, stages_made)
     if code == 0:
-        print(f"The report: {paths.report(study.data.name) / 'index.html'}")
+        from pipeline.checking import commands
+
+        print(f"The report: {commands.overview_of(study)}")
     return code
 
 
@@ -107,8 +131,9 @@ def _jobs(options: list[str]) -> tuple[int, list[str]]:
     return given.jobs, others
 
 
-def publish(_: list[str]) -> int:
+def publish(rest: list[str]) -> int:
     """Copies the finished run's numbers to reference/ and prints them as the table of docs/results.md."""
+    _nothing_more("publish", rest)
     from pipeline.evaluation import headline
     from pipeline.report import publish as publication
 
@@ -129,27 +154,43 @@ def published(rest: list[str]) -> int:
 
 
 def export(rest: list[str]) -> int:
-    """Writes encoders as files that other programs run, and prints their folders."""
-    from pipeline.encoders import exported
+    """Writes encoders as files that other programs run, and prints their folders with their sizes."""
+    with environment.quiet():
+        from pipeline.encoders import exported
 
     study = params.load()
-    if not rest:
-        raise ValueError(f"export takes an encoder. Allowed: {[*study.encoders, *study.concatenations]}")
-    for name in rest:
-        print(exported.export(study, name).relative_to(paths.ROOT))
-    return 0
+    return _given_away("export", exported.export, study, rest, [*study.encoders, *study.concatenations])
 
 
 def pack(rest: list[str]) -> int:
     """Writes encoders as folders that `match` and other studies take, and prints them with their sizes."""
-    from pipeline.encoders import packed
+    with environment.quiet():
+        from pipeline.data import catalog, ingest
+        from pipeline.encoders import packed
 
     study = params.load()
-    if not rest:
-        raise ValueError(f"pack takes an encoder. Allowed: {list(study.encoders)}")
-    for name in rest:
-        folder = packed.pack(study, name)
-        print(f"{folder.relative_to(paths.ROOT)}  {sum(path.stat().st_size for path in folder.iterdir()) / 1e6:.1f} MB")
+    frame = catalog.load(study.data.name)
+    if not frame.equals(ingest.add_splits(frame, study.data.test_share, study.data.seed)):
+        raise ValueError(
+            f"the catalogue of {study.data.name} was not split by data.seed and data.test_share of params.yaml, which "
+            "a packed card would say. Run the stages again: python -m pipeline.run repro"
+        )
+    return _given_away("pack", packed.pack, study, rest, list(study.encoders))
+
+
+def _given_away(
+    command: str, write: Callable[[params.Study, str], Path], study: params.Study, names: list[str], allowed: list[str]
+) -> int:
+    """Writes a folder for each name, all of which are checked first."""
+    if not names:
+        raise ValueError(f"{command} takes an encoder. Allowed: {allowed}")
+    for name in names:
+        known("params.yaml", f"an encoder to {command}", name, allowed)
+    for name in names:
+        with environment.quiet():
+            folder = write(study, name)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        print(f"{folder.relative_to(paths.ROOT)}  {size / 1e6:.1f} MB")
     return 0
 
 
@@ -158,28 +199,61 @@ def trec(rest: list[str]) -> int:
     from pipeline.evaluation import trec as written
 
     study = params.load()
-    if len(rest) not in (1, 2) or not (rest[1:] or ["1"])[0].isdigit() or rest[1:] == ["0"]:
+    if len(rest) not in (1, 2):
         raise ValueError(
             f"trec takes a retrieval, and how many queries. Allowed: {list(study.retrievals)}. Received: {rest}"
         )
+    if not all(number.isdecimal() and int(number) for number in rest[1:]):
+        raise ValueError(f"trec's second word is how many queries, a whole number from 1. Received: {rest[1]!r}")
     print(written.write(study, rest[0], *map(int, rest[1:])).relative_to(paths.ROOT))
     return 0
 
 
-def graph(_: list[str]) -> int:
+def verify(rest: list[str]) -> int:
+    """Holds this run against the published one, stage by stage."""
+    from pipeline.checking import commands
+
+    return commands.verify_command(rest)
+
+
+def compare(rest: list[str]) -> int:
+    """Prints two runs side by side."""
+    from pipeline.checking import commands
+
+    return commands.compare_command(rest)
+
+
+def grade(rest: list[str]) -> int:
+    """Holds submissions against a rubric."""
+    from pipeline.checking import commands
+
+    return commands.grade_command(rest)
+
+
+def graph(rest: list[str]) -> int:
     """Writes dvc.yaml from the table of stages and the code that each stage runs."""
+    _nothing_more("graph", rest)
     from pipeline import graph as written
 
     written.write()
     return 0
 
 
-def docs(_: list[str]) -> int:
-    """Makes the generated parts of README.md and docs/ anew."""
+def docs(rest: list[str]) -> int:
+    """Makes the generated parts of README.md and docs/ anew, and the published runs' pages."""
+    _nothing_more("docs", rest)
     from pipeline.report import docs as written
+    from pipeline.report import published as pages
 
     written.write()
+    pages.write()
     return 0
+
+
+def _nothing_more(command: str, rest: list[str]) -> None:
+    """Raises ValueError for words that a command would pass over."""
+    if rest:
+        raise ValueError(f"{command} takes nothing more. Received: {rest}")
 
 
 def run_stage(stage: stages.Stage, rest: list[str]) -> None:
@@ -198,6 +272,7 @@ def run_stage(stage: stages.Stage, rest: list[str]) -> None:
             f"{params.nearest(rest[0], items) if rest else ''}"
         )
     item = rest[0] if rest else None
+    os.environ[scale.VARIABLE] = study.scale.model_dump_json()
     if stage.notebook:
         from pipeline import notebooks
 
@@ -208,6 +283,7 @@ def run_stage(stage: stages.Stage, rest: list[str]) -> None:
         getattr(importlib.import_module(module), function)(study, *rest)
 
 
+OWN_HELP = ("verify", "compare", "grade")  # commands with options of their own
 COMMANDS = {
     "compose": compose,
     "repro": repro,
@@ -216,6 +292,9 @@ COMMANDS = {
     "export": export,
     "pack": pack,
     "trec": trec,
+    "verify": verify,
+    "compare": compare,
+    "grade": grade,
     "graph": graph,
     "docs": docs,
 }

@@ -29,10 +29,12 @@ PLUMBING = {
     "pipeline.graph",
     "pipeline.notebooks",
     "pipeline.params",
+    "pipeline.params.cards",
     "pipeline.params.chapters",
     "pipeline.params.kinds",
     "pipeline.params.loading",
     "pipeline.params.references",
+    "pipeline.params.scale",
     "pipeline.params.sections",
     "pipeline.params.study",
     "pipeline.params.suites",
@@ -41,6 +43,7 @@ PLUMBING = {
     "pipeline.progress",
     "pipeline.reproduce",
     "pipeline.run",
+    "pipeline.scale",
     "pipeline.sources",
     "pipeline.stages",
     "pipeline.warm",
@@ -52,7 +55,12 @@ def run(study: Study) -> None:
     for stage in stages.chapters():
         notebooks.clean(paths.source_notebook(stage.notebook), paths.clean_notebook(stage.notebook))
     for stage in stages.following():
-        files.write_text(paths.code(stage.name), json.dumps(digests(stage), indent=1) + "\n")
+        files.write_text(paths.code(stage.name), code_text(stage))
+
+
+def code_text(stage: Stage) -> str:
+    """The digests of a stage's code as the graph follows them."""
+    return json.dumps(digests(stage), indent=1) + "\n"
 
 
 def digests(stage: Stage) -> dict[str, str]:

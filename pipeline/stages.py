@@ -115,6 +115,9 @@ TABLES = [  # of chapter 5, besides those that DVC draws
     "exam",
     "labelled",
     "siblings",
+    "within",
+    "sample_picture",
+    "scaled",
 ]
 STAGES = (
     Stage(
@@ -138,6 +141,7 @@ STAGES = (
         section="weights",
         each=KEY,
         work="pipeline.encoders.pretrained:run",
+        also=("pipeline/encoders/published",),
         writes=((paths.weights, KEY),),
     ),
     Stage(
@@ -166,6 +170,15 @@ STAGES = (
         writes=((paths.weights, KEY),),
         metrics=((_finetuning_file, KEY, "metrics.json"),),
         plots=((_finetuning_file, KEY, "history.csv", {"x": "epoch", "y": "validation_mAP"}),),
+    ),
+    Stage(
+        "visual_words",
+        "a bag of ORB's words for every image, the vocabulary from the train part",
+        section="bags",
+        each=KEY,
+        work="pipeline.encoders.visual_words:run",
+        reads=(CATALOG, IMAGES),
+        writes=((paths.features, KEY),),
     ),
     Stage(
         "concatenation",
@@ -215,7 +228,7 @@ STAGES = (
         "classify an image, then recommend what is most like it",
         given=lambda study, item: {"weights": study.encoders[study.recommendations[item].encoder].weights},
         params=("encoders.${item.encoder}",),
-        reads=(CATALOG, IMAGES, FEATURES, (_every(paths.weights),)),
+        reads=(CATALOG, IMAGES, (_every(paths.features),), (_every(paths.weights),)),
     ),
     Stage(
         "embedding_space",
@@ -259,6 +272,25 @@ STAGES = (
             (_evaluation_file, "metrics.csv"),
             (_evaluation_file, "mean_average_precision.csv", BARS),
             (_evaluation_file, "precision_at_k.csv", {"x": "k", "y": "precision"}),
+        ),
+    ),
+    Stage(
+        "reenactment",
+        "the thesis's own experiment, page by page, beside what was measured",
+        section="reenactment",
+        notebook="07_thesis",
+        given=lambda study, item: {
+            "retrievals": {name: retrieval.model_dump() for name, retrieval in study.retrievals.items()},
+            "spaces": study.embedding_space.encoders,
+        },
+        params=("retrievals", "embedding_space.encoders"),
+        reads=(
+            CATALOG,
+            IMAGES,
+            (_every(paths.features),),
+            (_every(paths.neighbours),),
+            (_every(paths.embedding_space),),
+            (_evaluation_file, "verdicts.csv"),
         ),
     ),
     Stage(
@@ -332,9 +364,27 @@ def makers(kind: Callable[..., Path], item: str) -> str:
     """What makes an item's file of a kind, a function of `paths`: its stages, of which one has such an item.
 
     >>> makers(paths.features, "arcface")
-    'feature_extraction@arcface, or concatenation@arcface'
+    'feature_extraction@arcface, or visual_words@arcface, or concatenation@arcface'
     """
     return ", or ".join(f"{stage.name}@{item}" for stage in STAGES if any(file[0] is kind for file in stage.writes))
+
+
+def follows() -> dict[str, list[str]]:
+    """By stage, the stages that make what it reads, in the table's order; one that reads nothing follows none."""
+    made = {stage.name: {_kind(file) for file in [*stage.writes, *stage.metrics]} for stage in STAGES}
+    read = {stage.name: {_kind(file) for file in stage.reads} for stage in following()}
+    return {
+        name: [other for other, kinds in made.items() if other != name and kinds & wanted]
+        for name, wanted in read.items()
+    }
+
+
+def _kind(file: tuple) -> Path:
+    """Where files of one kind lie: a file's path up to what an item's name stands in."""
+    function, *arguments = file
+    place = function(DATA, *(one for one in arguments if isinstance(one, str))).relative_to(paths.ROOT)
+    named = [part for part in place.parts if "${key}" in part or "${item" in part]
+    return Path(*place.parts[: place.parts.index(named[0])]) if named else place
 
 
 def chapters() -> list[Stage]:

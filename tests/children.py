@@ -77,7 +77,7 @@ def make_weights() -> None:
 def extract() -> None:
     from pipeline.encoders import extract as module
 
-    module.COMMIT_ROWS = 16
+    module.SHARD_ROWS = 16
     ids = catalog.load("sample")[catalog.ID].tolist()[:160]  # ten commits
     module.extract_features("sample", "tiny", ENCODER, ids, paths.features("sample", "tiny"))
 
@@ -87,7 +87,7 @@ def finetune() -> None:
     from pipeline.training import fit
 
     frame = catalog.load("sample")
-    history, metrics = fit.finetune_encoder("sample", "tuned", FINETUNE, frame, validation.mean_average_precision)
+    history, metrics, *_ = fit.finetune_encoder("sample", "tuned", FINETUNE, frame, validation.mean_average_precision)
     (paths.BUILD / "result.json").write_text(history.to_json() + str(metrics))
 
 

@@ -22,13 +22,26 @@ SLOW = (
     "test_graph.py",
     "test_suites.py",
     "test_benchmarks.py",
+    "test_installed.py",
+    "checking/test_seen.py",
+    "report/test_published_pages.py::test_the_pages_are_what_the_command_gives",
     "test_matching.py",
+    "test_own.py",
+    "retrieval/test_database.py",
     "encoders/test_exported.py",
+    "report/test_site_of_docs.py",
     "encoders/test_packed.py",
     "encoders/test_published.py",
+    "encoders/test_regions.py",
     "test_stages.py::test_an_edit_makes_those_stages_stale",
     "test_reproduce.py",
     "test_warm.py",
+    "test_slurm.py",
+    "test_scale.py::test_four",
+    "test_scale.py::test_a_worker",
+    "test_scale.py::test_rankings",
+    "test_scale.py::test_a_fault",
+    "test_scale.py::test_no_scheduler",
     "site/",
     "training/test_augment.py",
     "training/test_batches.py",
@@ -39,6 +52,7 @@ SLOW = (
     "encoders/test_extract.py",
     "encoders/test_weights.py",
     "encoders/test_concatenation.py",
+    "systems/test_composites.py",
     "systems/test_hybrid.py",
     "systems/test_index_study.py",
     "systems/test_recommendation.py",
@@ -46,12 +60,26 @@ SLOW = (
     "systems/test_user_photos.py",
     "data/test_catalog.py",
     "data/test_sample.py",
+    "evaluation/test_blocks.py",
     "evaluation/test_coverage.py",
     "evaluation/test_space.py",
     "evaluation/test_metrics.py::test_the_rankings_compared_below",  # and what compares them with other libraries
     "evaluation/test_metrics.py::test_metrics_equal_",
     "evaluation/test_metrics.py::test_average_precision_of_the_full_ranking_equals_",
 )
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
+collect_ignore_glob = ["*conftest.py"]  # they have no examples to run, and one name for several modules
 
 
 def pytest_collection_modifyitems(items):
@@ -123,12 +151,39 @@ def _run_from_nothing(place):
     clones.git(place, "add", "-A")
     clones.git(place, "commit", "-q", "-m", "as it is")
     result = clones.stage(place, "repro", "--jobs", "2")
-    assert result.stdout.rstrip().endswith(f"The report: {place}/outputs/sample/report/index.html")
+    assert result.stdout.rstrip().endswith(f"The report: {place}/outputs/sample/index.html")
     differing = clones.git(place, "status", "--porcelain").splitlines()
     if differing:
         clones.git(place, "add", "-A")
         clones.git(place, "commit", "-q", "-m", "the sample's run")
     return differing, result.stdout
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium: the one that is there, or Playwright's; without either the tests are skipped, but not in CI."""
+    from playwright.sync_api import Error, sync_playwright
+
+    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    with sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=program, args=QUIET)
+        except Error:
+            if program or os.environ.get("BROWSER_TESTS") == "required":
+                raise
+            pytest.skip("no Chromium was found: install one, or run `playwright install chromium`")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A PostgreSQL with pgvector; without the extra for it the tests are skipped, but not in CI."""
+    from postgres import Postgres
+
+    started = Postgres()
+    yield started
+    started.stop()
 
 
 @pytest.fixture

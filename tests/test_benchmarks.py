@@ -38,13 +38,20 @@ def test_a_part_gives_rows_with_a_speed(part):
     assert result.returncode == 0, result.stderr[-2000:]
 
 
+def test_features_have_one_sequence_of_bytes():
+    code = (
+        "from benchmarks import features\n"
+        "features.CASES = [('mobilenet_v2', 32, 64, (1, 1, 1))]\n"
+        "assert list(features.same_bytes()) == [{'network': 'mobilenet_v2 at 32', 'settings': 9, 'different': 1}]\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
 def test_memory_is_told_for_each_piece_of_work():
     command = [sys.executable, "-m", "benchmarks.memory", "--pictures", "700"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     assert [line.partition(":")[0] for line in result.stdout.splitlines()] == [
-        "700 pictures",
-        "ingest",
-        "extract",
-        "evaluate",
+        f"700 pictures, {work}" for work in ("ingest", "extract", "evaluate")
     ]

@@ -1,6 +1,8 @@
 """Two folders of pictures matched without a run."""
 
 import io
+import os
+from pathlib import Path
 
 import children
 import numpy as np
@@ -60,6 +62,49 @@ def test_within_one_folder_no_picture_finds_itself_and_all_others_are_found(enco
     assert table.groupby("file")["match"].nunique().tolist() == [20] * 21
 
 
+def test_photos_in_the_gallery_s_own_folder_below_do_not_find_themselves(encoder, folders, tmp_path):
+    gallery, _ = folders
+    matching.write(gallery / "below", gallery, tmp_path / "m.csv", encoder, 50)
+    table = pd.read_csv(tmp_path / "m.csv")
+    assert (("below/" + table["file"]) != table["match"]).all()
+    assert table.groupby("file")["match"].nunique().tolist() == [20] * 14
+
+
+def test_one_picture_alone_has_a_row_that_says_so(encoder, folders, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "a.jpg").write_bytes((folders[1] / "photo 00.jpg").read_bytes())
+    for _ in range(2):  # the table that the first writes into the folder is no photo to the second
+        assert matching.write(alone, alone, alone / "m.csv", encoder, 5) == 1
+        table = pd.read_csv(alone / "m.csv")
+        assert table[["file", "fault", "folder"]].to_numpy().tolist() == [
+            ["a.jpg", "the gallery holds no other picture", "photos"]
+        ]
+
+
+def test_links_that_are_not_followed_are_told_by_name(encoder, folders, tmp_path):
+    gallery, photos = folders
+    (photos / "all").symlink_to(gallery, target_is_directory=True)
+    (photos / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    assert matching.write(photos, gallery, tmp_path / "m.csv", encoder, 1) == 1
+    table = pd.read_csv(tmp_path / "m.csv")
+    assert table.loc[table["fault"].notna(), ["file", "fault", "folder"]].to_numpy().tolist() == [
+        ["all", "a link to a folder, which is not followed", "photos"],
+        ["gone.jpg", "a link that leads nowhere", "photos"],
+    ]
+
+
+def test_a_name_that_is_no_utf_8_is_matched_and_written_byte_by_byte(encoder, folders, tmp_path):
+    gallery, photos = folders
+    named = os.fsencode(photos) + b"/caf\xe9.jpg"
+    try:
+        Path(os.fsdecode(named)).write_bytes((photos / "photo 00.jpg").read_bytes())
+    except OSError:
+        pytest.skip("this system has no such names")
+    assert matching.write(photos, gallery, tmp_path / "m.csv", encoder, 1) == 0
+    assert "caf\\xe9.jpg" in pd.read_csv(tmp_path / "m.csv")["file"].tolist()
+
+
 def test_what_is_no_picture_has_a_row_with_its_fault(encoder, folders, tmp_path, capsys):
     gallery, photos = folders
     (gallery / "note.txt").write_text("no picture", encoding="utf-8")
@@ -70,7 +115,7 @@ def test_what_is_no_picture_has_a_row_with_its_fault(encoder, folders, tmp_path,
     assert matching.write(photos, gallery, tmp_path / "m.csv", encoder, 1) == 1
     table = pd.read_csv(tmp_path / "m.csv")
     faults = table[table["fault"].notna()]
-    assert faults["file"].tolist() == ["note.txt", "cut.jpg"]
+    assert faults[["file", "folder"]].to_numpy().tolist() == [["cut.jpg", "photos"], ["note.txt", "gallery"]]
     assert faults[["rank", "match", "distance"]].isna().all(axis=None)
     assert len(table) == 5 + 2
     assert "5 photos matched among 21 pictures, 2 left out" in capsys.readouterr().out
@@ -106,16 +151,28 @@ def test_the_command_takes_a_packed_folder_and_says_what_there_is(here, folders,
     gallery, photos = folders
     study = app.params.load()
     plain = app.params.Encoder.model_validate({**children.ENCODER.model_dump(), "weights": "tiny"})
-    packed.pack(study.model_copy(update={"encoders": {"plain": plain}}), "plain")
+    drawn = {"tiny": app.params.Weights(source="random", backbone=plain.backbone, seed=0)}
+    packed.pack(study.model_copy(update={"encoders": {"plain": plain}, "weights": drawn}), "plain")
+    monkeypatch.chdir(paths.packed("sample", "plain").parent)  # a folder is named from where the command is typed
     command = ["match", str(photos), str(tmp_path / "m.csv"), "--gallery", str(gallery), "--count", "2"]
-    assert app.main(["--encoder", "outputs/sample/packed/plain", *command]) == 0
+    assert app.main(["--encoder", "plain", *command]) == 0
     assert len(pd.read_csv(tmp_path / "m.csv")) == 10
     assert app.main(["--encoder", "nobody", *command]) == 1
     assert "no packed encoder. Allowed:" in capsys.readouterr().err
-    assert app.main(["--encoder", "outputs/sample/packed/plain", *command, "--distance", "cosin"]) == 1
+    assert app.main(["--encoder", "plain", *command, "--distance", "cosin"]) == 1
     said = capsys.readouterr().err
     assert (
         "--distance is one of ['cosine', 'euclidean', 'manhattan']. Received: 'cosin'. Did you mean 'cosine'?" in said
     )
-    assert app.main(["--encoder", "outputs/sample/packed/plain", *command[:-1], "0"]) == 1
+    assert app.main(["--encoder", "plain", *command[:-1], "0"]) == 1
     assert "--count is a number of matches, 1 or more. Received: 0" in capsys.readouterr().err
+
+
+def test_a_table_of_matches_holds_no_formula(tmp_path):
+    rows = [{"file": "=a.jpg", "rank": 1, "match": "@b.jpg", "distance": "0.5"}, {"file": "-c.jpg", "fault": "+cut"}]
+    assert matching.write_table(tmp_path / "m.csv", ["file", "rank", "match", "fault"], rows, "photos matched") == 1
+    assert (tmp_path / "m.csv").read_text().splitlines() == [
+        "file,rank,match,fault",
+        "'=a.jpg,1,'@b.jpg,",
+        "'-c.jpg,,,'+cut",
+    ]

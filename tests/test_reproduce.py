@@ -62,6 +62,19 @@ def test_two_processes_speak_at_once_and_the_one_that_failed_is_heard(capsys):
     assert (told.ran, told.same) == (1, 1)
 
 
+def test_what_ran_is_told_from_what_was_kept():
+    told = reproduce.Told(io.StringIO())
+    for line in [
+        "Running stage 'a':\n",
+        "Stage 'b' is cached - skipping run\n",
+        "Stage 'c' didn't change\n",
+        "Running stage 'd':\n",
+    ]:
+        told.line(line)
+    assert {name: made["how"] for name, made in told.made.items()} == {"a": reproduce.RAN, "b": reproduce.KEPT}
+    assert told.made["a"]["seconds"] >= 0
+
+
 def test_lines_end_at_a_carriage_return_too_and_split_characters_are_whole():
     read, write = os.pipe()
     os.write(write, b"one\n10%\r20%\rzw" + "ö".encode()[:1])
@@ -167,17 +180,27 @@ def test_durations(seconds, words):
 
 def test_another_run_is_named_and_a_note_of_one_that_is_gone_is_not(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "BUILD", tmp_path)
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    (tmp_path / "run.pid").write_text(f"{ended.pid}\n")
+    (tmp_path / "run.pid").write_text("1\n")  # of one that was killed
     with reproduce._alone():
         assert (tmp_path / "run.pid").read_text() == f"{os.getpid()}\n"
     assert not (tmp_path / "run.pid").exists()
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "pipeline.run"])
-    (tmp_path / "run.pid").write_text(f"{other.pid}\n")
+    works = f"""
+import sys, time
+from pathlib import Path
+from pipeline import paths, reproduce
+paths.BUILD = Path({str(tmp_path)!r})
+with reproduce._alone():
+    print("here", flush=True)
+    time.sleep(60)
+"""
+    other = subprocess.Popen([sys.executable, "-c", works], cwd=paths.ROOT, stdout=subprocess.PIPE)
+    assert other.stdout.readline() == b"here\n"
     with pytest.raises(reproduce.Busy, match=f"process {other.pid} is at work.*kill {other.pid}"), reproduce._alone():
         pass
     other.kill()
+    other.wait()
+    with reproduce._alone():  # it has left its note, and no lock
+        assert (tmp_path / "run.pid").read_text() == f"{os.getpid()}\n"
 
 
 def test_what_processes_are_started_with_is_the_same_whatever_the_person_has_set(monkeypatch):

@@ -1,8 +1,12 @@
 """The commands of `pipeline.run`: what they refuse before any work."""
 
+import contextlib
+import os
+
 import pytest
 
-from pipeline import run, stages
+from pipeline import environment, params, run, stages
+from pipeline.encoders import packed
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,52 @@ def test_what_several_jobs_cannot_do_is_refused_before_the_run(options, said):
 def test_options_of_dvc_are_passed_on():
     assert run._jobs(["-f", "eda"]) == (1, ["-f", "eda"])
     assert run._jobs(["--force", "--jobs", "3"]) == (3, ["--force"])
+
+
+def test_a_number_of_queries_that_is_none_is_said_to_be_one():
+    for wrong in ("abc", "0", "²"):
+        with pytest.raises(ValueError, match=f"a whole number from 1. Received: '{wrong}'"):
+            run.trec(["efficientnet_lite0_pad-cosine", wrong])
+
+
+@pytest.mark.parametrize("command", [run.export, run.pack])
+def test_of_several_names_a_wrong_one_is_refused_before_any_is_written(command, in_sample):
+    with pytest.raises(ValueError, match="Received: 'nobody'"):
+        command(["efficientnet_lite0_pad", "nobody"])
+
+
+@pytest.mark.parametrize("command", ["publish", "graph", "docs"])
+def test_words_that_a_command_would_pass_over_are_refused_before_any_work(command, capsys):
+    assert run.main([command, "everything"]) == 1
+    assert f"{command} takes nothing more. Received: ['everything']" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["publish", "repro", "graph", "docs", "compose", "eda"])
+def test_help_is_help_and_runs_nothing(command, capsys, monkeypatch):
+    monkeypatch.setattr(run, "run_stage", None)
+    monkeypatch.setattr(run, "COMMANDS", dict.fromkeys(run.COMMANDS))
+    assert run.main([command, "--help"]) == 0
+    assert "python -m pipeline.run compose" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("fault", "said"), [(None, ""), (ValueError, ""), (RuntimeError, "hello")])
+def test_what_libraries_say_as_they_are_loaded_is_shown_with_a_fault_alone(capfd, fault, said):
+    with contextlib.suppress(ValueError, RuntimeError), environment.quiet():
+        os.write(2, b"hello")  # as C does
+        if fault:
+            raise fault
+    assert capfd.readouterr().err == said
+    os.write(2, b"again")
+    assert capfd.readouterr().err == "again"
+
+
+def test_nothing_is_packed_that_was_split_otherwise_than_the_parameters_say(in_sample, monkeypatch):
+    study = params.load()
+    monkeypatch.setattr(packed, "pack", lambda study, name: pytest.fail("packed"))
+    other = study.model_copy(update={"data": study.data.model_copy(update={"seed": 5})})
+    monkeypatch.setattr(params, "load", lambda: other)
+    with pytest.raises(ValueError, match=r"not split by data\.seed and data\.test_share"):
+        run.pack(["efficientnet_lite0_pad"])
+    monkeypatch.setattr(params, "load", lambda: study)
+    monkeypatch.setattr(run, "_given_away", lambda *_: 0)
+    assert run.pack(["efficientnet_lite0_pad"]) == 0

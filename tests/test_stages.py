@@ -70,7 +70,7 @@ def test_plumbing_names_modules_that_exist_and_tables_of_facts_are_not_among_the
 
 
 def test_a_ranking_follows_from_few_modules_and_the_eda_from_fewer():
-    assert len(sources.code_of(stages.find("knn_retrieval"))) <= 16
+    assert len(sources.code_of(stages.find("knn_retrieval"))) <= 18
     assert len(sources.code_of(stages.find("eda"))) <= 7
 
 
@@ -173,10 +173,10 @@ def place(tmp_path):
     [
         # the definition of relevance: everything that reads a label, a new stage too
         ("pipeline/data/catalog.py", {row.name for row in CODE if "pipeline.data.catalog" in sources.code_of(row)}),
-        ("pipeline/figures/study_plots.py", {"evaluation"}),
+        ("pipeline/figures/study_plots.py", {"evaluation", "reenactment"}),
         ("pipeline/data/text.py", {"hybrid"}),
         ("pipeline/training/losses.py", {"finetuning"}),
-        ("pipeline/evaluation/statistics.py", {"hybrid", "user_photos", "evaluation"}),
+        ("pipeline/evaluation/statistics.py", {"hybrid", "user_photos", "evaluation", "reenactment"}),
         ("pipeline/evaluation/thresholds.py", {"knn_retrieval", "evaluation"}),
         ("pipeline/figures/curves.py", {"finetuning"}),
         ("pipeline/encoders/torch_file.py", {"weights"}),
@@ -217,3 +217,11 @@ def changed(place):
         }
         for name, entries in status.items()
     }
+
+
+def test_a_stage_follows_those_that_make_what_it_reads():
+    follows = stages.follows()
+    assert follows["ingest"] == []
+    assert follows["finetuning"] == ["ingest", "weights"]  # and itself, where one starts from another
+    assert follows["knn_retrieval"] == ["ingest", "feature_extraction", "visual_words", "concatenation"]
+    assert {"hybrid", "index_study", "user_photos", "recommendation", "knn_retrieval"} <= set(follows["evaluation"])

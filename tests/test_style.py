@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 LEVELS = [
     ["paths", "files", "progress", "vectors", "environment", "machine", "schedule", "warm"],
     ["params"],
+    ["scale"],
     ["stages"],
     ["data"],
     ["encoders"],
@@ -28,7 +29,7 @@ LEVELS = [
     ["claims"],
     ["report"],
     ["site"],
-    ["graph", "notebooks", "reproduce", "run", "sources", "matching", "app"],
+    ["graph", "notebooks", "reproduce", "run", "sources", "matching", "own", "app", "checking"],
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 LONGEST = 30  # lines of a function, its docstring not counted
@@ -198,7 +199,8 @@ def test_every_python_gets_the_same_version_of_each_package():
 def test_the_lock_pins_everything_within_the_ranges():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pins = locked()
-    for text in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *extras["test"], *extras["docs"]]:
         requirement = Requirement(text)
         name = requirement.name.lower().replace(".", "-").replace("_", "-")
         assert name in pins, f"{name} is not locked"

@@ -18,7 +18,8 @@ class Value(Section):
 
 
 class Bound(Section):
-    """Judged by a bound: reproduced when the value's interval lies on the claim's side, contradicted on the other.
+    """Judged by one bound or two: reproduced when the value's interval lies on the claim's side, contradicted on the
+    other.
 
     A value without an interval that lies on the other side differs, unless it is a count of the data.
     """
@@ -57,6 +58,23 @@ class Order(Section):
     complete: Text | None = None
 
 
+class Middle(Section):
+    """Judged by where `reported`, the count of one picture, stands among the counts of others: reproduced within the
+    middle 90 % of them, `<key>/5 %` to `<key>/95 %`; else it differs, since one picture in ten lies outside.
+    """
+
+    kind: Literal["middle"]
+    key: Text
+
+
+class Quotients(Section):
+    """Judged by what the document prints: rows of dividend, divisor and quotient, each right to `tolerance`."""
+
+    kind: Literal["quotients"]
+    rows: Annotated[list[Annotated[list[float], Field(min_length=3, max_length=3)]], Field(min_length=1)]
+    tolerance: Annotated[float, Field(gt=0)]
+
+
 class Document(Section):
     """Not measured: the document contradicts itself, as `contradiction` says."""
 
@@ -71,14 +89,16 @@ class Untestable(Section):
 
 
 class Claim(Section):
-    """One statement of one document."""
+    """One statement of one document. `words` are the document's own, with `...` where some are left out."""
 
     document: Literal["000", "001", "002", "003", "004"]
     place: Text
     words: Text
     meaning: Text
     reported: float | str | None = None
-    judge: Annotated[Value | Bound | Difference | Order | Document | Untestable, Field(discriminator="kind")]
+    judge: Annotated[
+        Value | Bound | Difference | Order | Middle | Quotients | Document | Untestable, Field(discriminator="kind")
+    ]
     contradiction: str | None = None
     how: str | None = None
     see: str | None = None

@@ -6,7 +6,18 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data import catalog
-from pipeline.evaluation import facts, keys, mistakes, results, space_tables, study, threshold_choice
+from pipeline.evaluation import (
+    facts,
+    keys,
+    mistakes,
+    results,
+    sample_picture,
+    scaled,
+    space_tables,
+    study,
+    threshold_choice,
+    within,
+)
 from pipeline.evaluation.tables import Measured
 from pipeline.systems import keys as system_keys
 
@@ -18,6 +29,9 @@ KEYS: dict[str, list[keys.Pattern]] = {
     "pca": space_tables.COMPONENT_KEYS,
     "threshold": threshold_choice.KEYS,
     "mistakes": mistakes.KEYS,
+    within.FAMILY: within.KEYS,
+    sample_picture.FAMILY: sample_picture.KEYS,
+    scaled.FAMILY: scaled.KEYS,
     **system_keys.KEYS,
 }
 
@@ -36,6 +50,7 @@ def measure(data: str, frame: pd.DataFrame, run: Any, wanted: list[str]) -> dict
         wanted: keys that claims ask for.
     """
     names = list(run.retrievals)
+    encoders = list(dict.fromkeys(spec.encoder for spec in run.retrievals.values()))
     products = catalog.products(frame)
     return {
         "scores": study.measure(data, run.retrievals, run),
@@ -44,6 +59,9 @@ def measure(data: str, frame: pd.DataFrame, run: Any, wanted: list[str]) -> dict
         "pca": space_tables.components(data, run.spaces, products, run.resamples, run.seed),
         "threshold": threshold_choice.measure(data, names, wanted),
         "mistakes": mistakes.measure(data, names, frame, FIRST),
+        within.FAMILY: within.measure(data, run.retrievals, frame, wanted, run.seed),
+        sample_picture.FAMILY: sample_picture.measure(data, run.retrievals, frame, wanted),
+        scaled.FAMILY: scaled.measure(data, encoders, frame, wanted, run.seed),
         **{stage: results.load(data, stage, run.chapters.get(stage, [])) for stage in system_keys.KEYS},
     }
 

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from pipeline import paths
 from pipeline.claims import families
-from pipeline.claims.claim import Bound, Claim, Difference, Document, Order, Value
+from pipeline.claims.claim import Bound, Claim, Difference, Document, Middle, Order, Value
 from pipeline.evaluation import keys
+from pipeline.evaluation.within import MIDDLE
 from pipeline.params.sections import ParamsError, Section, check, fingerprint, read_yaml
 from pipeline.params.suites import known_names
 
@@ -60,6 +61,8 @@ def asked_keys(claim: Claim) -> list[str]:
     judge = claim.judge
     if isinstance(judge, Value | Bound):
         return [judge.key]
+    if isinstance(judge, Middle):
+        return [keys.key(judge.key, end) for end in MIDDLE]
     if isinstance(judge, Difference):
         return [keys.key(name, judge.at) for pair in judge.pairs for name in pair]
     if not isinstance(judge, Order):
@@ -71,9 +74,9 @@ def _complete(where: str, name: str, claim: Claim) -> None:
     """What the kind of a claim's verdict needs of its other fields."""
     if isinstance(claim.judge, Document) and not claim.contradiction:
         raise ParamsError(f"{where}: {name} is judged by its document and needs a contradiction")
-    if isinstance(claim.judge, Value) and not isinstance(claim.reported, int | float):
+    if isinstance(claim.judge, Value | Middle) and not isinstance(claim.reported, int | float):
         raise ParamsError(
             f"{where}: {name} is judged by a value and needs a reported number. Received: {claim.reported!r}"
         )
-    if isinstance(claim.judge, Bound) and (claim.judge.at_least is None) == (claim.judge.at_most is None):
-        raise ParamsError(f"{where}: {name} needs at_least or at_most, one of the two")
+    if isinstance(claim.judge, Bound) and claim.judge.at_least is None and claim.judge.at_most is None:
+        raise ParamsError(f"{where}: {name} needs at_least, at_most or both")

@@ -26,13 +26,15 @@ UNPUBLISHED = "not run in the published study, which is older than this claim"
 def with_unpublished(published: pd.DataFrame, claims: dict[str, Claim]) -> pd.DataFrame:
     """The verdicts of a published study for today's claims: one that it did not know is *not run*, and says why.
 
+    A claim that means something else today, such as another network, is one that it did not know.
+
     Args:
         published: as `verdicts` made it, from the claims of its day.
     """
     known = published.set_index("claim", drop=False)
     rows = [
         known.loc[name].to_dict()
-        if name in known.index
+        if name in known.index and known.loc[name, "meaning"] == claim.meaning
         else {**row_of(name, claim), "verdict": NOT_RUN, "evidence": UNPUBLISHED, "keys": ""}
         for name, claim in claims.items()
     ]

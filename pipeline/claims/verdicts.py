@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from pipeline.claims.claim import Claim, Document, Untestable
+from pipeline.claims.claim import Claim, Document, Quotients, Untestable
 from pipeline.claims.summary import (
     COLUMNS,
     CONTRADICTED,
@@ -23,6 +23,7 @@ from pipeline.claims.summary import (
 )
 from pipeline.evaluation import facts, statistics
 from pipeline.evaluation.keys import key, split
+from pipeline.evaluation.within import MIDDLE
 
 OTHER_IMAGES = "these are not the thesis's pictures, all of them; run data=fashion_small"
 
@@ -42,7 +43,7 @@ def verdicts(
     """
     rows = []
     for name, claim in claims.items():
-        measured = not isinstance(claim.judge, Document | Untestable)
+        measured = not isinstance(claim.judge, Document | Quotients | Untestable)
         if measured and not comparable:
             verdict, evidence, used = NOT_RUN, OTHER_IMAGES, []
         else:
@@ -67,12 +68,13 @@ def _bound(claim, values, resampled):
     if (missing := _missing([judge.key], values)) is not None:
         return missing
     value, (low, high) = values[judge.key], _interval(values, resampled, judge.key)
+    sides = {}
     if judge.at_least is not None:
-        limit, verdict = f"at least {judge.at_least:g}", _side(low - judge.at_least, high - judge.at_least)
-    else:
-        limit, verdict = f"at most {judge.at_most:g}", _side(judge.at_most - high, judge.at_most - low)
-    verdict, alone = _at_most(verdict, [judge.key], resampled)
-    return verdict, f"{_shown(value, low, high)} against {limit} claimed{alone}", [judge.key]
+        sides[f"at least {judge.at_least:g}"] = _side(low - judge.at_least, high - judge.at_least)
+    if judge.at_most is not None:
+        sides[f"at most {judge.at_most:g}"] = _side(judge.at_most - high, judge.at_most - low)
+    verdict, alone = _at_most(_worst(sides.values()), [judge.key], resampled)
+    return verdict, f"{_shown(value, low, high)} against {' and '.join(sides)} claimed{alone}", [judge.key]
 
 
 def _difference(claim, values, resampled):
@@ -92,12 +94,11 @@ def _difference(claim, values, resampled):
     else:
         sides = [_inside(a, b, judge.margin) for a, b in zip(low, high, strict=True)]
     sides = [_at_most(side, pair, resampled)[0] for side, pair in zip(sides, run.values(), strict=True)]
-    verdict = CONTRADICTED if CONTRADICTED in sides else DIFFERS if DIFFERS in sides else REPRODUCED
     shown = [
         f"{one} − {other}: {_shown(e, a, b, '+')}"
         for (one, other), e, a, b in zip(run, estimates, low, high, strict=True)
     ]
-    return verdict, f"{judge.at}: " + "; ".join(shown), sorted({key for pair in run.values() for key in pair})
+    return _worst(sides), f"{judge.at}: " + "; ".join(shown), sorted({key for pair in run.values() for key in pair})
 
 
 def _order(claim, values, resampled):
@@ -116,6 +117,21 @@ def _order(claim, values, resampled):
     return verdict, f"{text}{alone}", keys
 
 
+def _middle(claim, values, resampled):
+    ends = [key(claim.judge.key, end) for end in MIDDLE]
+    if (missing := _missing(ends, values)) is not None:
+        return missing
+    low, high = (values[end] for end in ends)
+    verdict = REPRODUCED if low <= claim.reported <= high else DIFFERS
+    return verdict, f"{claim.reported:g} reported; nine pictures in ten have {low:g} to {high:g}", ends
+
+
+def _quotients(claim, values, resampled):
+    wrong = [row for row in claim.judge.rows if abs(row[0] / row[1] - row[2]) > claim.judge.tolerance]
+    shown = "; ".join(f"{a:g} / {b:g} = {a / b:.4f}, printed {c:g}" for a, b, c in wrong or claim.judge.rows)
+    return (INCONSISTENT if wrong else REPRODUCED), shown, []
+
+
 def _document(claim, values, resampled):
     return INCONSISTENT, claim.contradiction, []
 
@@ -129,6 +145,8 @@ JUDGES: dict[str, Callable] = {
     "bound": _bound,
     "difference": _difference,
     "order": _order,
+    "middle": _middle,
+    "quotients": _quotients,
     "document": _document,
     "untestable": _untestable,
 }
@@ -161,6 +179,11 @@ def _interval(values, resampled, key):
 def _side(low: float, high: float) -> str:
     """Which side of 0 an interval lies on; 0 itself keeps a bound."""
     return REPRODUCED if low >= 0 else CONTRADICTED if high < 0 else DIFFERS
+
+
+def _worst(verdicts) -> str:
+    """Of several verdicts that one statement rests on, the gravest."""
+    return next((verdict for verdict in (CONTRADICTED, DIFFERS) if verdict in verdicts), REPRODUCED)
 
 
 def _inside(low: float, high: float, margin: float) -> str:

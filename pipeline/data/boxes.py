@@ -3,8 +3,13 @@
 import math
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 from PIL import Image
 
+SIDE = 256  # proposals look at a photo in this size
+SMALLEST, LARGEST = 0.01, 0.95  # of the photo: a product's box
+MOST = 12  # proposals
 TABLE = "queries.json"  # the boxes of user photos, beside the photos in their zip
 
 
@@ -65,6 +70,32 @@ def crop(image: Image.Image, box: Box, margin: float = 0.0) -> Image.Image:
             min(box.y + box.height + around, image.height),
         )
     )
+
+
+def propose(picture: Image.Image) -> list[tuple[int, int, int, int, float]]:
+    """Boxes that may each hold a product: x, y, width, height in the picture's pixels and a score up to 1, best first.
+
+    Each is a connected piece of what differs in colour from the picture's border, scored by how much of its box it
+    fills times how much it differs: products that lie apart on a plain ground are found, others are not.
+    """
+    factor = min(1.0, SIDE / max(picture.size))
+    small = picture.resize([max(8, round(side * factor)) for side in picture.size], Image.Resampling.BILINEAR)
+    lab = cv2.cvtColor(np.asarray(small), cv2.COLOR_RGB2LAB).astype(np.float32)
+    border = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
+    differs = np.linalg.norm(lab - np.median(border, axis=0), axis=2)
+    if differs.max() < 8:  # a just noticeable difference or two: one colour
+        return []
+    level, found = cv2.threshold(differs.clip(0, 255).astype(np.uint8), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    _, numbers, pieces, _ = cv2.connectedComponentsWithStats(found)
+    proposed = []
+    for number, (x, y, width, height, area) in enumerate(pieces[1:].tolist(), start=1):
+        if SMALLEST <= width * height / found.size <= LARGEST:
+            contrast = min(1.0, float(differs[numbers == number].mean()) / 100)
+            across, down = picture.width / small.width, picture.height / small.height
+            whole, _ = clip((x * across, y * down, width * across, height * down), picture.size)
+            proposed.append((*whole, round(area / (width * height) * contrast, 4)))
+    return sorted(proposed, key=lambda box: -box[4])[:MOST]
 
 
 def _said(numbers: tuple) -> str:

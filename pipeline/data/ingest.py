@@ -18,7 +18,7 @@ from charset_normalizer import from_bytes
 from sklearn.model_selection import GroupShuffleSplit
 
 from pipeline import files, params, paths
-from pipeline.data import csv_tables, queries
+from pipeline.data import csv_tables, near, queries
 from pipeline.data.catalog import (
     ARTICLE,
     COLUMNS,
@@ -53,6 +53,8 @@ COUNTED = [
     "grey",
     "odd_size",
     "equal_bytes",
+    "near_copies",
+    "near_copies_left_out",
 ]
 
 
@@ -70,6 +72,12 @@ def ingest(data: params.Data) -> dict:
     """
     source = open_source(data)
     rows, report = read_styles(source.styles)
+    if rows[ARTICLE].isna().all():
+        raise CatalogError(
+            f"{source.origin} has no {ARTICLE} in any row (of gallery.csv: product_id, of train.csv: group), so no "
+            "search could be judged. To match photos without labels: python -m pipeline.app match PHOTOS TABLE.csv "
+            "--gallery PICTURES"
+        )
     frame, pictures = _with_pictures(rows, source, paths.images(data.name), report)
     if frame.empty:
         paths.images(data.name).unlink(missing_ok=True)
@@ -77,9 +85,10 @@ def ingest(data: params.Data) -> dict:
             f"{source.origin} gives an empty catalogue: {len(rows)} rows in styles.csv, {len(source.images)} "
             "pictures in images/, and no row has a readable picture of its id"
         )
+    frame, copies = _without_near_copies(frame, data)
     frame = add_splits(frame, data.test_share, data.seed)
     photos = queries.collect(source, paths.user_photos(data.name))
-    report = {"source": source.origin, **report, **pictures, **_counts(frame), **photos}
+    report = {"source": source.origin, **report, **pictures, **copies, **_counts(frame), **photos}
     files.write_csv(paths.labels(data.name), label_counts(rows))
     files.write_parquet(paths.catalog(data.name), frame)
     files.write_json(paths.ingest_report(data.name), report)
@@ -115,7 +124,7 @@ def read_styles(data: bytes) -> tuple[pd.DataFrame, dict]:
         )
     frame = pd.DataFrame(list(rows.values()), columns=COLUMNS, dtype="str")
     frame[YEAR] = frame[YEAR].str[:4].astype("Int64")
-    counts = {"encoding": encoding, "columns": len(header), "rows": len(rows) + len(bad)}
+    counts = {"encoding": encoding, "columns": len(header), "rows": len(rows) + len(bad), "first_ids": list(rows)[:10]}
     return frame, {**counts, "rows_repaired": repaired, "rows_left_out": bad}
 
 
@@ -232,6 +241,16 @@ def _with_pictures(rows: pd.DataFrame, source: Source, target: Path, report: dic
         "pictures_without_row": sorted(set(source.images) - known, key=lambda name: (len(name), name)),
         "pictures_unreadable": unreadable,
     }
+
+
+def _without_near_copies(frame: pd.DataFrame, data: params.Data) -> tuple[pd.DataFrame, dict]:
+    """The catalogue without the near copies that are to be left out; all of them by kind and id for the report."""
+    found = near.pairs(frame, paths.images(data.name))
+    left_out = near.surplus(found, data.leave_out, len(frame))
+    ids = frame[ID].to_numpy()
+    named = [[row.kind, ids[row.one], ids[row.other]] for row in found.itertuples()]
+    report = {"near_copies": named, "near_copies_left_out": ids[left_out].tolist()}
+    return frame[~left_out].reset_index(drop=True), report
 
 
 def _counts(frame: pd.DataFrame) -> dict:

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 from keras import applications, layers, ops
 
-from pipeline.encoders.descriptors import Colours, Gradients, Hash, Layout, Texture, Thumbnail
-from pipeline.encoders.efficientnet_lite import EfficientNetLite0
-from pipeline.encoders.small_cnn import SmallCnn
+from pipeline.encoders.descriptors import Colours, Gradients, Hash, Jpeg, Layout, Texture, Thumbnail
+from pipeline.encoders.efficientnet_lite import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2
+from pipeline.encoders.resnet import ResNet18, ResNet50V15
+from pipeline.encoders.small_cnn import MawonekeCnn, SmallCnn
 from pipeline.encoders.squeeze import Squeeze
 from pipeline.params.backbones import BACKBONES, DESCRIPTORS
 from pipeline.params.networks import BACKBONE, CLASSIFIER, GEM, HEAD, QUARTERS, Network
@@ -33,6 +34,11 @@ def _caffe(x):
     return ops.flip(x, axis=-1) - np.array([103.939, 116.779, 123.68], "float32")
 
 
+def _torch(x):
+    """[0, 255] → what torchvision's networks were trained on: less ImageNet's mean, over its deviation."""
+    return (x / 255.0 - np.array([0.485, 0.456, 0.406], "float32")) / np.array([0.229, 0.224, 0.225], "float32")
+
+
 def _unit(x):
     """[0, 255] → [0, 1]."""
     return x / 255.0
@@ -44,14 +50,20 @@ def _unchanged(x):
 
 
 # of pixels, before the network: by the name that a row of `params.backbones` has
-SCALINGS = {"tf": _scaled, "lite": _lite, "caffe": _caffe, "unit": _unit, "inside": _unchanged}
+SCALINGS = {"tf": _scaled, "lite": _lite, "caffe": _caffe, "torch": _torch, "unit": _unit, "inside": _unchanged}
 # networks that Keras Applications has not
 OWN: dict[str, Callable[..., keras.Model]] = {
     "EfficientNetLite0": EfficientNetLite0,
+    "EfficientNetLite1": EfficientNetLite1,
+    "EfficientNetLite2": EfficientNetLite2,
+    "ResNet18": ResNet18,
+    "ResNet50V15": ResNet50V15,
     "SmallCnn": SmallCnn,
+    "MawonekeCnn": MawonekeCnn,
     "Colours": Colours,
     "Gradients": Gradients,
     "Hash": Hash,
+    "Jpeg": Jpeg,
     "Layout": Layout,
     "Texture": Texture,
     "Thumbnail": Thumbnail,
@@ -106,6 +118,16 @@ def encoder(network: Network, classes: dict[str, int] | None = None) -> keras.Mo
     if shares := getattr(network, "posteriors", {}):
         return keras.Model(pictures, _with_posteriors(views, shares, classes or {}), name="encoder")
     return keras.Model(pictures, _mean(views) if len(views) > 1 else views[0], name="encoder")
+
+
+def shapes(encoder: keras.Model) -> list[tuple[int, int, int]]:
+    """The maps on a picture's way through an encoder's backbone, a row for each size: height, width, features.
+
+    The picture is the first. Of the maps of one size it is the last, which the next size is made from.
+    """
+    maps = [layer.output.shape[1:] for layer in encoder.get_layer(BACKBONE).layers if len(layer.output.shape) == 4]
+    last = {(height, width): features for height, width, features in maps[1:]}
+    return [maps[0], *((height, width, features) for (height, width), features in last.items())]
 
 
 def part_sizes(network: Network) -> list[int]:

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 from pipeline import paths, stages
-
-CARD = "card.json"
+from pipeline.params.cards import CARD
 
 
 class WeightsError(ValueError):
@@ -23,7 +22,7 @@ def read_card(folder: Path) -> dict:
         return dict(json.loads((folder / CARD).read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise WeightsError(f"{folder.name} has no {CARD}. Make it with: {command}") from None
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"{folder.name}/{CARD} is damaged ({error}). Make the weights again, with: {command}"
         ) from None

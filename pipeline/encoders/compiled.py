@@ -6,6 +6,7 @@ TensorFlow's own graph serves where there is a GPU, or where an operation of the
 import hashlib
 import json
 import os
+import platform
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from filelock import FileLock
 from tensorflow.lite.python.convert_phase import ConverterError
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -39,6 +41,13 @@ def settings(spec: params.Encoder, weights_folder: Path) -> dict:
     return {**spec.model_dump(include=counted), "weights": weights.fingerprint(weights_folder)}
 
 
+def place(spec: params.Encoder, weights_folder: Path, ends: str = ".tflite") -> Path:
+    """Where what is compiled of an encoder is kept: its name has the fingerprint of all that it follows from."""
+    facts = {**settings(spec, weights_folder), "tensorflow": tf.__version__, "keras": keras.__version__}
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+    return paths.BUILD / "compiled" / f"{spec.backbone}-{key}{ends}"
+
+
 def compiled(spec: params.Encoder, weights_folder: Path) -> Compiled:
     """The encoder, compiled once for its weights and kept under `build/compiled/`.
 
@@ -47,17 +56,26 @@ def compiled(spec: params.Encoder, weights_folder: Path) -> Compiled:
     """
     if tf.config.list_physical_devices("GPU"):
         return _frozen(weights.load_encoder(spec, weights_folder))
-    facts = {**settings(spec, weights_folder), "tensorflow": tf.__version__, "keras": keras.__version__}
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-    path = paths.BUILD / "compiled" / f"{spec.backbone}-{key}.tflite"
-    if not path.exists():
-        model = weights.load_encoder(spec, weights_folder)
-        try:
-            files.write_bytes(path, converted(model))
-        except ConverterError as error:
-            print(f"{spec.backbone} runs in TensorFlow, since LiteRT lacks one of its operations ({error})")
-            return _frozen(model)
+    path = place(spec, weights_folder)
+    lock = paths.BUILD / "locks" / f"{path.stem}.lock"  # apart: where nothing converts, nothing is kept
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):  # a second process waits for the first one's file
+        if not path.exists():
+            model = weights.load_encoder(spec, weights_folder)
+            try:
+                files.write_bytes(path, converted(model))
+            except ConverterError as error:
+                print(f"{spec.backbone} runs in TensorFlow, since LiteRT lacks one of its operations ({error})")
+                return _frozen(model)
     return interpreted(path)
+
+
+def made_by() -> str:
+    """What computes features here, by kinds that may differ in last digits: GPUs, or LiteRT on a kind of processor."""
+    if devices := tf.config.list_physical_devices("GPU"):
+        names = {str(tf.config.experimental.get_device_details(device).get("device_name")) for device in devices}
+        return " and ".join(sorted(names))
+    return f"LiteRT on {platform.machine()}"
 
 
 def converted(model: keras.Model) -> bytes:

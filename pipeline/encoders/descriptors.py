@@ -1,4 +1,4 @@
-"""What a picture's pixels say without learning: colours, edges, texture, a hash, as networks without weights.
+"""What a picture's pixels say without learning: colours, edges, texture, JPEG's numbers, a hash, without weights.
 
 They stand in the table of backbones, so that a descriptor is extracted, searched, joined and served as any encoder is.
 Each gives one cell, (B, height, width, 3) from 0 to 255 → (B, 1, 1, D), which pooling leaves as it is.
@@ -18,6 +18,11 @@ SMALL = (16, 12)
 LIGHTER = 0.01
 ENOUGH = 60  # pixels of the shorter side: a picture twice as large is reduced
 HASHED = 8  # of the lowest frequencies, in both directions
+JPEG_CELLS, SIDE = (8, 6), 8  # JPEG's blocks of 8 × 8 pixels, and how many of them a picture has
+LUMA, CHROMA = 6, 1  # of a block's 64 coefficients, in JPEG's order: of its lightness, and of either colour
+# JPEG's lightness and two colours of a pixel (JFIF 1.02); its order of frequencies, down and right, begins so
+YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+ZIGZAG = [(0, 0), (0, 1), (1, 0), (2, 0), (1, 1), (0, 2)]
 
 
 def Colours(input_shape: tuple[int, int, int], include_top: bool = False, weights: None = None) -> keras.Model:
@@ -71,6 +76,23 @@ def Hash(input_shape: tuple[int, int, int], include_top: bool = False, weights: 
     upper = ops.top_k(flat, HASHED**2 // 2 + 1)[0]
     median = ops.mean(upper[:, -2:], axis=1, keepdims=True)
     return keras.Model(inputs, _cell(ops.where(flat > median, 1.0, -1.0)), name="hash")
+
+
+def Jpeg(input_shape: tuple[int, int, int], include_top: bool = False, weights: None = None) -> keras.Model:
+    """What JPEG keeps of each of 8 × 6 blocks: the first cosine coefficients, 6 of lightness and 1 of either colour.
+
+    384 numbers. The picture is brought to 64 × 48 pixels by means of areas, so that blocks are where they are in any
+    other picture. Source: ITU-T T.81, annex A.3.3; Ullah et al. (2020), "Image-Based Service Recommendation System: A
+    JPEG-Coefficient RFs Approach", for coefficients as features. Differs: nothing is rounded.
+    """
+    inputs, seen = _pictures(input_shape, include_top, weights)
+    sides = zip(seen.shape[1:3], JPEG_CELLS, strict=True)
+    down, right = (_means(side, SIDE * count) for side, count in sides)
+    channels = ops.transpose(seen / 255.0 - 0.5, (0, 3, 1, 2))
+    small = ops.matmul(ops.matmul(down[None, None], channels), np.transpose(right)[None, None])
+    blocks = ops.conv(ops.transpose(small, (0, 2, 3, 1)), _jpeg_kernel(), strides=SIDE, padding="valid")
+    numbers = math.prod(JPEG_CELLS) * (LUMA + 2 * CHROMA)
+    return keras.Model(inputs, _cell(ops.reshape(blocks, (-1, numbers))), name="jpeg")
 
 
 def Layout(input_shape: tuple[int, int, int], include_top: bool = False, weights: None = None) -> keras.Model:
@@ -196,3 +218,11 @@ def _hsv(pixels):
 def _cosines(side: int) -> np.ndarray:
     """The rows of the lowest `HASHED` cosines of a discrete cosine transform (type II), (HASHED, side)."""
     return np.cos(np.pi * np.arange(HASHED)[:, None] * (2 * np.arange(side)[None] + 1) / (2 * side))
+
+
+def _jpeg_kernel() -> np.ndarray:
+    """Colours and cosines in one convolution over blocks: (8, 8, 3, LUMA + 2 · CHROMA)."""
+    rows = _cosines(SIDE) * np.where(np.arange(SIDE) == 0, 1 / 2, np.sqrt(1 / 2))[:, None] / np.sqrt(2)
+    kept = [(colour, place) for colour, count in enumerate((LUMA, CHROMA, CHROMA)) for place in ZIGZAG[:count]]
+    waves = [np.outer(rows[down], rows[right])[..., None] * YCBCR[colour] for colour, (down, right) in kept]
+    return np.stack(waves, axis=-1).astype("float32")

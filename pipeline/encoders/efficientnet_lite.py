@@ -1,8 +1,11 @@
-"""EfficientNet-Lite0, built from its paper's table: EfficientNet-B0 without squeeze-and-excitation, with ReLU6.
+"""EfficientNet-Lite0 to Lite2, built from their paper's tables: no squeeze-and-excitation, and ReLU6.
 
-Source: Tan and Le 2019, https://arxiv.org/abs/1905.11946, table 1, with the changes of EfficientNet-Lite (2020): no
-squeeze-and-excitation, ReLU6 for swish, stem and head not scaled.
+Source: Tan and Le 2019, https://arxiv.org/abs/1905.11946, table 1 and section 3.3, with the changes of
+EfficientNet-Lite (2020): no squeeze-and-excitation, ReLU6 for swish, stem and head not scaled.
 """
+
+import math
+from functools import partial
 
 import keras
 from keras import layers
@@ -20,29 +23,45 @@ STAGES = [
 EPSILON = 1e-3  # of batch normalisation, as the published weights need
 
 
-def EfficientNetLite0(
-    input_shape: tuple[int, int, int], include_top: bool = False, weights: None = None
+def build(
+    input_shape: tuple[int, int, int],
+    include_top: bool = False,
+    weights: None = None,
+    *,
+    width: float,
+    depth: float,
+    name: str,
 ) -> keras.Model:
     """The network without weights: (B, height, width, 3) scaled by (x − 127) / 128 → (B, height/32, width/32, 1280).
 
     Args:
         include_top: also pool and classify into ImageNet's 1000 classes: (B, 1000) logits.
+        width, depth: by how much channels and repeats are scaled; the first and the last stage keep their one block.
     """
     if weights is not None:
-        raise ValueError(
-            f"EfficientNetLite0 is built without weights; encoders.pretrained brings them. Received: {weights!r}"
-        )
+        raise ValueError(f"{name} is built without weights; encoders.pretrained brings them. Received: {weights!r}")
     inputs = keras.Input(input_shape)
     x = _convolve(inputs, 32, 3, 2, "stem")
     number = 0
     for kernel, stride, expansion, channels, repeats in STAGES:
-        for repeat in range(repeats):
-            x = _block(x, kernel, stride if repeat == 0 else 1, expansion, channels, f"block{number}")
+        for repeat in range(math.ceil(depth * repeats) if repeats > 1 else 1):
+            x = _block(x, kernel, 1 if repeat else stride, expansion, _rounded(width * channels), f"block{number}")
             number += 1
     x = _convolve(x, 1280, 1, 1, "top")
     if include_top:
         x = layers.Dense(1000, name="classes")(layers.GlobalAveragePooling2D(name="pool")(x))
-    return keras.Model(inputs, x, name="efficientnet_lite0")
+    return keras.Model(inputs, x, name=name)
+
+
+EfficientNetLite0 = partial(build, width=1.0, depth=1.0, name="efficientnet_lite0")
+EfficientNetLite1 = partial(build, width=1.0, depth=1.1, name="efficientnet_lite1")
+EfficientNetLite2 = partial(build, width=1.1, depth=1.2, name="efficientnet_lite2")
+
+
+def _rounded(channels: float) -> int:
+    """The nearest multiple of 8, not more than a tenth smaller."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8
 
 
 def _block(x, kernel: int, stride: int, expansion: int, channels: int, name: str):

@@ -14,6 +14,8 @@ from pipeline import files, params, paths
 from pipeline.data import catalog
 from pipeline.encoders import compiled, extract, packed, store, weights
 from pipeline.encoders.card import read_card
+from pipeline.params import cards
+from pipeline.params.sections import known
 
 LITERT, ONNX, CARD, README = "model.tflite", "model.onnx", "card.json", "README.md"
 OPSET = 18
@@ -34,8 +36,8 @@ def export(study: params.Study, name: str) -> Path:
     """Writes an encoder's or a concatenation's files and returns their folder, whole or not at all.
 
     Raises:
-        ExportError: no such encoder, parts that see pictures in two ways, files whose vectors are not the study's, or
-            libraries that are missing. StoreError, WeightsError: it has not been made.
+        ParamsError: no such encoder. ExportError: parts that see pictures in two ways, files whose vectors are not the
+            study's, or libraries that are missing. StoreError, WeightsError: it has not been made.
     """
     spec = _seen(study, name)
     model, data = _model(study, name), study.data.name
@@ -78,14 +80,9 @@ def _seen(study: params.Study, name: str) -> params.Encoder:
     """How an encoder, or all parts of a concatenation alike, see a picture.
 
     Raises:
-        ExportError: parts that do not, or no such encoder.
+        ExportError: parts that do not. ParamsError: no such encoder.
     """
-    known = [*study.encoders, *study.concatenations]
-    if name not in known:
-        raise ExportError(
-            f"there is no encoder to export of that name. Allowed: {known}. Received: {name!r}."
-            f"{params.nearest(name, known)}"
-        )
+    known("params.yaml", "an encoder to export", name, [*study.encoders, *study.concatenations])
     if name in study.encoders:
         return study.encoders[name]
     both = study.concatenations[name]
@@ -122,13 +119,13 @@ def _library(name: str) -> Any:
 def _check(study: params.Study, name: str, spec: params.Encoder, folder: Path) -> None:
     """Raises ExportError unless both files give the catalogue's first pictures the vectors that the study has."""
     data = study.data.name
-    known = store.read(paths.features(data, name))
+    made = store.read(paths.features(data, name))
     ids = catalog.load(data)[catalog.ID].tolist()[:CHECKED]
-    if known.ids[: len(ids)].tolist() != ids:
+    if made.ids[: len(ids)].tolist() != ids:
         raise ExportError(f"the features of {name} are of another catalogue. Run its stages again")
     with paths.open_images(data) as archive:
         pictures = extract.load_pictures(archive, ids, spec)
-    expected = known.vectors[: len(ids)]
+    expected = made.vectors[: len(ids)]
     length = max(float(np.linalg.norm(expected, axis=1).max()), 1e-12)
     for file, found in (
         (LITERT, compiled.interpreted(folder / LITERT).run(pictures)),
@@ -153,7 +150,7 @@ def _card(study: params.Study, name: str, spec: params.Encoder, model: keras.Mod
         "compare by": "cosine",
         "weights": {part: _known(study, part) for part in _parts(study, name)},
         "intended use": packed.USE,
-        "limits": packed.LIMITS,
+        "limits": packed.limits(_learnt(study, name)),
         "files": {
             file: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for file, content in made.items()
@@ -166,6 +163,11 @@ def _known(study: params.Study, encoder: str) -> dict:
     card = read_card(paths.weights(study.data.name, study.encoders[encoder].weights))
     kept = ("source", "backbone", "licence", "data", "learnt_from", "init", "seed", "metrics", "fingerprint")
     return {key: card[key] for key in kept if key in card}
+
+
+def _learnt(study: params.Study, name: str) -> list[cards.Learnt]:
+    """The trainings of all parts."""
+    return [one for part in _parts(study, name) for one in packed.learnt(study, study.encoders[part].weights)]
 
 
 def _parts(study: params.Study, name: str) -> list[str]:
@@ -195,7 +197,7 @@ vector = onnxruntime.InferenceSession("{ONNX}").run(None, {{"pictures": pictures
 
 `{LITERT}` gives the same vectors with LiteRT. `{CARD}` says what it was learnt from, and what it reached.
 
-**Limits.** {packed.LIMITS}
+**Limits.** {packed.limits(_learnt(study, name))}
 
 **Licence.** {"; ".join(licences)}.
 """

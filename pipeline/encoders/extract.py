@@ -1,4 +1,4 @@
-"""Images through an encoder into the store: batched, decoding and network overlapped, resumable."""
+"""Images through an encoder into the store: batched, decoding and network overlapped, resumable, here or on workers."""
 
 import hashlib
 import json
@@ -6,22 +6,35 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from pipeline import params, paths
+from pipeline import params, paths, scale
 from pipeline.data import catalog, images
-from pipeline.encoders import compiled, store
+from pipeline.encoders import compiled, shards, store
+from pipeline.encoders.shards import Shard
 from pipeline.encoders.store import FeatureSet
 from pipeline.progress import ahead, progress
 
 BATCHES_AHEAD = 4  # decoded and waiting: bounds memory, keeps the network busy
-COMMIT_ROWS = 2048  # lost at most by a kill
+SHARD_ROWS = 1024  # lost at most by a kill
 
 
 class ExtractError(RuntimeError):
     """Extraction that cannot start or go on."""
+
+
+class Work(NamedTuple):
+    """What all shards of a run have in common: an encoder's fingerprint and parameters, and where its files are."""
+
+    identity: str
+    spec: str  # params.Encoder as JSON
+    weights: Path
+    pictures: Path  # a zip
+    folder: Path  # of shards
 
 
 def encoder_id(data: str, name: str, spec: params.Encoder, weights_folder: Path) -> str:
@@ -30,35 +43,55 @@ def encoder_id(data: str, name: str, spec: params.Encoder, weights_folder: Path)
     return f"{name}:{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
-def extract_features(data: str, name: str, spec: params.Encoder, ids: list[str], target: Path) -> FeatureSet:
+def extract_features(
+    data: str, name: str, spec: params.Encoder, ids: list[str], target: Path, where: params.Scale | None = None
+) -> FeatureSet:
     """Features of the catalogue's images `ids`, written to the SQLite file `target` and returned.
 
-    A killed run goes on after its last committed batch, and the file ends with the same bytes. Images with equal bytes
-    have one vector, that of the first of them, so that they rank in the order of their ids: what a network makes of an
-    image may differ in its last bits with its place in the batch, where LiteRT does not compute it.
+    They are made in shards of whole batches, always the same ones, so the file ends with the same bytes whoever makes
+    them. A killed run goes on with the shards that are not there. Images with equal bytes have one vector, that of the
+    first of them, so that they rank in the order of their ids: what a network makes of an image may differ in its last
+    bits with its place in the batch, where LiteRT does not compute it.
+
+    Args:
+        where: who computes; None: whom this stage was told.
 
     Raises:
-        ExtractError: the disk cannot hold the result, or it filled up on the way.
+        ExtractError: the disk cannot hold the result, or it filled up on the way; shards of different machines.
+        ScaleError: workers that cannot be had.
         WeightsError: no weights, or those of another network.
     """
-    folder = paths.weights(data, spec.weights)
-    identity = encoder_id(data, name, spec, folder)
-    encoder = compiled.compiled(spec, folder)
-    _need_disk(target, len(ids) * (4 * encoder.dimension + 64) * 2)
-    run = hashlib.sha256(json.dumps([identity, spec.batch_size, ids]).encode()).hexdigest()[:16]
-    partial = paths.BUILD / "features" / f"{data}-{name}-{run}.sqlite"
+    weights_folder = paths.weights(data, spec.weights)
+    identity = encoder_id(data, name, spec, weights_folder)
+    spec = params.Encoder(**spec.model_dump(include=set(params.Encoder.model_fields)))  # a notebook's cannot be sent
+    dimension = _encoder(identity, spec.model_dump_json(), weights_folder).dimension
+    _need_disk(target, len(ids) * (4 * dimension + 64) * 3)
+    rows = max(SHARD_ROWS // spec.batch_size, 1) * spec.batch_size
+    run = hashlib.sha256(json.dumps([identity, spec.batch_size, rows, ids]).encode()).hexdigest()[:16]
+    folder = paths.BUILD / "features" / f"{data}-{name}-{run}"
+    work = Work(identity, spec.model_dump_json(), weights_folder, paths.images(data), folder)
     try:
-        meta = {"encoder_id": identity, "dimension": str(encoder.dimension), "encoder": name}
-        connection, done = _resumed(partial, meta)
-        _fill(connection, data, ids, done, spec, encoder.run)
-        store.repeat(connection, _copies(data, ids))
-        store.finish(connection, target)
+        made = _made(work, [ids[start : start + rows] for start in range(0, len(ids), rows)], where or scale.chosen())
+        meta = {"encoder_id": identity, "dimension": str(dimension), "encoder": name}
+        _assemble(folder, made, ids, _copies(data, ids), meta, target)
     except (sqlite3.OperationalError, OSError) as error:
         raise ExtractError(
             f"{target.name} could not be written ({error}). What is done is kept; make room and run again"
         ) from None
-    partial.unlink()
+    shutil.rmtree(folder)
+    _encoder.cache_clear()  # what follows here needs the memory
     return store.read(target)
+
+
+def extract_shard(work: Work, number: int, ids: list[str]) -> Shard:
+    """One shard of a run, made if it is not there."""
+    encoder = _encoder(work.identity, work.spec, work.weights)
+    if shard := shards.kept(work.folder, number, (len(ids), encoder.dimension)):
+        return shard
+    spec = params.Encoder.model_validate_json(work.spec)
+    with zipfile.ZipFile(work.pictures) as archive:
+        vectors = np.concatenate([encoder.run(pictures) for pictures in _decoded(archive, ids, spec)])
+    return shards.write(work.folder, number, vectors, compiled.made_by())
 
 
 def load_pictures(archive: zipfile.ZipFile, ids: list[str], spec: params.Network) -> np.ndarray:
@@ -76,51 +109,52 @@ def _copies(data: str, ids: list[str]) -> dict[str, str]:
     return {image_id: first for image_id, first in firsts.items() if image_id != first}
 
 
-def _fill(
-    connection: sqlite3.Connection, data: str, ids: list[str], done: int, spec: params.Encoder, run: compiled.Run
+def _made(work: Work, parts: list[list[str]], where: params.Scale) -> list[Shard]:
+    """Every shard, in the order of the ids.
+
+    Raises:
+        ExtractError: not all were computed by the same.
+    """
+    tasks = [(work, number, ids) for number, ids in enumerate(parts)]
+    with scale.workers(where) as each:
+        unit = f"x{len(parts[0])} pictures" if parts else "pictures"
+        made = sorted(progress(each(extract_shard, tasks), "extracting features", unit, len(tasks)))
+    if len(computed := sorted({shard.made_by for shard in made})) > 1:
+        raise ExtractError(
+            f"shards of {work.folder.name} were computed by {' and by '.join(computed)}, which differ in last digits. "
+            f"Delete {work.folder} and run again with workers of one kind"
+        )
+    return made
+
+
+def _assemble(
+    folder: Path, made: list[Shard], ids: list[str], copies: dict[str, str], meta: dict[str, str], target: Path
 ) -> None:
-    """Every batch from the `done`-th image on, committed every `COMMIT_ROWS` images."""
-    waiting_ids: list[str] = []
-    waiting: list[np.ndarray] = []
-    with paths.open_images(data) as archive:
-        batches = _decoded(archive, ids, done, spec)
-        for batch_ids, pictures in _counted(batches, len(ids), done, spec.batch_size):
-            waiting_ids += batch_ids
-            waiting.append(run(pictures))
-            if len(waiting_ids) >= COMMIT_ROWS:
-                store.append(connection, waiting_ids, np.concatenate(waiting))
-                waiting_ids, waiting = [], []
-        if waiting_ids:
-            store.append(connection, waiting_ids, np.concatenate(waiting))
+    """The features file from its shards, one after another."""
+    partial = folder / "features.sqlite"
+    partial.unlink(missing_ok=True)
+    connection, done = store.create(partial, meta), 0
+    for shard in made:
+        vectors = shards.read(folder, shard)
+        store.append(connection, ids[done : done + len(vectors)], vectors)
+        done += len(vectors)
+    store.repeat(connection, copies)
+    store.finish(connection, target)
 
 
-def _decoded(
-    archive: zipfile.ZipFile, ids: list[str], done: int, spec: params.Encoder
-) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Batches, decoded ahead by threads."""
+@lru_cache(maxsize=1)
+def _encoder(identity: str, spec: str, weights_folder: Path) -> compiled.Compiled:
+    """The encoder, made once in a process; `identity` says which weights it has."""
+    return compiled.compiled(params.Encoder.model_validate_json(spec), weights_folder)
+
+
+def _decoded(archive: zipfile.ZipFile, ids: list[str], spec: params.Encoder) -> Iterator[np.ndarray]:
+    """Batches of pictures, decoded ahead by threads."""
 
     def decode(start):
-        batch_ids = ids[start : start + spec.batch_size]
-        return batch_ids, load_pictures(archive, batch_ids, spec)
+        return load_pictures(archive, ids[start : start + spec.batch_size], spec)
 
-    return ahead(decode, range(done, len(ids), spec.batch_size), BATCHES_AHEAD)
-
-
-def _counted(batches: Iterator, total: int, done: int, batch_size: int) -> Iterator:
-    count = -(-total // batch_size)
-    return progress(batches, "extracting features", f"x{batch_size} pictures", count, done // batch_size)
-
-
-def _resumed(partial: Path, meta: dict[str, str]) -> tuple[sqlite3.Connection, int]:
-    """The unfinished file of the same run and how many images it holds, or a new one."""
-    if partial.exists():
-        try:
-            connection = sqlite3.connect(partial)
-            return connection, connection.execute("SELECT COUNT(*) FROM image_features").fetchone()[0]
-        except sqlite3.DatabaseError:  # killed before its tables were there
-            connection.close()
-            partial.unlink()
-    return store.create(partial, meta), 0
+    return ahead(decode, range(0, len(ids), spec.batch_size), BATCHES_AHEAD)
 
 
 def _need_disk(target: Path, needed: int) -> None:

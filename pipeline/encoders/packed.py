@@ -3,7 +3,6 @@
 `published/` beside this file holds the study's own, so that a photo can be matched without a run.
 """
 
-import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -11,27 +10,26 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pydantic
 
 from pipeline import files, params, paths
 from pipeline.encoders import compiled, weights
 from pipeline.encoders.card import CARD, WeightsError, read_card
+from pipeline.params import cards
 from pipeline.params.networks import BACKBONE, CLASSIFIER, HEAD
 from pipeline.params.sections import known
 
-PUBLISHED = Path(__file__).parent / "published"
 README = "README.md"
 PART = re.compile(rf"({BACKBONE}|{HEAD}|{CLASSIFIER}[A-Za-z]+)\.weights\.h5")
-MOST_BYTES = 200_000_000  # of one file: ten times what the largest published one has
-MOST_CARD = 1_000_000
 USE = (
     "Finding catalogue pictures of products that look like a photo's, by the cosine of their vectors. Not for telling "
     "people apart, nor for what is worn by whom."
 )
-LIMITS = (
-    "Learnt from one shop's product photos, most of 60 × 80 pixels on white: photos of people, of several products or "
-    "on clutter are found worse (docs/systems.md), types that it never saw worse still (docs/results.md)."
-)
+LIMITS = {  # by the data that weights have learnt from
+    "fashion_small": (
+        "Learnt from one shop's product photos, most of 60 × 80 pixels on white: photos of people, of several products "
+        "or on clutter are found worse (docs/systems.md), types that it never saw worse still (docs/results.md)."
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -52,56 +50,74 @@ def pack(study: params.Study, name: str) -> Path:
     known("params.yaml", "an encoder to pack", name, study.encoders)
     spec = study.encoders[name]
     source, target = paths.weights(study.data.name, spec.weights), paths.packed(study.data.name, name)
-    card = read_card(source)
+    card, trained = read_card(source), learnt(study, spec.weights)
     used = [BACKBONE, *([HEAD] if spec.head else []), *(f"{CLASSIFIER}{label}" for label in spec.posteriors)]
     with files.whole_folder(target) as folder:
         for part in used:
             _halve(source / f"{part}.weights.h5", folder / f"{part}.weights.h5")
         kept = {key: value for key, value in card.items() if key not in ("fingerprint", "classes")}
         classes = {label: card["classes"][label] for label in spec.posteriors}
-        told = {"intended_use": USE, "limits": LIMITS, "weights_in": "float16; vectors are computed in float32"}
+        told = {
+            "intended_use": USE,
+            "limits": limits(trained),
+            "weights_in": "float16; vectors are computed in float32",
+        }
         about = {**kept, **told, "encoder": spec.model_dump(exclude={"weights"}), "classes": classes}
+        about["learnt"] = [one.model_dump() for one in trained]
         files.write_json(folder / CARD, {**about, "fingerprint": weights.fingerprint(folder)})
-        files.write_text(folder / README, _readme(name, card["licence"]))
+        files.write_text(folder / README, _readme(name, card["licence"], limits(trained)))
     return target
 
 
+def learnt(study: params.Study, name: str) -> list[cards.Learnt]:
+    """The trainings that a study's weights have behind them, the first one first; a packed start brings its own."""
+    if name in study.finetunes:
+        spec, data = study.finetunes[name], study.data
+        seen = cards.Learnt(
+            data=data.name,
+            source=data.source,
+            data_seed=data.seed,
+            test_share=data.test_share,
+            split=spec.split,
+            seed=spec.seed,
+        )
+        return [*learnt(study, spec.init), seen]
+    known("params.yaml", "weights to pack", name, study.weights)
+    source = study.weights[name]
+    return cards.read(cards.found(source.path, paths.ROOT)).learnt if source.source == "packed" and source.path else []
+
+
+def limits(trained: list[cards.Learnt]) -> str:
+    """What an encoder is not good for, by what it has learnt from."""
+    names = list(dict.fromkeys(one.data for one in trained))
+    said = [
+        LIMITS.get(name, f"Learnt from the pictures of {name}: what others ask of it was not measured.")
+        for name in names
+    ]
+    return " ".join(said) or "Has learnt from no product's photos: what its first weights know is all that it knows."
+
+
 def load(place: str | Path) -> Packed:
-    """The encoder of a folder, or of a published name, compiled.
+    """The encoder of a published name, or of a folder by its path, compiled.
 
     Raises:
         WeightsError: nothing of that name, or a folder that is no packed encoder's.
     """
-    folder = found(place)
+    folder = found(place, Path())
     spec = read_spec(folder)
-    return Packed(folder.name, spec, compiled.compiled(spec, folder))
+    return Packed(folder.resolve().name, spec, compiled.compiled(spec, folder))
 
 
-def found(place: str | Path) -> Path:
-    """The folder of a published encoder by its name, or of another by its path, relative to the project.
+def found(place: str | Path, beside: Path) -> Path:
+    """As `cards.found`.
 
     Raises:
         WeightsError: there is none, or it holds what no packed encoder has.
     """
-    names = published()
-    folder = PUBLISHED / place if str(place) in names else paths.ROOT / place
-    if not folder.is_dir():
-        raise WeightsError(
-            f"no packed encoder. Allowed: {names}, or a folder that `python -m pipeline.run pack` wrote. "
-            f"Received: {str(place)!r}.{params.nearest(str(place), names)}"
-        )
-    for path in folder.iterdir():
-        most = MOST_CARD if path.name == CARD else MOST_BYTES
-        if path.stat().st_size > most:
-            raise WeightsError(
-                f"{folder.name}/{path.name} has {path.stat().st_size:,} bytes; at most {most:,} are allowed"
-            )
-    return folder
-
-
-def published() -> list[str]:
-    """The names of the encoders that come with the study."""
-    return sorted(path.parent.name for path in PUBLISHED.glob(f"*/{CARD}"))
+    try:
+        return cards.found(place, beside)
+    except params.ParamsError as error:
+        raise WeightsError(str(error)) from None
 
 
 def read_spec(folder: Path) -> params.Encoder:
@@ -111,16 +127,17 @@ def read_spec(folder: Path) -> params.Encoder:
         WeightsError: a card that does not say so, or weights that are not the card's.
     """
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        spec = params.Encoder.model_validate({**card["encoder"], "weights": "packed"})
-    except (OSError, ValueError, KeyError, TypeError, pydantic.ValidationError) as error:
-        raise WeightsError(
-            f"{folder.name}/{CARD} is no packed encoder's ({type(error).__name__}: {str(error).splitlines()[0]}). "
-            "Make the folder with: python -m pipeline.run pack ENCODER"
-        ) from None
-    if weights.fingerprint(folder) != card.get("fingerprint"):
-        raise WeightsError(f"{folder.name}/: the weights are not those that its {CARD} names; take both again")
-    return spec
+        card = cards.read(folder)
+    except params.ParamsError as error:
+        raise WeightsError(str(error)) from None
+    name = folder.resolve().name
+    if weights.fingerprint(folder) != card.fingerprint:
+        raise WeightsError(f"{name}/: the weights are not those that its {CARD} names; take both again")
+    if card.encoder.head:
+        kernels = [shape for shape in weights.shapes(folder / f"{HEAD}.weights.h5") if len(shape) == 2]
+        if over := [layer.units for layer in card.encoder.head if layer.units not in {wide for _, wide in kernels}]:
+            raise WeightsError(f"{name}/{CARD}: a head of {over[0]:,} units is not that of {HEAD}.weights.h5")
+    return card.encoder
 
 
 def copy(place: str, backbone: str, target: Path) -> dict:
@@ -129,7 +146,7 @@ def copy(place: str, backbone: str, target: Path) -> dict:
     Raises:
         WeightsError: as `load`, or of another backbone.
     """
-    folder = found(place)
+    folder = found(place, paths.ROOT)
     spec = read_spec(folder)
     if spec.backbone != backbone:
         raise WeightsError(f"{folder.name} has the backbone {spec.backbone}. Received: {backbone}")
@@ -137,12 +154,12 @@ def copy(place: str, backbone: str, target: Path) -> dict:
         for path in sorted(folder.iterdir()):
             if PART.fullmatch(path.name):
                 shutil.copyfile(path, partial / path.name)
-        card = {**json.loads((folder / CARD).read_text(encoding="utf-8")), "source": "packed"}
+        card = {**cards.values_of(folder), "source": "packed"}
         files.write_json(partial / CARD, card)
     return read_card(target)
 
 
-def _readme(name: str, licence: str) -> str:
+def _readme(name: str, licence: str, limited: str) -> str:
     return f"""# {name}
 
 A picture becomes a vector; the cosine of two says how alike the products are. {USE}
@@ -152,14 +169,14 @@ from pathlib import Path
 from pipeline.data import images
 from pipeline.encoders import packed
 
-packed_encoder = packed.load("{name}")  # a published encoder's name, or this folder
+packed_encoder = packed.load(".")  # this folder; from elsewhere its path, or a published encoder's name
 seen = images.prepare(images.decode(Path("photo.jpg").read_bytes()), packed_encoder.spec)
 vector = packed_encoder.encoder.run(seen[None])[0]
 ```
 
 `{CARD}` says what it was learnt from and what it reached. Weights are in half precision, vectors in single.
 
-**Limits.** {LIMITS}
+**Limits.** {limited}
 
 **Licence.** {licence}.
 """

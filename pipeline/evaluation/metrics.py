@@ -43,6 +43,15 @@ def precision_at(hits: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
     return _or_nan(hits[:, :k].sum(axis=1) / k, relevant)
 
 
+def f1_at(hits: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
+    """The harmonic mean of precision@k and recall@k, 2 · hits / (k + R); float64 (Q,). Document 002 names F1 alone.
+
+    >>> f1_at(np.array([[False, True, True]]), np.array([2]), 2)  # both are 1/2
+    array([0.5])
+    """
+    return _or_nan(2 * hits[:, :k].sum(axis=1) / (k + np.asarray(relevant)), relevant)
+
+
 def average_precision(hits: np.ndarray, relevant: np.ndarray, depth: int | None = None) -> np.ndarray:
     """Σ over relevant ranks r of (relevant among the first r) / r, divided by all relevant items; float64 (Q,).
 
@@ -117,6 +126,12 @@ def chance_precision_at(relevant: np.ndarray, size: np.ndarray, k: int) -> np.nd
     return _or_nan(np.asarray(relevant) / np.asarray(size, float) * np.minimum(np.asarray(size) / k, 1.0), relevant)
 
 
+def chance_f1_at(relevant: np.ndarray, size: np.ndarray, k: int) -> np.ndarray:
+    """Expected F1@k of a random ranking: 2 / (k + R) times its expected hits, R · min(k, N) / N."""
+    relevant, size = np.asarray(relevant, float), np.asarray(size, float)
+    return _or_nan(2 / (k + relevant) * relevant * np.minimum(k / size, 1.0), relevant)
+
+
 def chance_average_precision(relevant: np.ndarray, size: np.ndarray, depth: int | None = None) -> np.ndarray:
     """Expected AP of a random ranking: 1/N · Σ_{r ≤ depth} (1/r + (R−1)/(N−1) · (r−1)/r).
 
@@ -156,6 +171,7 @@ METRICS = {
     "hit": Metric(hit_at, chance_hit_at, "hit", headline=(1, 10)),
     "recall": Metric(recall_at, chance_recall_at, "recall"),
     "precision": Metric(precision_at, chance_precision_at, "precision", headline=(10,)),
+    "F1": Metric(f1_at, chance_f1_at, "F1"),
     "nDCG": Metric(ndcg_at, chance_ndcg_at, "nDCG", graded=True),
 }
 AP = "AP"

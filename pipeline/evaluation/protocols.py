@@ -105,6 +105,43 @@ def strict_precisions(
     return dict(zip(codes, values.T, strict=True))
 
 
+def strict_relevant(rows: np.ndarray, duplicates: np.ndarray, codes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """How many images are relevant to each query by relevance, itself and its duplicates not counted; int (Q,) each.
+
+    Arguments: as for `strict_precisions`.
+    """
+    found = {}
+    for relevance, labels in codes.items():
+        table = pd.DataFrame({"code": duplicates, "label": labels})
+        alike, own = (table.groupby(by)["label"].transform("size") for by in (["label"], ["code", "label"]))
+        found[relevance] = np.where(labels >= 0, alike - own, 0)[rows]
+    return found
+
+
+def strict_f1(
+    order: np.ndarray,
+    rows: np.ndarray,
+    duplicates: np.ndarray,
+    codes: dict[str, np.ndarray],
+    relevant: dict[str, np.ndarray],
+    k: int,
+) -> dict[str, np.ndarray]:
+    """F1@k by relevance of rankings of everything, each query and its duplicates passed over; (Q,) each.
+
+    Args:
+        order, rows, duplicates, codes: as for `strict_precisions`.
+        relevant: what `strict_relevant` gives for the same queries.
+    """
+    head = order[:, : k + np.bincount(duplicates).max()]
+    everything = np.ones(len(duplicates), bool)
+    kept, counts = metrics.exclude(head, duplicates[rows][:, None], duplicates[:, None], everything)
+    values = {}
+    for relevance, labels in codes.items():
+        hits = metrics.relevant_hits(kept, labels[rows], labels, counts)
+        values[relevance] = metrics.f1_at(hits, relevant[relevance], k)
+    return values
+
+
 def hits_of(
     order: np.ndarray, rows: np.ndarray, view: View, codes: dict[str, np.ndarray]
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:

@@ -1,14 +1,17 @@
 """One retrieval under every protocol: its rankings joined with labels, a row of scores per query and place."""
 
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from pipeline import params
+from pipeline import params, scale
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import metrics, thresholds
+from pipeline.evaluation import blocks, metrics, thresholds
+from pipeline.evaluation.asked import Asked, asked_of
 from pipeline.evaluation.names import (
     BEFORE_MISS,
     CHANCE_OF,
@@ -25,8 +28,13 @@ from pipeline.evaluation.names import (
     STRICT,
     THESIS,
 )
-from pipeline.evaluation.protocols import View, check_same_images, hits_of, views_of
-from pipeline.retrieval.ranking import Neighbours, collected, nearest, rank
+from pipeline.evaluation.protocols import View, check_same_images, hits_of
+from pipeline.evaluation.thresholds import NOBODYS
+from pipeline.params.scale import BLOCKS, HERE
+from pipeline.progress import progress
+from pipeline.retrieval.ranking import Neighbours, collected, in_chunks, nearest, rank
+
+PART = 1200  # queries of a task: whole dozens, since BLAS multiplies these at once
 
 
 @dataclass(frozen=True)
@@ -39,43 +47,118 @@ class Evaluated:
     distances: pd.DataFrame
 
 
-def evaluate(features: FeatureSet, frame: pd.DataFrame, distance: str, run: params.KnnRetrieval) -> Evaluated:
+def evaluate(
+    features: FeatureSet,
+    frame: pd.DataFrame,
+    distance: str,
+    run: params.KnnRetrieval,
+    where: params.Scale | None = None,
+) -> Evaluated:
     """Every protocol on one encoder's features under one distance; no ranking is kept longer than its chunk.
 
+    Args:
+        where: who ranks, and what of the gallery is held; None: what this stage was told. No result depends on it.
+
     Raises:
+        ScaleError: workers that cannot be had.
         ValueError: the catalogue has no test part, or the features are of other images. Before any work.
     """
     check_same_images(features, frame)
-    histogram = _train_histogram(features, frame, distance, run)
-    neighbours, scores, counts = _strict(features, frame, distance, run, float(histogram[thresholds.DISTANCE].iloc[-1]))
-    histogram[thresholds.TEST_ALL], histogram[thresholds.TEST_RIGHT] = counts
+    where = where or scale.chosen()
+    run = params.KnnRetrieval(**run.model_dump(include=set(params.KnnRetrieval.model_fields)))  # can be sent
+    asked = asked_of(features, frame, run)
+    with scale.workers(where) as each, scale.shared(asked, where) as given:
+        if where.gallery == BLOCKS:
+            histogram, judged = _by_blocks(each, given, asked, distance, run)
+        else:
+            histogram = _train_histogram(asked, distance, run)
+            step = len(frame) if where.engine == HERE else PART
+            judged = _by_queries(each, given, asked, distance, run, _top(histogram), step)
+    rows, ids = asked.rows, features.ids
+    histogram[thresholds.TEST_ALL], histogram[thresholds.TEST_RIGHT] = np.sum([one.pairs for one in judged], axis=0)
+    scores = _by_place([one.tables for one in judged])
     parts = [scores, *(_thesis(features, frame, distance, run, size) for size in _sizes(run, len(frame)))]
     table = pd.concat(parts, ignore_index=True)
     for column in (PROTOCOL, GALLERY, RELEVANCE):
         table[column] = table[column].astype("category")
-    return Evaluated(neighbours, table, histogram)
+    return Evaluated(collected(ids[rows], ids, [one.nearest for one in judged]), table, histogram)
 
 
-def _strict(features, frame, distance, run, top) -> tuple[Neighbours, pd.DataFrame, tuple[np.ndarray, np.ndarray]]:
-    """Ranks everything once per test query and reads every gallery, relevance and variant off that ranking."""
-    asking, duplicates = catalog.rows_of(frame, catalog.TEST), catalog.duplicates(frame)
-    views = views_of(frame, run.relevances, run.galleries)
-    codes = {relevance: catalog.label_codes(frame, relevance) for relevance in run.relevances}
-    graded = np.stack([catalog.label_codes(frame, column) for column in run.gains], axis=1) if run.gains else None
-    labels = codes[run.relevances[0]]
-    parts, nearest_of_parts, counts = [], [], np.zeros((2, thresholds.BINS), np.int64)
-    for part, order, distances in rank(features.take(asking), features, distance):
-        rows = asking[part]
-        pair = duplicates[rows], duplicates
-        nearest_of_parts.append(nearest(order, distances, pair, run.neighbours))
-        counts += thresholds.histogram(distances, pair, (labels[rows], labels), top)
+class Judged(NamedTuple):
+    """What was read off the rankings of some test queries: their nearest, the histogram of their distances, int64
+    (2, BINS), and a table of scores per place."""
+
+    nearest: tuple[np.ndarray, np.ndarray]
+    pairs: np.ndarray
+    tables: list[pd.DataFrame]
+
+
+def _by_queries(each, given, asked, distance, run, top, step) -> list[Judged]:
+    """All test queries, `step` of them a task: whoever has it ranks the whole gallery for each."""
+    tasks = [(given, distance, run, top, slice(start, start + step)) for start in range(0, len(asked.rows), step)]
+    done = each(_judged, tasks)
+    if len(tasks) > 1:  # one alone tells by itself how far it is
+        done = progress(done, f"ranking by {distance}", f"x{step} queries", len(tasks))
+    return [one for _, some in sorted(done, key=itemgetter(0)) for one in some]
+
+
+def _judged(given, distance, run, top, part) -> tuple[int, list[Judged]]:
+    """Ranks everything once for some test queries, and reads every gallery, relevance and variant off that ranking."""
+    asked: Asked = scale.opened(given)
+    labels, mine, judged = asked.codes[run.relevances[0]], asked.rows[part], []
+    for some, order, distances in rank(asked.features.take(mine), asked.features, distance):
+        rows = mine[some]
+        pair = asked.duplicates[rows], asked.duplicates
         tables: list[pd.DataFrame] = []
-        for view in views:
-            asks, weighed = view.asks[rows], graded if view.protocol == STRICT else None
-            tables += _scored(order[asks], distances[asks], rows[asks], view, codes, run, weighed)
-        parts.append(tables)
-    neighbours = collected(features.ids[asking], features.ids, nearest_of_parts)
-    return neighbours, _by_place(parts), (counts[0], counts[1])
+        for view in asked.views:
+            asks, weighed = view.asks[rows], asked.graded if view.protocol == STRICT else None
+            tables += _scored(order[asks], distances[asks], rows[asks], view, asked.codes, run, weighed)
+        counts = thresholds.histogram(distances, pair, (labels[rows], labels), top)
+        judged.append(Judged(nearest(order, distances, pair, run.neighbours), np.stack(counts), tables))
+    return part.start, judged
+
+
+def _by_blocks(each, given, asked, distance, run) -> tuple[pd.DataFrame, list[Judged]]:
+    """The train part's histogram, and all test queries, with no gallery held: what is found is counted span by span."""
+    size, spans, chosen = len(asked.learnt), blocks.spans(len(asked.learnt)), _of_thresholds(asked, run)
+    chunks = [chosen[part] for part in blocks.parts(len(chosen), size)]
+    every = [(given, distance, rows, span) for rows in chunks for span in spans]
+    top = max(each(blocks.furthest, every))
+    histogram = _histogram(top, sum(each(blocks.pairs, [(*task, top) for task in every])))
+    judged, parts = [], blocks.parts(len(asked.rows), size)
+    for part in progress(parts, f"ranking by {distance}, in blocks", "chunks", len(parts)):
+        first = [(given, distance, part, span, run.neighbours, _top(histogram)) for span in spans]
+        found = blocks.together(list(each(blocks.found, first)))
+        counts = sum(each(blocks.before, [(given, distance, part, span, found.keys) for span in spans]))
+        places = list(blocks.stands(asked, part, found.keys, counts))
+        tables = [
+            table
+            for number, view in enumerate(asked.views)
+            for table in _counted(asked, asked.rows[part], view, run, found.wrong, [one[number] for one in places])
+        ]
+        judged.append(Judged((found.positions, found.values), found.pairs, tables))
+    return histogram, judged
+
+
+def _counted(asked, rows, view, run, wrong, places) -> list[pd.DataFrame]:
+    """As `_scored`, of where the relevant items of some queries stand in a view."""
+    asks, tables = np.flatnonzero(view.asks[rows]), []
+    mine, stand, sizes = rows[asks], [places[at] for at in asks], np.array([places[at].size for at in asks], np.int64)
+    for relevance in view.relevances:
+        labels = asked.codes[relevance]
+        hits = np.zeros((len(mine), len(labels)), bool)
+        for row, own, one in zip(mine, hits, stand, strict=True):
+            own[one.ranks[(labels[one.positions] == labels[row]) & (labels[row] >= 0)]] = True
+        before = np.minimum(np.where(hits.all(axis=1), len(labels), hits.argmin(axis=1)), sizes)
+        tables.append(_hit_table(mine, view, sizes, relevance, hits, run, (wrong[asks], before)))
+    if asked.graded is not None and view.protocol == STRICT:
+        weights = np.array(list(run.gains.values()), np.float32)
+        gains = np.zeros((len(mine), len(asked.graded)), np.float32)
+        for row, own, one in zip(mine, gains, stand, strict=True):
+            order, every = one.positions[None].astype(np.int32), np.array([len(one.positions)])
+            own[one.ranks] = metrics.graded_gains(order, asked.graded[[row]], asked.graded, weights, every)[0]
+        tables.append(_table(mine, view, sizes, GRADED, _graded(gains, sizes, run.gain_cutoffs)))
+    return tables
 
 
 def _thesis(features, frame, distance, run, size) -> pd.DataFrame:
@@ -105,23 +188,34 @@ def _by_place(parts: list[list[pd.DataFrame]]) -> pd.DataFrame:
 
 
 def _scored(order, distances, rows, view, codes, run, graded=None) -> list[pd.DataFrame]:
-    """A row of scores per query of a chunk, for each relevance of a view; first misses where thresholds are read.
+    """A row of scores per query of a chunk, for each relevance of a view.
 
     `graded`: the labels whose agreement is weighed (G, L), for a view that graded metrics are taken of.
     """
     tables = []
     for relevance, hits, remaining, counts in hits_of(order, rows, view, codes):
-        relevant = hits.sum(axis=1)
-        values = {RELEVANT: relevant}
-        values |= {name: metric.value(hits, relevant, k) for name, metric, k in metrics.columns(run.cutoffs)}
-        if (view.protocol, view.gallery, relevance) == (STRICT, run.galleries[0], run.relevances[0]):
-            values[FIRST_MISS], values[BEFORE_MISS] = thresholds.first_miss(distances, remaining, hits, counts)
-        tables.append(_table(rows, view, counts, relevance, values))
+        miss = thresholds.first_miss(distances, remaining, hits, counts) if _is_first(view, relevance, run) else None
+        tables.append(_hit_table(rows, view, counts, relevance, hits, run, miss))
     if graded is not None:
         weights = np.array(list(run.gains.values()), np.float32)
         gains = metrics.graded_gains(remaining, graded[rows], graded, weights, counts)
         tables.append(_table(rows, view, counts, GRADED, _graded(gains, counts, run.gain_cutoffs)))
     return tables
+
+
+def _hit_table(rows, view, counts, relevance, hits, run, miss) -> pd.DataFrame:
+    """A row of scores per query; `miss`: its first wrong neighbour's distance, and how many stand before it."""
+    relevant = hits.sum(axis=1)
+    values = {RELEVANT: relevant}
+    values |= {name: metric.value(hits, relevant, k) for name, metric, k in metrics.columns(run.cutoffs)}
+    if _is_first(view, relevance, run):
+        values[FIRST_MISS], values[BEFORE_MISS] = miss
+    return _table(rows, view, counts, relevance, values)
+
+
+def _is_first(view, relevance, run) -> bool:
+    """Whether thresholds are read from this protocol, gallery and relevance."""
+    return (view.protocol, view.gallery, relevance) == (STRICT, run.galleries[0], run.relevances[0])
 
 
 def _graded(gains: np.ndarray, counts: np.ndarray, cutoffs: list[int]) -> dict[str, np.ndarray]:
@@ -147,17 +241,28 @@ def _table(rows, view, counts, relevance, values) -> pd.DataFrame:
     )
 
 
-def _train_histogram(features, frame, distance, run) -> pd.DataFrame:
+def _train_histogram(asked, distance, run) -> pd.DataFrame:
     """The distances from some train images to all others of the train part, in steps of their range."""
-    train = catalog.rows_of(frame, catalog.TRAIN)
-    duplicates, labels = catalog.duplicates(frame)[train], catalog.label_codes(frame, run.relevances[0])[train]
-    gallery, chosen = features.take(train), catalog.draw_apart(np.arange(len(train)), run.threshold_queries, run.seed)
-    ranked = [(part, distances) for part, _, distances in rank(gallery.take(chosen), gallery, distance)]
-    top = max(float(distances.max()) for _, distances in ranked)
-    counts = np.zeros((2, thresholds.BINS), np.int64)
-    for part, distances in ranked:
+    chosen, labels, learnt = _of_thresholds(asked, run), asked.codes[run.relevances[0]], asked.learnt != NOBODYS
+    queries, gallery = asked.features.take(chosen), asked.features
+    # all others answer as well, and are passed over: the train part by itself would be one more copy of the features.
+    # Twice over the pairs: kept for the second look, they would be a matrix that grows with the gallery
+    top = max(in_chunks(queries, gallery, distance, lambda _, distances: float(distances.max(where=learnt, initial=0))))
+
+    def counted(part: slice, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = chosen[part]
-        counts += thresholds.histogram(distances, (duplicates[rows], duplicates), (labels[rows], labels), top)
+        return thresholds.histogram(distances, (asked.learnt[rows], asked.learnt), (labels[rows], labels), top)
+
+    return _histogram(top, np.sum(list(in_chunks(queries, gallery, distance, counted)), axis=0))
+
+
+def _of_thresholds(asked, run) -> np.ndarray:
+    """The train images whose distances choose the threshold, by their positions."""
+    train = np.flatnonzero(asked.learnt != NOBODYS)
+    return train[catalog.draw_apart(np.arange(len(train)), run.threshold_queries, run.seed)]
+
+
+def _histogram(top: float, counts: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(
         {
             thresholds.DISTANCE: thresholds.steps(top),
@@ -165,6 +270,11 @@ def _train_histogram(features, frame, distance, run) -> pd.DataFrame:
             thresholds.TRAIN_RIGHT: counts[1],
         }
     )
+
+
+def _top(histogram: pd.DataFrame) -> float:
+    """The end of a histogram's last step."""
+    return float(histogram[thresholds.DISTANCE].iloc[-1])
 
 
 def _sizes(run: params.KnnRetrieval, images: int) -> list[int]:

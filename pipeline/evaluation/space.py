@@ -9,6 +9,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
@@ -22,9 +24,11 @@ from pipeline.evaluation.metrics import AP
 from pipeline.evaluation.names import QUERY
 from pipeline.evaluation.separation import labels_in, separation
 from pipeline.retrieval.distances import cosine
+from pipeline.vectors import unit
 
 ENOUGH = 0.9  # of the variance: what document 002 says is enough
 LABELS = ["articleType", "masterCategory"]
+MAPS = ["pca", "tsne", "umap"]
 
 
 def run(study: params.Study, encoder: str) -> None:
@@ -56,7 +60,8 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
         files.write_parquet(folder / "map.parquet", drawn.assign(row=rows))
         files.write_parquet(folder / "edges.parquet", edges)
         files.write_parquet(folder / "pca.parquet", curve)
-        files.write_json(folder / "measures.json", {"separation": separations, "absent": absent, "pca": pca})
+        told = {"separation": separations, "absent": absent, "pca": pca, "maps": distances_kept(vectors, drawn)}
+        files.write_json(folder / "measures.json", told)
 
 
 def components(
@@ -88,17 +93,32 @@ def components(
     return pd.concat(tables, ignore_index=True), {**shares, str(dimension): 1.0}
 
 
-def maps(vectors: np.ndarray, run: params.EmbeddingSpace, with_umap: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """t-SNE and UMAP of vectors (N, D): coordinates, a row per vector, and the edges of UMAP's connectivity graph.
+def distances_kept(vectors: np.ndarray, drawn: pd.DataFrame) -> dict[str, float]:
+    """By map, the rank correlation of its distances with the cosine distances of the vectors, over all pairs.
 
-    An edge joins two of an image's nearest neighbours, weighted from 0 to 1. Both maps see cosine distances only.
+    1 where the order of all distances is kept (Spearman's). Document 002 says that UMAP preserves pairwise distances.
+    """
+    distances = cosine(vectors, vectors)
+    np.fill_diagonal(distances, 0)
+    pairs = squareform(distances, checks=False)
+    there = [kind for kind in MAPS if f"{kind}_x" in drawn]
+    flat = {kind: pdist(drawn[[f"{kind}_x", f"{kind}_y"]].to_numpy(float)) for kind in there}
+    return {kind: float(spearmanr(pairs, away).statistic) for kind, away in flat.items()}
+
+
+def maps(vectors: np.ndarray, run: params.EmbeddingSpace, with_umap: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """PCA, t-SNE and UMAP of vectors (N, D): coordinates, a row per vector, and the edges of UMAP's connectivity graph.
+
+    An edge joins two of an image's nearest neighbours, weighted from 0 to 1. All maps see cosine distances only.
     """
     distances = cosine(vectors, vectors)
     np.fill_diagonal(distances, 0)
     few = max(2, len(vectors) - 1)
     near = TSNE(perplexity=min(run.perplexity, few / 3), metric="precomputed", init="random", random_state=run.seed)
     spread = near.fit_transform(distances)
-    drawn = pd.DataFrame({"tsne_x": spread[:, 0], "tsne_y": spread[:, 1]})
+    across = PCA(min(2, *vectors.shape), svd_solver="covariance_eigh").fit_transform(unit(vectors.astype(float)))
+    second = across[:, 1] if across.shape[1] > 1 else np.zeros(len(across))
+    drawn = pd.DataFrame({"pca_x": across[:, 0], "pca_y": second, "tsne_x": spread[:, 0], "tsne_y": spread[:, 1]})
     if not with_umap:
         return drawn.astype(np.float32), pd.DataFrame({"from": [], "to": [], "weight": []})
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # umap-learn loads TensorFlow where it finds it

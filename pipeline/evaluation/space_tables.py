@@ -12,11 +12,16 @@ from pipeline.evaluation.metrics import AP, MAP
 from pipeline.evaluation.names import QUERY
 from pipeline.evaluation.tables import HIGH, LOW, Measured, TableError, read
 
-FEATURES = Of(("encoders", "concatenations"))
+FEATURES = Of(("encoders", "bags", "concatenations"))
 EXTRACTED, ENOUGH, EVERY = "as extracted", "90 percent", "all"  # numbers of principal components that have names
 # what changes, and the two counts of components whose difference it is
 REDUCTION = {"centring alone": (EVERY, EXTRACTED), "90 % of the variance, both centred": (ENOUGH, EVERY)}
-SEPARATION_KEYS: list[Pattern] = [("space", FEATURES, space.LABELS, separation.NAMES)]
+MAP_KEY = "map"  # of how far a map keeps the order of all distances
+SHUFFLED = " shuffled"  # ends the key of what the same labels in another order give
+SEPARATION_KEYS: list[Pattern] = [
+    ("space", FEATURES, space.LABELS, [*separation.NAMES, *(f"{name}{SHUFFLED}" for name in separation.NAMES)]),
+    ("space", FEATURES, MAP_KEY, space.MAPS),
+]
 COMPONENT_KEYS: list[Pattern] = [
     ("pca", FEATURES, [EXTRACTED, ENOUGH, EVERY, "0", COUNT], MAP),
     ("pca", FEATURES, ENOUGH, "components"),
@@ -26,7 +31,8 @@ COMPONENT_KEYS: list[Pattern] = [
 def separations(data: str, encoders: list[str]) -> Measured:
     """Per encoder and label: each of `separation.NAMES` with the value that shuffled labels give.
 
-    A label that the catalogue lacks has no rows and no keys (`absent`).
+    A label that the catalogue lacks has no rows and no keys (`absent`). The values also have how far each map keeps the
+    order of distances, `space/<encoder>/map/<map>`.
     """
     rows = [
         {"encoder": encoder, "label": label, "measure": name, **pair}
@@ -34,7 +40,16 @@ def separations(data: str, encoders: list[str]) -> Measured:
         for label, values in _measures(data, encoder)["separation"].items()
         for name, pair in values.items()
     ]
-    values = {key("space", row["encoder"], row["label"], row["measure"]): row["value"] for row in rows}
+    values = {
+        key("space", row["encoder"], row["label"], f"{row['measure']}{end}"): row[what]
+        for row in rows
+        for what, end in (("value", ""), ("chance", SHUFFLED))
+    }
+    values |= {
+        key("space", encoder, MAP_KEY, kind): kept
+        for encoder in encoders
+        for kind, kept in _measures(data, encoder).get("maps", {}).items()
+    }
     return Measured(pd.DataFrame(rows, columns=["encoder", "label", "measure", "value", "chance"]), values)
 
 
@@ -117,7 +132,7 @@ def map_points(
     """A map's points `x`, `y` with their `label`; of the commonest labels only, where a number of them is given.
 
     Args:
-        kind: `tsne` or `umap`; a map that was not drawn gives an empty table.
+        kind: `pca`, `tsne` or `umap`; a map that was not drawn gives an empty table.
     """
     drawn = _space(data, encoder, "map")
     if f"{kind}_x" not in drawn:

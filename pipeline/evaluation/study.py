@@ -213,6 +213,15 @@ def differences(measured: Measured, pairs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def told(rows: pd.DataFrame) -> str:
+    """A sentence on some `differences`: how many are clear of 0 when all are looked at at once, and how far they go."""
+    if rows.empty:
+        return "nothing to compare"
+    up, down = int((rows["low of all"] > 0).sum()), int((rows["high of all"] < 0).sum())
+    ends = f"{rows['difference'].min():+.3f} to {rows['difference'].max():+.3f}"
+    return f"of {len(rows)} differences ({ends}) {up} better, {down} worse, {len(rows) - up - down} cannot be told"
+
+
 def pairs_of(measured: Measured, weights: dict[str, str], place: str = MAIN) -> pd.DataFrame:
     """The differences that the thesis argues about: each with all else equal.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numba import njit
 
 BINS = 4096  # of a distance's range: cosine's threshold is known to .0005 or better
+NOBODYS = -1  # the number of what answers nobody
 DISTANCE, TRAIN_ALL, TRAIN_RIGHT, TEST_ALL, TEST_RIGHT = "distance", "train", "train_right", "test", "test_right"
 
 
@@ -20,7 +21,8 @@ def histogram(
 
     Args:
         distances: float32 (Q, G).
-        excluded: numbers (Q,) and (G,): a pair with one number is a query and itself or its copy, and is not counted.
+        excluded: numbers (Q,) and (G,): a pair with one number is a query and itself or its copy, and is not counted;
+            nor is what has the number `NOBODYS`.
         labels: int32 (Q,) and (G,); −1 is no label, right with nothing.
         top: what lies beyond it counts in the last step.
     """
@@ -96,7 +98,7 @@ def _histogram(distances, query_codes, gallery_codes, query_labels, gallery_labe
     every, right = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
     for query in range(distances.shape[0]):
         for item in range(distances.shape[1]):
-            if gallery_codes[item] != query_codes[query]:
+            if gallery_codes[item] != NOBODYS and gallery_codes[item] != query_codes[query]:
                 place = min(int(distances[query, item] * scale), BINS - 1)
                 every[place] += 1
                 if query_labels[query] >= 0 and gallery_labels[item] == query_labels[query]:

@@ -23,7 +23,8 @@ def write(study: params.Study, retrieval: str, queries: int = QUERIES) -> Path:
 
     For each protocol and gallery a run, `<protocol>.<gallery>.run.gz`, and for each relevance what is relevant,
     `<protocol>.<gallery>.<relevance>.qrels.gz`: what cannot be found stands in neither. A score is minus the rank, so
-    that ties stay in the study's order. Blanks in ids are written as %20.
+    that ties stay in the study's order. Ids are percent-encoded as in a
+    URL, all but letters, digits and `_.-~/`: a blank is %20.
     Source: https://github.com/usnistgov/trec_eval, "README".
 
     Raises:

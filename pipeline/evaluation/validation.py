@@ -1,4 +1,4 @@
-"""How well embeddings find what belongs together while they are still being trained."""
+"""How well embeddings find what belongs together while they are still being trained, and what they find."""
 
 import numpy as np
 import pandas as pd
@@ -7,6 +7,7 @@ from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols
 from pipeline.progress import hidden
+from pipeline.retrieval import ranking
 
 
 def mean_average_precision(frame: pd.DataFrame, embeddings: np.ndarray, relevances: list[str]) -> dict[str, float]:
@@ -18,10 +19,27 @@ def mean_average_precision(frame: pd.DataFrame, embeddings: np.ndarray, relevanc
         frame: catalogue rows (N).
         embeddings: (N, D), in the frame's order.
     """
-    features = FeatureSet(frame[catalog.ID].to_numpy(), embeddings.astype(np.float32), "in training")
+    features = _features(frame, embeddings)
     with hidden():
         values = protocols.precisions(features, features, frame, np.arange(len(frame)), relevances)
     return {relevance: _mean(scores) for relevance, scores in values.items()}
+
+
+def neighbours(frame: pd.DataFrame, embeddings: np.ndarray, rows: np.ndarray, count: int) -> ranking.Neighbours:
+    """The `count` nearest others of some images of `frame` among the rest of it, by cosine, duplicates left out.
+
+    Args:
+        frame: catalogue rows (N).
+        embeddings: (N, D), in the frame's order.
+        rows: positions in the frame (Q,).
+    """
+    features, duplicates = _features(frame, embeddings), catalog.duplicates(frame)
+    with hidden():
+        return ranking.search(features.take(rows), features, "cosine", count, (duplicates[rows], duplicates))
+
+
+def _features(frame: pd.DataFrame, embeddings: np.ndarray) -> FeatureSet:
+    return FeatureSet(frame[catalog.ID].to_numpy(), embeddings.astype(np.float32), "in training")
 
 
 def _mean(values: np.ndarray) -> float:

@@ -221,6 +221,23 @@ def transferred(table: pd.DataFrame, title: str) -> Figure:
     return done(figure)
 
 
+def counts_within(table: pd.DataFrame, title: str) -> Figure:
+    """Per retrieval and threshold: the middle 90 % of the counts within it, their median, and the reported count.
+
+    Args:
+        table: `within.measure`'s, with the column `reported`.
+    """
+    names = [f"{row.retrieval} < {row.threshold:g}" for row in table.itertuples()]
+    figure, axis = plt.subplots(figsize=(8, 1.2 + 0.3 * len(table)), layout="constrained")
+    axis.hlines(names, table["5 %"], table["95 %"], color=QUERY, linewidth=3, alpha=0.5, label="nine pictures in ten")
+    axis.plot(table["median"], names, "|", color=QUERY, markersize=12, label="median")
+    axis.plot(table["reported"], names, "o", color=WRONG, label="the thesis's picture")
+    axis.set(title=title, xlabel="pictures within the threshold, the one that is asked with among them", xscale="log")
+    axis.invert_yaxis()
+    legend_beside(axis)
+    return done(figure)
+
+
 def verdicts(counts: pd.DataFrame, title: str) -> Figure:
     """A bar per document, divided by verdict."""
     figure, axis = plt.subplots(figsize=(8.5, 0.9 + 0.42 * len(counts)), layout="constrained")

@@ -5,11 +5,22 @@ stops before a network is loaded. `from pipeline import params` is enough for mo
 Imports: paths.
 """
 
-from pipeline.params.chapters import CHAPTERS, Eda, EmbeddingSpace, Evaluation, KnnRetrieval, Retrieval
+from pipeline.params.chapters import (
+    CHAPTERS,
+    Eda,
+    EmbeddingSpace,
+    Evaluation,
+    KnnRetrieval,
+    Reenactment,
+    Retrieval,
+    ThesisModel,
+    Within,
+)
 from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Backbone, Distance, Index, retrieval_name
 from pipeline.params.loading import load
-from pipeline.params.networks import Concatenation, Encoder, Layer, Network, Weights
+from pipeline.params.networks import Bag, Concatenation, Encoder, Layer, Network, Weights
+from pipeline.params.scale import Scale, Slurm
 from pipeline.params.sections import ParamsError, Section, check, nearest, read_yaml
 from pipeline.params.study import Data, Study, from_notebook, version
 from pipeline.params.systems import SYSTEMS, Hybrid, HybridText, IndexStudy, Recommendation, Reranking, UserPhotos
@@ -18,6 +29,7 @@ __all__ = [
     "CHAPTERS",
     "SYSTEMS",
     "Backbone",
+    "Bag",
     "Concatenation",
     "Data",
     "Distance",
@@ -35,12 +47,17 @@ __all__ = [
     "Network",
     "ParamsError",
     "Recommendation",
+    "Reenactment",
     "Reranking",
     "Retrieval",
+    "Scale",
     "Section",
+    "Slurm",
     "Study",
+    "ThesisModel",
     "UserPhotos",
     "Weights",
+    "Within",
     "check",
     "from_notebook",
     "load",

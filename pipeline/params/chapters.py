@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import Field
 
-from pipeline.params.kinds import Count, Distance, EncoderName, FeaturesName, Graded, Relevance, Seed
+from pipeline.params.kinds import Count, Distance, EncoderName, FeaturesName, Graded, Relevance, RetrievalName, Seed
 from pipeline.params.sections import Section
 
 
@@ -78,6 +78,41 @@ class Evaluation(Section):
     seed: Seed
 
 
+class Within(Section):
+    """A threshold that the thesis tried, and how many pictures it then saw; of a cosine the similarity."""
+
+    threshold: float
+    images: Annotated[int, Field(ge=0)]
+
+
+class ThesisModel(Section):
+    """Which retrieval of this study stands for a model of the thesis, and the thresholds that were tried with it."""
+
+    retrieval: RetrievalName
+    within: list[Within] = []
+
+
+class Reenactment(Section):
+    """The thesis's experiment on one picture, and on `drawn` others; notebook 07.
+
+    `crossed`: case d, two networks of which each is asked with the other's vectors; none where it is left out.
+    """
+
+    models: dict[Literal["a", "b", "c", "e", "f", "g", "h", "i"], ThesisModel]  # d has vectors of two networks
+    crossed: list[EncoderName] = []
+    queries: Count
+    neighbours: Count
+    drawn: Count
+    seed: Seed
+
+    @pydantic.field_validator("crossed")
+    @classmethod
+    def _two(cls, crossed: list[str]) -> list[str]:
+        if len(crossed) not in (0, 2) or len(set(crossed)) != len(crossed):
+            raise ValueError(f"case d takes two encoders, or none. Received: {crossed}")
+        return crossed
+
+
 class Chapters(Section):
     """The sections of `params.yaml` that hold a chapter's settings."""
 
@@ -85,6 +120,8 @@ class Chapters(Section):
     knn_retrieval: KnnRetrieval
     embedding_space: EmbeddingSpace
     evaluation: Evaluation
+    # what was published before this section was re-enacts nothing
+    reenactment: Reenactment = Reenactment(models={}, queries=1, neighbours=1, drawn=1, seed=0)
 
 
 CHAPTERS = {section: field.annotation for section, field in Chapters.model_fields.items()}

@@ -26,7 +26,12 @@ else:
     Graded = Literal[ARTICLE, GENDER, COLOUR, USAGE]
     Column = Literal[(*CLASSES, PRODUCT)]
 Distance = Literal["cosine", "euclidean", "manhattan"]
-Index = Literal["exact", "brute", "ball_tree", "kd_tree", "flat", "ivf", "hnsw", "annoy"]
+Index = Literal[
+    "exact", "brute", "ball_tree", "kd_tree", "clusters", "flat", "ivf", "hnsw", "annoy", "postgres", "postgres_hnsw"
+]
+# of pictures that are nearly equal: what is different
+Near = Literal["recoded", "moved", "recoloured"]
+RECODED, MOVED, RECOLOURED = get_args(Near)
 # of image and text: what the query's text is
 TextMode = Literal["own", "typed", "pseudo"]
 OWN_TEXT, TYPED_TEXT, PSEUDO_TEXT = get_args(TextMode)
@@ -36,6 +41,10 @@ SIMULATED, GIVEN = get_args(PhotoSource)
 PhotoKind = Literal["placed", "cluttered", "rotated", "small", "lit", "compressed", "everything"]
 Crop = Literal["whole", "box", "cropper"]
 WHOLE, BOX, CROPPER = get_args(Crop)
+# of photos of several products: what they lie on, and whose boxes are searched
+Ground = Literal["plain", "cluttered"]
+PLAIN, CLUTTERED = get_args(Ground)
+Way = Literal["whole", "box", "components", "grabcut", "selective search", "detector"]
 RerankingKind = Literal["query_expansion", "database_augmentation", "k_reciprocal"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$")]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -52,7 +61,8 @@ class Names:
 
 WeightsName = Annotated[Name, Names(("weights", "finetunes"))]
 EncoderName = Annotated[Name, Names(("encoders",))]
-FeaturesName = Annotated[Name, Names(("encoders", "concatenations"))]
+RetrievalName = Annotated[Name, Names(("retrievals",))]
+FeaturesName = Annotated[Name, Names(("encoders", "bags", "concatenations"))]
 
 
 def retrieval_name(encoder: str, distance: str) -> str:

@@ -11,12 +11,21 @@ from pipeline.params.kinds import Backbone, Colour, Count, Label, Name, Seed, We
 from pipeline.params.sections import Section
 
 # the words that a network's parameters may be; tests/params/test_networks.py holds the code to them
-Resize = Literal["stretch", "pad", "native"]
+Resize = Literal["stretch", "pad", "native", "three_quarters", "half", "quarter"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Preprocessing = Literal["own", "unit", "caffe"]
 Pooling = Literal["avg", "max", "flatten"]
 Activation = Literal["linear", "relu"]
-WeightsSource = Literal["imagenet", "lite", "random", "file", "packed", "none"]
+WeightsSource = Literal["imagenet", "lite", "random", "file", "packed", "quantised", "none"]
+PATHS = {  # of a source of weights: what its path names
+    "file": "a .weights.h5",
+    "packed": "a published encoder's name, or a packed encoder's folder",
+    "quantised": "an .npz of codes and codebooks",
+}
+HELD = {
+    "lite": ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"],
+    "quantised": ["resnet18", "resnet50_v15"],
+}  # the backbones that a source has
 GEM, QUARTERS = "gem", "/quarters"  # of the last feature map, and what stands after a layer's name
 # an encoder's parts: its layers, and the names of their weights' files; a classifier's ends with its label
 BACKBONE, HEAD, CLASSIFIER = "backbone", "head", "classifier_"
@@ -82,10 +91,9 @@ class Weights(Section):
 
     @pydantic.model_validator(mode="after")
     def _complete(self):
-        if self.source == "file" and not self.path:
-            raise ValueError("source: file needs a path to a .weights.h5")
-        if self.source == "packed" and not self.path:
-            raise ValueError("source: packed needs a path: a published encoder's name, or a packed encoder's folder")
+        needed = PATHS.get(self.source)
+        if bool(needed) != bool(self.path):
+            raise ValueError(f"source: {self.source} " + (f"needs a path: {needed}" if needed else "takes no path"))
         if self.source == "random" and self.seed is None:
             raise ValueError("source: random needs a seed")
         if (self.source == "none") != (self.backbone in DESCRIPTORS):
@@ -93,8 +101,8 @@ class Weights(Section):
                 f"source: none is for descriptors, which have no weights: {sorted(DESCRIPTORS)}. "
                 f"Received: source: {self.source}, backbone: {self.backbone}"
             )
-        if self.source == "lite" and self.backbone != "efficientnet_lite0":
-            raise ValueError(f"source: lite holds efficientnet_lite0 and no other backbone. Received: {self.backbone}")
+        if self.backbone not in HELD.get(self.source, [self.backbone]):
+            raise ValueError(f"source: {self.source} holds {HELD[self.source]} alone. Received: {self.backbone}")
         return self
 
 
@@ -116,6 +124,16 @@ class Encoder(Network):
         if math.fsum(posteriors.values()) >= 1:
             raise ValueError("the shares must add up to less than 1: the embedding has the rest")
         return dict(sorted(posteriors.items()))  # one order of the blocks, however they are written
+
+
+class Bag(Section):
+    """A bag of visual words, learnt from some train pictures: how often a picture has which of `words` patterns."""
+
+    image_size: Annotated[int, Field(ge=64, le=1024)]  # a side of the white square that a picture is put into
+    corners: Annotated[int, Field(ge=1, le=5000)]  # at most, the clearest of a picture
+    words: Annotated[int, Field(ge=2, le=20_000)]
+    pictures: Count  # of the train part, drawn by the seed, that the words are learnt from
+    seed: Seed
 
 
 class Concatenation(Section):

@@ -4,12 +4,21 @@ import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from pipeline import paths
+from pipeline.params import cards
 from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Names, retrieval_name
 from pipeline.params.networks import Encoder, Network, Weights
 from pipeline.params.sections import ParamsError, Section, known
 from pipeline.params.study import Study
 from pipeline.params.systems import Recommendation
+
+APART = [  # sections whose names must differ: what each makes lies side by side
+    ("weights", "finetunes"),
+    ("encoders", "concatenations"),
+    ("encoders", "bags"),
+    ("bags", "concatenations"),
+]
 
 
 def check_references(study: Study, where: str) -> None:
@@ -18,7 +27,7 @@ def check_references(study: Study, where: str) -> None:
     Raises:
         ParamsError: with the key, what is allowed, what was received and the nearest name.
     """
-    for one, other in (("weights", "finetunes"), ("encoders", "concatenations")):
+    for one, other in APART:
         if both := [name for name in getattr(study, one) if name in getattr(study, other)]:
             raise ParamsError(f"{where}: {both[0]!r} is in {one} and in {other}; the names of both must differ.")
     _parts_stand_before(where, study)
@@ -28,9 +37,14 @@ def check_references(study: Study, where: str) -> None:
     for name, finetune in study.finetunes.items():
         _same_backbone(where, f"finetunes.{name}", finetune, finetune.init, trained[finetune.init])
         _ends(where, name, study.finetunes)
-        _same_parts(where, name, finetune, trained[finetune.init])
+        if isinstance(start := trained[finetune.init], Finetune):
+            cards.check_parts(where, f"finetunes.{name}", finetune, start)
+    packed = {name for name, made in study.weights.items() if made.source == "packed"}
     for name, encoder in study.encoders.items():
-        _encoder_fits(where, name, encoder, trained[encoder.weights])
+        if encoder.weights not in packed:
+            _encoder_fits(where, name, encoder, trained[encoder.weights])
+    for name in packed:
+        _packed_fits(where, name, study)
     for name in study.embedding_space.umap_encoders:
         known(where, "embedding_space.umap_encoders", name, study.embedding_space.encoders)
     _served_alike(where, study)
@@ -92,32 +106,36 @@ def _ends(where: str, name: str, finetunes: dict[str, Finetune]) -> None:
         chain.append(start)
 
 
-def _same_parts(where: str, name: str, finetune: Finetune, start: Weights | Finetune) -> None:
-    """What one run must not learn from, the run before it must not have learnt from either."""
-    if not isinstance(start, Finetune):
-        return
-    if start.split != finetune.split:
-        raise ParamsError(
-            f"{where}: finetunes.{name}.split must be that of the finetune it starts from, {start.split!r}: else it "
-            f"has seen what it is tested on. Received: {finetune.split!r}"
-        )
-    if start.seed != finetune.seed:
-        raise ParamsError(
-            f"{where}: finetunes.{name}.seed must be that of the finetune it starts from, {finetune.init!r}: it draws "
-            f"what is validated, of which another seed's run has learnt nine tenths. Allowed: {start.seed}, or this "
-            f"seed in all finetunes of the chain. Received: {finetune.seed}"
-        )
+def _packed_fits(where: str, name: str, study: Study) -> None:
+    """Weights that come with a card: what it says of data, finetunes and encoders holds for those that take them."""
+    weights = study.weights[name]
+    try:
+        card = cards.read(cards.found(weights.path or "", paths.ROOT))
+    except ParamsError as error:
+        raise ParamsError(f"{where}: weights.{name}.path: {error}") from None
+    cards.check_data(where, f"weights.{name}", card, study.data)
+    for key, finetune in study.finetunes.items():
+        if finetune.init == name:
+            cards.check_start(where, f"finetunes.{key}", finetune, card, study.data)
+    for key, encoder in study.encoders.items():
+        if encoder.weights == name:
+            _same_backbone(where, f"encoders.{key}", encoder, name, weights)
+            cards.check_encoder(where, f"encoders.{key}", encoder, card)
+            if any(learnt.split == "temporal" and learnt.is_of(study.data) for learnt in card.learnt):
+                raise _has_seen(where, key, name)
+
+
+def _has_seen(where: str, encoder: str, weights: str) -> ParamsError:
+    return ParamsError(
+        f"{where}: encoders.{encoder}.weights must not have learnt from test pictures. A finetune with split: "
+        f"temporal has; it is there for its accuracy. Received: {weights!r}"
+    )
 
 
 def _encoder_fits(where: str, name: str, encoder: Encoder, made: Weights | Finetune) -> None:
     _same_backbone(where, f"encoders.{name}", encoder, encoder.weights, made)
     if isinstance(made, Finetune) and made.split == "temporal":
-        raise ParamsError(
-            f"{where}: encoders.{name}.weights must not have learnt from test pictures. A finetune with split: "
-            f"temporal has; it is there for its accuracy. Received: {encoder.weights!r}"
-        )
-    if isinstance(made, Weights) and made.source == "packed":
-        return  # its card says which head and classifiers it has: loading holds the encoder to them
+        raise _has_seen(where, name, encoder.weights)
     classified = made.classified if isinstance(made, Finetune) else []
     for label in encoder.posteriors:
         known(where, f"encoders.{name}.posteriors", label, classified)

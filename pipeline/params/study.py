@@ -7,14 +7,18 @@ from pydantic import Field
 
 from pipeline.params.chapters import Chapters, Retrieval
 from pipeline.params.finetuning import Finetune
-from pipeline.params.kinds import Name, Seed
-from pipeline.params.networks import Concatenation, Encoder, Weights
+from pipeline.params.kinds import Name, Near, Seed
+from pipeline.params.networks import Bag, Concatenation, Encoder, Weights
+from pipeline.params.scale import Scale
 from pipeline.params.sections import S, Section, check, fingerprint
 from pipeline.params.systems import Systems
 
 
 class Data(Section):
-    """Which images the study is about."""
+    """Which images the study is about.
+
+    `leave_out`: kinds of nearly equal pictures, of which the first by its id is kept.
+    """
 
     name: Name
     source: Literal["drawn", "kaggle", "folder"]
@@ -23,6 +27,7 @@ class Data(Section):
     handle: str | None = None
     seed: Seed
     test_share: Annotated[float, Field(gt=0, lt=1)]
+    leave_out: list[Near] = []
 
 
 class _Sections(Section):
@@ -32,9 +37,11 @@ class _Sections(Section):
     weights: dict[Name, Weights]
     finetunes: dict[Name, Finetune]
     encoders: Annotated[dict[Name, Encoder], Field(min_length=1)]
+    bags: dict[Name, Bag] = {}
     concatenations: dict[Name, Concatenation]
     retrievals: Annotated[dict[Name, Retrieval], Field(min_length=1)]
     not_run: dict[Name, str]
+    scale: Scale = Scale()  # what was published before there was a choice was computed where it was started
 
 
 class Study(Systems, Chapters, _Sections):

@@ -82,6 +82,22 @@ class Reranking(Section):
     share: Annotated[float, Field(ge=0, le=1)] = 0.0  # its λ
 
 
+class Composites(Section):
+    """Photos of several products, each of which is to be found: the pictures are drawn from the catalogue."""
+
+    count: Count  # of test pictures, for each ground
+    products: Annotated[list[Annotated[int, Field(ge=1, le=6)]], Field(min_length=2, max_length=2)]  # fewest and most
+    learnt: Count  # of train pictures, for each ground: what the detector learns from
+    epochs: Count
+
+    @pydantic.field_validator("products")
+    @classmethod
+    def _fewest_first(cls, products: list[int]) -> list[int]:
+        if products[0] > products[1]:
+            raise ValueError(f"the fewest products come first, then the most. Received: {products}")
+        return products
+
+
 class UserPhotos(Section):
     """Photos that users take, with a box around the product, searched in the catalogue."""
 
@@ -94,14 +110,20 @@ class UserPhotos(Section):
     top: Count
     relevances: Annotated[list[Relevance], Field(min_length=1)]
     better: dict[Annotated[str, Field(pattern=r"^[a-z][a-z \-]{0,40}$")], Reranking]
+    composites: Composites = Composites(count=6, products=[2, 4], learnt=24, epochs=10)  # older parameters name none
     resamples: Annotated[int, Field(ge=200)]
     seed: Seed
 
 
 class Recommendation(Section):
-    """Classify an image, then recommend what is most like it."""
+    """Classify an image, then recommend what is most like it.
+
+    `forest`: the encoder by whose features a random forest tells the same label; none without one.
+    """
 
     encoder: EncoderName
+    forest: EncoderName | None = None
+    trees: Count = 100
     label: Label
     asked: Count  # images, drawn by the seed, that something is recommended for
     shown: Count

@@ -1,10 +1,11 @@
-"""README.md and docs/: what is between `<!-- begin NAME -->` and `<!-- end NAME -->`, and the picture, made anew.
+"""README.md and docs/: what is between `<!-- begin NAME -->` and `<!-- end NAME -->`, and two pictures, made anew.
 
 The numbers come from a published run, the tables of the code from the code: nothing in them is written by hand.
 """
 
 import ast
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -20,12 +21,12 @@ from pipeline.evaluation.headline import headline, markdown
 from pipeline.evaluation.metrics import HIT_AT_1, MAP
 from pipeline.evaluation.names import ALL, STRICT, TEST
 from pipeline.evaluation.tables import pick
-from pipeline.report import publish
+from pipeline.report import publish, sizes
 from pipeline.report.pages import heading
 
 PLACE = paths.reference("fashion_small")
 README, DOCS = paths.ROOT / "README.md", paths.ROOT / "docs"
-PICTURE = DOCS / "claimed-and-measured.svg"
+PICTURE, TRADE = DOCS / "claimed-and-measured.svg", DOCS / "speed-and-map.svg"
 BLOCK = re.compile(
     r"^(?P<begin><!-- begin (?P<name>\w+) -->\n).*?^(?P<end><!-- end (?P=name) -->)", re.DOTALL | re.MULTILINE
 )
@@ -41,17 +42,22 @@ ENCODERS = {  # what the front page shows of the headline
 BARS = [
     ("mAP, pretrained and padded", "001-5.2.1-padded-map", ("efficientnet_lite0_pad-cosine", MAP)),
     ("mAP, finetuned on the labels", "001-5.2.1-finetuned-map", ("classification-cosine", MAP)),
-    ("the first result is right (“Recall@1”)", "001-5.2-recall-any", ("efficientnet_lite0_pad-cosine", HIT_AT_1)),
+    (
+        "the first result is right (“Recall@1”)",
+        "001-5.2-recall-any-statement",
+        ("efficientnet_lite0_pad-cosine", HIT_AT_1),
+    ),
     ("share of right ones above similarity .78", "001-4.3b-threshold", None),
 ]
 
 
 def write() -> list[Path]:
-    """Writes the picture and every page's generated parts; the files that were written."""
+    """Writes the pictures and every page's generated parts; the files that were written."""
     files.write_text(PICTURE, picture())
+    files.write_text(TRADE, trade())
     for page in pages():
         files.write_text(page, filled(page.read_text(encoding="utf-8")))
-    return [PICTURE, *pages()]
+    return [PICTURE, TRADE, *pages()]
 
 
 def pages() -> list[Path]:
@@ -82,31 +88,31 @@ def filled(text: str) -> str:
 def claimed() -> str:
     """Four statements of the thesis, what was measured, and the verdict."""
     hits = _headline()[HIT_AT_1]
-    finetuned, product = (_difference(name, -1) for name in ("001-4.1-finetuning", "001-6.1-product"))
-    padded = [_difference("001-6.1-padding", 1, place) for place in (0, 1)]
-    matches = _evidence("001-4.3b-matches")
+    finetuned, product = (
+        _difference(name, -1) for name in ("001-4.1-finetuning-statement", "001-6.1-product-statement")
+    )
+    padded = [_difference("001-6.1-padding-statement", 1, place) for place in (0, 1)]
     rows = {
-        "001-5.2-recall-means": (
+        "001-5.2-recall-means-statement": (
             "Recall@1 = 1.0: the first result is right",
             f"true of any encoder while a query may find itself; {_short(hits.min())} to {_short(hits.max())} when not",
         ),
-        "001-6.1-padding": (
+        "001-6.1-padding-statement": (
             "padding beats stretching",
             f"{padded[0]} mAP (MobileNetV2), {padded[1]} (EfficientNet-Lite0)",
         ),
-        "001-4.1-finetuning": (
+        "001-4.1-finetuning-statement": (
             "finetuning on the labels hurts",
             f"by article type {finetuned} mAP; by same product {product} against 224 pixels, {_at_80()} at its 80×64",
         ),
         "001-4.3b-threshold": (
             "similarity above .78: 4 pictures, all right",
-            f"{_short(_evidence('001-4.3b-threshold'))} of them right, {matches:.0f} right ones a query",
+            f"{_short(_evidence('001-4.3b-threshold'))} of the pairs are right",
         ),
     }
-    verdicts = _verdicts()["verdict"]
     return _table(
         ["the thesis", "measured", "verdict"],
-        [[said, measured, verdicts[name]] for name, (said, measured) in rows.items()],
+        [[said, measured, _verdict(name)["verdict"]] for name, (said, measured) in rows.items()],
     )
 
 
@@ -219,6 +225,16 @@ def speed() -> str:
 
 def networks() -> str:
     """Each network's speed in the last bench, beside the best published mAP of an encoder with it."""
+    rows = [
+        [backbone, size, f"{speed:.0f}", f"{time:.1f}", *([_short(best), f"`{name}`"] if name else ["", ""])]
+        for backbone, size, speed, time, best, name in _speeds()
+    ]
+    return _table(["network", "size", "pictures a second", "ms for one", "highest mAP", "of"], rows)
+
+
+def _speeds() -> list[tuple[str, str, float, float, float, str]]:
+    """Of each network in the last bench: backbone, size, pictures a second, milliseconds for one, the best published
+    mAP of an encoder with it, and that retrieval; no number and no name where none was published."""
     study, reached = params.load(PLACE / "params.yaml"), _headline()[MAP]
     rows = []
     for network in json.loads(paths.BENCH.read_text(encoding="utf-8"))["networks"]:
@@ -228,10 +244,10 @@ def networks() -> str:
             if (spec.backbone, list(spec.height_width)) == (network["backbone"], network["size"])
         ]
         best = reached[[name for name in reached.index if name.rpartition("-")[0] in names]]
-        times = [f"{network['pictures_per_second']:.0f}", f"{network['milliseconds']:.1f}"]
-        found = [_short(best.max()), f"`{best.idxmax()}`"] if len(best) else ["", ""]
-        rows.append([network["backbone"], "×".join(map(str, network["size"])), *times, *found])
-    return _table(["network", "size", "pictures a second", "ms for one", "highest mAP", "of"], rows)
+        found = (best.max(), str(best.idxmax())) if len(best) else (math.nan, "")
+        size = "×".join(map(str, network["size"]))
+        rows.append((network["backbone"], size, network["pictures_per_second"], network["milliseconds"], *found))
+    return rows
 
 
 def judged() -> str:
@@ -252,16 +268,36 @@ def verdicts() -> str:
     return summary.counts(publish.published_verdicts(PLACE)).rename_axis("document").to_markdown()
 
 
+def figures() -> str:
+    """Every table and figure of the documents, with the cell that shows the same, or why none does."""
+    documents = params.read_yaml(DOCS / "manifest.yaml")
+    rows = [
+        [
+            document,
+            name,
+            entry["title"],
+            _cell(entry["cell"]) if "cell" in entry else "",
+            entry.get("why", entry.get("but", "")),
+        ]
+        for document, entries in documents.items()
+        for name, entry in entries.items()
+    ]
+    shown = sum("cell" in entry for entries in documents.values() for entry in entries.values())
+    return f"{shown} of {len(rows)} have a cell.\n\n" + _table(
+        ["document", "table or figure", "title", "cell", "how it differs, or why there is none"], rows
+    )
+
+
 def picture() -> str:
     """What the thesis claims beside what was measured, as bars: an SVG of published numbers, no photographs."""
-    table, known = _headline(), _verdicts()
+    table = _headline()
     lines = [_text(300, 18, "claimed by the thesis", "claimed"), _text(470, 18, "measured here", "measured")]
     lines += [
         '<rect x="282" y="8" width="12" height="12" class="c"/><rect x="452" y="8" width="12" height="12" class="m"/>'
     ]
     for place, (said, claim, cell) in enumerate(BARS):
         top = 34 + 46 * place
-        values = [known["reported"][claim], table[cell[1]][cell[0]] if cell else _evidence(claim)]
+        values = [_verdict(claim)["reported"], table[cell[1]][cell[0]] if cell else _evidence(claim)]
         lines.append(_text(272, top + 22, said, "said"))
         for row, (value, kind) in enumerate(zip(map(float, values), "cm", strict=True)):
             width, y = round(360 * value), top + 18 * row
@@ -278,20 +314,62 @@ def picture() -> str:
     lines.append(
         _text(10, 245, "removed; EfficientNet-Lite0, 44,441 pictures. Similarity .78: MobileNetV2 in both.", "note")
     )
-    return SVG.format(body="\n".join(lines))
+    return SVG.format(title="What the thesis claims and what was measured", height=255, body="\n".join(lines))
 
 
-SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 255" width="700" height="255" role="img">
-<title>What the thesis claims and what was measured</title>
+def trade() -> str:
+    """Speed against mAP, a point per network of the last bench; a line joins those that none beats in both. An SVG."""
+    rows = sorted((row for row in _speeds() if row[-1]), key=lambda row: -row[4])
+    speeds = [row[2] for row in rows]
+    low, high = math.log(min(speeds) / 1.3), math.log(max(speeds) * 1.3)
+    points = [(70 + 560 * (math.log(row[2]) - low) / (high - low), 320 - 300 * row[4]) for row in rows]
+    best = [place for place, row in enumerate(rows) if row[2] >= max(speeds[: place + 1])]
+    line = " ".join(f"{points[place][0]:.0f},{points[place][1]:.0f}" for place in best)
+    lines = [f'<polyline points="{line}" fill="none" stroke="#9aa0a6"/>']
+    for tick in (0.2, 0.4, 0.6, 0.8):
+        lines.append(_text(40, round(324 - 300 * tick), f"{tick:.1f}", "said note"))
+        lines.append(f'<line x1="48" x2="690" y1="{320 - 300 * tick:.0f}" y2="{320 - 300 * tick:.0f}" stroke="#eee"/>')
+    for place, ((x, y), row) in enumerate(zip(points, rows, strict=True)):
+        kind = "m" if place in best else "c"
+        lines.append(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="5" class="{kind}"/>')
+        told = f"{row[0].removeprefix('efficientnet_')} {row[1]}, {row[3]:.1f} ms"
+        side, end = (-9, " said") if x > 350 else (9, "")  # where there is room; higher and lower by turns
+        lines.append(_text(round(x) + side, round(y) + (13 if place % 2 else -1), told, f"note{end}"))
+    words = "up: mAP of the best published encoder with each network; right, by factors: pictures encoded a second"
+    lines.append(_text(10, 328, words, "note"))
+    return SVG.format(title="Speed and mAP of each network", height=335, body="\n".join(lines))
+
+
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 {height}" width="700" height="{height}" role="img">
+<title>{title}</title>
 <style>
 text {{ font: 13px Helvetica, Arial, sans-serif; fill: #222 }}
 .said {{ text-anchor: end }} .note {{ font-size: 11px; fill: #555 }}
 .c {{ fill: #9aa0a6 }} .m {{ fill: #4c78a8 }}
 </style>
-<rect width="700" height="255" fill="#fff"/>
+<rect width="700" height="{height}" fill="#fff"/>
 {body}
 </svg>
 """
+
+
+def growth() -> str:
+    """What millions of pictures take, and when each part has to move."""
+    rates = sizes.measured()
+    rows = []
+    for count in (1e6, 1e7, 1e8):
+        one = sizes.size(count, rates)
+        disk = [f"{one.pictures:,.0f} GB", f"{one.features:,.0f} GB", f"{one.memory:,.0f} GB"]
+        rows.append([f"{count / 1e6:,.0f} million", *disk, f"{one.extraction:,.1f} h", f"{one.ranking:,.1f} h"])
+    head = ["pictures", "as 80×60 pixels", "features (SQLite)", "memory to rank whole", "extraction"]
+    most = {part: f"{count / 1e6:,.1f} million" for part, count in sizes.limits(rates).items()}
+    return (
+        _table([*head, f"{sizes.QUERIES:,} full rankings"], rows)
+        + f"\n\nOn such a machine with {sizes.MACHINE / 1e9:.0f} GB, extraction takes a day from {most['extraction']} "
+        f"pictures on, the rankings from {most['ranking']}, and memory ends at {most['memory']}."
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "claimed": claimed,
     "encoders": encoders,
@@ -304,8 +382,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "choices": choices,
     "speed": speed,
     "networks": networks,
+    "growth": growth,
     "judged": judged,
     "verdicts": verdicts,
+    "figures": figures,
 }
 
 
@@ -327,18 +407,20 @@ def _at_80() -> str:
     return _signed(found["classification-cosine"] - found["efficientnet_lite0_native-cosine"])
 
 
-def _verdicts() -> pd.DataFrame:
-    return publish.published_verdicts(PLACE).set_index("claim")
+def _verdict(claim: str) -> pd.Series:
+    """A published verdict; before statements had names of their own they stood under the claim's."""
+    table = publish.published_verdicts(PLACE).set_index("claim")
+    return table.loc[claim if claim in table.index else claim.removesuffix("-statement")]
 
 
 def _evidence(claim: str) -> float:
     """The number that a verdict's evidence begins with."""
-    return float(_verdicts()["evidence"][claim].split()[0])
+    return float(_verdict(claim)["evidence"].split()[0])
 
 
 def _difference(claim: str, sign: int, place: int = 0) -> str:
     """A difference with its interval, as a verdict's evidence has it; `sign` −1: the other way round."""
-    found = re.findall(r": ([+-][\d.]+) \[([+-][\d.]+), ([+-][\d.]+)\]", _verdicts()["evidence"][claim])
+    found = re.findall(r": ([+-][\d.]+) \[([+-][\d.]+), ([+-][\d.]+)\]", _verdict(claim)["evidence"])
     value, *ends = (sign * float(number) for number in found[place])
     low, high = sorted(ends)
     return f"{_signed(value)} [{_signed(low)}, {_signed(high)}]"
@@ -369,6 +451,11 @@ def _asked(question: str) -> Iterator[str]:
     return (sentence for sentence in re.split(r"(?<=[.?]) (?=[A-Z])", question) if sentence.endswith("?"))
 
 
+def _cell(place: str) -> str:
+    """A cell of a notebook as a link to its notebook, for a page in docs/."""
+    return f"[`{place}`](../notebooks/{place.partition('#')[0]}.ipynb)"
+
+
 def _first_sentence(path: Path) -> str:
     """What a module says of itself, up to its first full stop."""
     said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
@@ -379,7 +466,8 @@ def _comment(path: Path) -> str:
     """What a file of parameters says of itself: its first comment's first sentence."""
     said = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
     whole = " ".join(line for line in said if not line.startswith("@"))
-    return re.split(r"(?<=\.)\s", whole)[0].rstrip(".:") if whole else ""
+    first = re.split(r"(?<=\.)\s", whole)[0].rstrip(".:") if whole else ""
+    return first.replace("<", "&lt;")  # `<id>` would be a tag, which no page shows
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

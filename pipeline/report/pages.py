@@ -2,11 +2,10 @@
 
 import hashlib
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 
-import jinja2
-import nbconvert
 import nbformat
 import pandas as pd
 from traitlets.config import Config
@@ -14,6 +13,7 @@ from traitlets.config import Config
 from pipeline import files, params, paths, stages
 from pipeline.claims.summary import VERDICTS, counts
 from pipeline.evaluation.headline import headline
+from pipeline.report import formulas, html
 
 TEMPLATES = Path(__file__).with_name("templates")
 NAMES = {"mAP low": "95 % interval", "mAP high": "", "mAP chance": "chance", "thesis hit@1": "thesis “Recall@1”"}
@@ -64,13 +64,23 @@ def executed(study: params.Study) -> list[Path]:
 def page_of(notebook: Path) -> str:
     """One executed notebook as a self-contained page, code folded, parameters open."""
     config = Config({"TemplateExporter": {"extra_template_basedirs": [str(TEMPLATES)]}})
-    exporter = nbconvert.HTMLExporter(config=config, template_name="folded", embed_images=True)
-    # mathematics and widgets would be fetched from a public server; no page here needs them
-    exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = exporter.mermaid_js_url = ""
+    exporter = formulas.exporter(config=config, template_name="folded")
     body, _ = exporter.from_notebook_node(
-        nbformat.read(notebook, as_version=4), {"metadata": {"name": _title(notebook)}}
+        _described(nbformat.read(notebook, as_version=4)), {"metadata": {"name": _title(notebook)}}
     )
     return body
+
+
+def _described(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A notebook whose pictures have a text for who does not see them: the last paragraph before their cell."""
+    before = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            before = " ".join(re.sub(r"[*`#]", "", cell.source.rpartition("\n\n")[2]).split())
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.metadata.setdefault("image/png", {})["alt"] = f"Figure of the cell {cell.id}: {before}"
+    return notebook
 
 
 def heading(notebook: Path) -> tuple[str, str]:
@@ -86,20 +96,21 @@ def _index(study: params.Study, notebooks: list[Path]) -> str:
     results = headline(pd.read_csv(paths.evaluation(data) / "metrics.csv"))
     text = paths.PARAMS.read_text(encoding="utf-8")
     sources = sorted({paths.source_notebook(_chapter(path, data)) for path in notebooks})
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True)
-    return environment.get_template("index.html.j2").render(
+    return html.page(
+        "index.html.j2",
+        script=True,
+        title="Fashion retrieval study: this run",
         data=study.data,
         ingest=ingest,
         pictures=f"{ingest['pictures']:,}",
-        findings=_findings(ingest),
+        findings=findings(ingest),
         chapters=_chapters(notebooks, data),
         params_text=text,
         params_digest=_digest(text.encode()),
         queries=f"{ingest['test']:,}",
         not_run=study.not_run,
         **_verdicts(data, notebooks),
-        columns=[NAMES.get(name, name) for name in results.columns],
-        results=[{"retrieval": name, "values": [_number(value) for value in row]} for name, row in results.iterrows()],
+        results=results_table(results),
         sources=[(path.name, _digest(_source_text(path))) for path in sources],
         versions=[(name, version(name)) for name in LIBRARIES],
     )
@@ -109,16 +120,16 @@ def _verdicts(data: str, notebooks: list[Path]) -> dict:
     """The claims by verdict, each linked to the cell it rests on if its chapter ran, and their counts by document."""
     ran = {path.relative_to(paths.notebooks(data)).with_suffix("").as_posix() for path in notebooks}
     table = pd.read_csv(paths.evaluation(data) / "verdicts.csv", dtype={"document": str}, keep_default_na=False)
-    table["see"] = [
+    table["href"] = [
         f"{chapter}.html#cell-id={cell}" if chapter in ran else ""
         for chapter, _, cell in table["see"].str.partition("#").to_numpy()
     ]
     counted = counts(table)
     return {
-        "claims": len(table),
         "verdict_names": VERDICTS,
-        "verdicts": {verdict: table[table["verdict"] == verdict].to_dict("records") for verdict in VERDICTS},
-        "verdict_counts": [{"document": name, "counts": row.tolist()} for name, row in counted.iterrows()],
+        "documents": list(counted.index[:-1]),
+        "verdicts": table.to_dict("records"),
+        "verdict_counts": [[name, *(count or "·" for count in row)] for name, row in counted.iterrows()],
     }
 
 
@@ -133,7 +144,14 @@ def _chapters(notebooks: list[Path], data: str) -> list[dict]:
     return list(chapters.values())
 
 
-def _findings(ingest: dict) -> list[tuple[str, str]]:
+def results_table(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """The headline as columns and rows of words, three decimals."""
+    columns = ["retrieval", *(NAMES.get(name, name) for name in table.columns)]
+    return columns, [[str(name), *map(_number, row)] for name, row in zip(table.index, table.to_numpy(), strict=True)]
+
+
+def findings(ingest: dict) -> list[tuple[str, str]]:
+    """What ingestion found, as rows of words."""
     blank = {name: len(ids) for name, ids in ingest["blank_labels"].items() if ids}
     return [
         ("rows in styles.csv", f"{ingest['rows']:,} ({ingest['encoding']})"),

@@ -13,6 +13,11 @@ from sklearn.metrics.pairwise import euclidean_distances
 from pipeline.params.kinds import Distance
 from pipeline.vectors import unit
 
+# A product's last bits depend on where BLAS parts its rows: OpenBLAS (Haswell) after each 320, the last 320 to 639 in
+# halves. In tiles of whole 320s, none of less, they are those of the whole gallery, and of whoever has one tile alone.
+LEAST = 320
+TILE = 12 * LEAST
+
 
 def cosine(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     """1 − cosine similarity, in [0, 2]; float32 (Q, G). A vector of zeros is at distance 1 from everything.
@@ -37,10 +42,39 @@ DISTANCES = {name: globals()[name] for name in get_args(Distance)}  # a distance
 
 def to(gallery: np.ndarray, distance: str) -> Callable[[np.ndarray], np.ndarray]:
     """Distances to one gallery as a function of queries (Q, D) → (Q, G); what only the gallery decides is done once."""
-    if distance == "cosine":
-        unit_gallery = unit(gallery)
-        return lambda queries: one_less_dot(unit(queries), unit_gallery)
-    return lambda queries: DISTANCES[distance](queries, gallery)
+    held = unit(gallery) if distance == "cosine" else gallery
+
+    def measure(queries: np.ndarray) -> np.ndarray:
+        found, asked = np.empty((len(queries), len(held)), np.float32), _asked(queries, distance)
+        for tile in tiles(len(held)):
+            found[:, tile] = _measured(asked, held[tile], distance)
+        return found
+
+    return measure
+
+
+def to_tile(queries: np.ndarray, tile: np.ndarray, distance: str) -> np.ndarray:
+    """Distances to one of a gallery's `tiles`, float32 (Q, T): the bytes that `to` has of it."""
+    return _measured(_asked(queries, distance), unit(tile) if distance == "cosine" else tile, distance)
+
+
+def tiles(count: int) -> list[slice]:
+    """A gallery's parts that are measured at once, always the same ones; the last may be larger or smaller than `TILE`.
+
+    >>> tiles(7999)
+    [slice(0, 3840, None), slice(3840, 7999, None)]
+    """
+    ends = [*range(TILE, count - LEAST + 1, TILE), count]
+    return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _asked(queries: np.ndarray, distance: str) -> np.ndarray:
+    return unit(queries) if distance == "cosine" else queries
+
+
+def _measured(queries: np.ndarray, tile: np.ndarray, distance: str) -> np.ndarray:
+    """Distances of vectors that are of length 1 already, where it is by cosine."""
+    return one_less_dot(queries, tile) if distance == "cosine" else DISTANCES[distance](queries, tile)
 
 
 def one_less_dot(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:

@@ -5,13 +5,17 @@ tree, which takes no cosine, serves document 000. Exact ones differ from each ot
 miss neighbours.
 """
 
+import os
 from collections.abc import Callable
+from functools import partial
 from typing import get_args
 
 import numpy as np
+from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 
 from pipeline.params.kinds import Index
+from pipeline.retrieval import database
 from pipeline.retrieval.distances import one_less_dot
 from pipeline.retrieval.ranking import NOWHERE, nowhere, take_smallest
 from pipeline.vectors import unit
@@ -21,10 +25,12 @@ CHUNK = 1024  # queries
 BLOCK = 1024  # images: 4 MB of products at most, which a cache holds until they are looked through
 LINKS, BUILD_DEPTH, SEARCH_DEPTH = 32, 200, 128  # HNSW's M, efConstruction and efSearch
 TREES = 50  # Annoy's
+CLUSTERS = 9  # of k-means, as a study of these pictures chose by silhouette (document 001, section 2.3.4)
+TABLE = "index_study"  # in a database; one study at a time
 
 
 class IndexMissing(ImportError):
-    """An index whose library is not installed."""
+    """An index whose library is not installed, or whose database is not named."""
 
 
 def build(kind: Index, gallery: np.ndarray, seed: int = 0) -> Search:
@@ -35,7 +41,8 @@ def build(kind: Index, gallery: np.ndarray, seed: int = 0) -> Search:
 
     Raises:
         ValueError: an unknown kind, or an empty gallery.
-        IndexMissing: `annoy` is not installed; it has to be compiled, so it is no dependency.
+        IndexMissing: `annoy` is not installed; it has to be compiled, so it is no dependency. Of `postgres` and
+            `postgres_hnsw`: SITE_DATABASE names no database, or it does not answer.
     """
     if kind not in INDEXES:
         raise ValueError(f"no index is called {kind!r}. Allowed: {list(INDEXES)}")
@@ -81,6 +88,29 @@ def exact(gallery: np.ndarray, seed: int) -> Search:
             for first in range(0, len(gallery), BLOCK):
                 block = one_less_dot(queries[some], gallery[first : first + BLOCK])
                 take_smallest(block, first, positions[some], distances[some])
+        return positions, distances
+
+    return find
+
+
+def clusters(gallery: np.ndarray, seed: int) -> Search:
+    """k-means first, then the exact search in the cluster whose centre is nearest, and in no other.
+
+    Source: document 001, section 2.3.4: "first finds the cluster to which the images belong and then find the matching
+    images".
+    """
+    fitted = KMeans(min(CLUSTERS, len(gallery)), n_init=1, random_state=seed).fit(gallery)
+    members = [np.flatnonzero(fitted.labels_ == cluster) for cluster in range(fitted.n_clusters)]
+    searches = [exact(gallery[rows], seed) for rows in members]
+
+    def find(queries, count):
+        positions, distances = nowhere(len(queries), count)
+        nearest = fitted.predict(queries)
+        for cluster in np.unique(nearest):
+            asked = np.flatnonzero(nearest == cluster)
+            found, away = searches[cluster](queries[asked], min(count, len(members[cluster])))
+            places = np.ix_(asked, np.arange(found.shape[1]))
+            positions[places], distances[places] = members[cluster][found], away
         return positions, distances
 
     return find
@@ -161,6 +191,31 @@ def annoy(gallery, seed):
     return find
 
 
+def _postgres(indexed: bool) -> Callable[[np.ndarray, int], Search]:
+    """A table of its own in the database that SITE_DATABASE names, asked one query after the other."""
+
+    def make(gallery, seed):
+        address, size = os.environ.get(database.ADDRESS, "").split()[:1], gallery.shape[1]
+        if not address:
+            raise IndexMissing(f"{database.ADDRESS} names no database")
+        try:
+            server = database.Server(address[0])
+            database.check(server)
+            with server.transaction(None) as connection:
+                connection.execute(f"DROP TABLE IF EXISTS {TABLE}")
+                database.make(connection, TABLE, size)
+                database.fill(connection, TABLE, range(len(gallery)), gallery)
+                if indexed:
+                    database.build_index(connection, TABLE, size)
+                connection.execute(f"ANALYZE {TABLE}")
+        except database.DatabaseError as error:
+            raise IndexMissing(str(error)) from None
+        return partial(database.nearest, server, TABLE, size, indexed)
+
+    return make
+
+
 brute, ball_tree, kd_tree = (_scikit(algorithm) for algorithm in ("brute", "ball_tree", "kd_tree"))
 flat, ivf, hnsw = _faiss(_flat), _faiss(_ivf), _faiss(_hnsw)
+postgres, postgres_hnsw = _postgres(False), _postgres(True)
 INDEXES = {kind: globals()[kind] for kind in get_args(Index)}  # an index is the function of its name

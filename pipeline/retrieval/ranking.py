@@ -97,18 +97,18 @@ def rank(
     def ranked(part: slice, distances: np.ndarray) -> tuple[slice, np.ndarray, np.ndarray]:
         return part, ascending(distances, f"{distance} distances"), distances
 
-    yield from _chunks(queries, gallery, distance, duplicates, chunk, ranked)
+    yield from in_chunks(queries, gallery, distance, ranked, duplicates, chunk)
 
 
-def _chunks(
+def in_chunks(
     queries: FeatureSet,
     gallery: FeatureSet,
     distance: str,
-    duplicates: tuple[np.ndarray, np.ndarray] | None,
-    chunk: int | None,
     work: Callable[[slice, np.ndarray], Any],
+    duplicates: tuple[np.ndarray, np.ndarray] | None = None,
+    chunk: int | None = None,
 ) -> Iterator[Any]:
-    """What `work` makes of each chunk's slice and distances (chunk, G), in the chunks' order; as `rank`."""
+    """What `work` makes of each chunk's slice and distances (chunk, G), in the chunks' order; else as `rank`."""
     check_same_encoder(queries, gallery)
     measure = distances_to(gallery.vectors, distance)
     cores = os.cpu_count() or 1
@@ -116,12 +116,8 @@ def _chunks(
     starts = range(0, len(queries.ids), chunk)
     parts = [slice(start, min(start + chunk, len(queries.ids))) for start in starts]
 
-    def measured(part: slice) -> Any:
-        # of a single query BLAS takes another product, with other last bits
-        alone = part.stop - part.start == 1
-        distances = (
-            measure(np.repeat(queries.vectors[part], 2, axis=0))[:1] if alone else measure(queries.vectors[part])
-        )
+    def worked(part: slice) -> Any:
+        distances = measured(queries.vectors[part], measure)
         if duplicates is not None:
             distances[duplicates[0][part, None] == duplicates[1]] = np.inf
         return work(part, distances)
@@ -129,7 +125,12 @@ def _chunks(
     # a worker per core, each with single-threaded BLAS: sorting then costs no core its turn at the products
     with threadpool_limits(1):
         counted = progress(parts, f"ranking by {distance}", f"x{chunk} queries", len(parts))
-        yield from ahead(measured, counted, most)
+        yield from ahead(worked, counted, most)
+
+
+def measured(queries: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Distances of queries (Q, D); of a single one BLAS would take another product, with other last bits."""
+    return measure(np.repeat(queries, 2, axis=0))[:1] if len(queries) == 1 else measure(queries)
 
 
 def room(gallery: int, cores: int) -> tuple[int, int]:
@@ -197,7 +198,7 @@ def search(
     def found(part: slice, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return smallest(distances, asked, f"{distance} distances")
 
-    return collected(queries.ids, gallery.ids, list(_chunks(queries, gallery, distance, duplicates, None, found)))
+    return collected(queries.ids, gallery.ids, list(in_chunks(queries, gallery, distance, found, duplicates)))
 
 
 def collected(query_ids: np.ndarray, gallery_ids: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> Neighbours:

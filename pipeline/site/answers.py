@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.data import catalog
 from pipeline.retrieval.ranking import NOWHERE, smallest
 from pipeline.site.encoders import Ready
-from pipeline.site.questions import FILTERS, Question, SearchError
+from pipeline.site.questions import Question, SearchError, narrowed
 from pipeline.site.snapshots import TOLD, Snapshot
 
 DIGITS = 6  # of a distance, as it is shown
@@ -31,13 +31,22 @@ def find(
     shown, voters, far = nearest(now, distances(ready, now, vector, question), question, row)
     results = [
         {"rank": rank, **now.facts(place), "distance": round(float(far[place]), DIGITS)}
-        for rank, place in enumerate(shown, 1)
+        for rank, place in enumerate(shown, 1 + question.offset)
     ]
     return results, vote(now.told[voters, TOLD.index(catalog.ARTICLE)])
 
 
+def vector(ready: Ready, now: Snapshot, row: int) -> np.ndarray:
+    """The features (D,) of a product, the catalogue's or an added one."""
+    return ready.vectors[row] if row < now.catalogued else now.features[ready.identity][row - now.catalogued]
+
+
 def distances(ready: Ready, now: Snapshot, vector: np.ndarray | None, question: Question) -> np.ndarray:
-    """The distance of every product from what was asked, float32 (G,). Raises SearchError: as `find`."""
+    """The distance of every product from what was asked, float32 (G,); infinite where words alone say nothing of it.
+
+    Raises:
+        SearchError: as `find`.
+    """
     far = None
     if vector is not None:
         exact = question.index == "exact"
@@ -48,9 +57,10 @@ def distances(ready: Ready, now: Snapshot, vector: np.ndarray | None, question: 
         asked = now.vocabulary.transform([question.text])
         if not asked.nnz:
             raise SearchError(f"no product is described by {question.text!r}. Try a kind, a colour or a brand")
-        words = np.maximum(1 - now.words @ asked.toarray().ravel(), 0)  # rounding may leave 0 by a hair
+        alike = now.words @ asked.toarray().ravel()
+        words = np.maximum(1 - alike, 0)  # rounding may leave 0 by a hair
         share = question.image_weight
-        far = words if far is None else share * far + (1 - share) * words
+        far = np.where(alike > 0, words, FARTHEST) if far is None else share * far + (1 - share) * words
     return np.array(far, np.float32)
 
 
@@ -63,18 +73,24 @@ def nearest(
         distances: the distance of every product, (G,); equal ones stand in the catalogue's order.
         row: as in `find`.
     """
+    distances = others(now, distances, row)
+    voters = _first(distances, VOTERS)
+    wanted = distances
+    if chosen := narrowed(question):
+        wanted = np.where(now.having(chosen), distances, FARTHEST)
+    shown = _first(wanted, question.offset + question.count)[question.offset :]
+    if question.farthest is not None:  # as it is shown, so that a shown distance finds its product
+        shown = shown[distances[shown].round(DIGITS) <= question.farthest]
+    return shown, voters, distances
+
+
+def others(now: Snapshot, distances: np.ndarray, row: int | None) -> np.ndarray:
+    """The distance of every product (G,), infinite where it was taken away or is the one that asks or a duplicate."""
     distances = distances.astype(np.float32)
     distances[now.hidden] = FARTHEST
     if row is not None:
         distances[now.duplicates == now.duplicates[row]] = FARTHEST
-    voters = _first(distances, VOTERS)
-    wanted = distances
-    if chosen := {name: getattr(question, name) for name in FILTERS if getattr(question, name)}:
-        wanted = np.where(now.having(chosen), distances, FARTHEST)
-    shown = _first(wanted, question.count)
-    if question.farthest is not None:  # as it is shown, so that a shown distance finds its product
-        shown = shown[distances[shown].round(DIGITS) <= question.farthest]
-    return shown, voters, distances
+    return distances
 
 
 def _first(distances: np.ndarray, count: int) -> np.ndarray:

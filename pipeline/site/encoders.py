@@ -5,8 +5,10 @@ finetuned model looked random on its site because photo and catalogue had been p
 """
 
 import hashlib
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,11 +17,12 @@ from PIL import Image
 
 from pipeline import files, params, paths
 from pipeline.data import images
-from pipeline.encoders import compiled, concatenation, extract, store
+from pipeline.encoders import concatenation, store
 from pipeline.retrieval import distances, indexes
-from pipeline.site import products
+from pipeline.site import apart, products
 
 CANDIDATES = 1000  # products that an index gives, which filters then choose from
+PORTION = 32  # added products whose features are kept together: a restart need not make them again
 Encode = Callable[[Image.Image], np.ndarray]
 
 
@@ -67,6 +70,15 @@ class Ready:
         return measure
 
 
+@dataclass(frozen=True)
+class Cells:
+    """One encoder: `compare` is a picture as it sees it and another's vector (D,) → what each cell adds (h, w)."""
+
+    spec: params.Encoder
+    adds_up: str
+    compare: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
 def available(study: params.Study) -> list[str]:
     """The encoders whose features have been made, concatenations among them, in the order of params.yaml."""
     names = [*study.encoders, *study.concatenations]
@@ -85,16 +97,23 @@ def load(study: params.Study, name: str, ids: list[str]) -> Ready:
     return Ready(name, identity, encode, mapped(study.data.name, name, ids))
 
 
-def of_added(ready: Ready, shelf: Path, ids: list[str]) -> np.ndarray:
-    """The features (A, D) of the products that were added to a shelf; what it has not of them yet is made and kept."""
-    known = products.features(shelf, ready.identity)
-    missing = {
-        identity: ready.encode(images.decode(products.picture(shelf, identity)))
-        for identity in ids
-        if identity not in known
-    }
-    products.keep(shelf, ready.identity, missing)
-    rows = [known[identity] if identity in known else missing[identity] for identity in ids]
+def of_added(ready: Ready, shelf: Path, added: products.Added) -> np.ndarray:
+    """The features (A, D) of products that were added to a shelf; what it has not of them yet is made and kept.
+
+    Raises:
+        Missing: one was taken away meanwhile.
+    """
+    rows: list[np.ndarray] = []
+    for first in range(0, len(added), PORTION):
+        some = added[first : first + PORTION]
+        known = products.features(shelf, ready.identity, [identity for _, identity in some])
+        missing = {
+            key: ready.encode(images.decode(products.picture(shelf, key[1]))) for key in some if key[1] not in known
+        }
+        if missing:
+            with suppress(sqlite3.OperationalError):  # a disk that is full or may not be written: made anew next time
+                products.keep(shelf, ready.identity, missing)
+        rows += [known[key[1]] if key[1] in known else missing[key] for key in some]
     return np.stack(rows) if rows else np.empty((0, ready.vectors.shape[1]), np.float32)
 
 
@@ -103,7 +122,10 @@ def network(study: params.Study, name: str) -> Encode:
 
     Raises:
         StoreError: the features were made with other weights, or prepared in another way, than params.yaml says.
+        WeightsError, CompileError: as `apart.encoder`.
     """
+    from pipeline.encoders import extract  # TensorFlow takes seconds, in which the site already answers
+
     if name in study.concatenations:
         both = study.concatenations[name]
         first, second = network(study, both.first), network(study, both.second)
@@ -113,9 +135,18 @@ def network(study: params.Study, name: str) -> Encode:
     made = store.meta(paths.features(study.data.name, name)).get("encoder_id")
     if made != (now := extract.encoder_id(study.data.name, name, spec, folder)):
         raise store.StoreError(f"the features of {name} were made as {made}, its network is {now} now. Run: dvc repro")
-    run = compiled.compiled(spec, folder).run
+    run = apart.encoder(spec, folder).run
 
     return lambda photo: run(images.prepare(photo, spec)[None])[0]
+
+
+def cells(study: params.Study, name: str) -> Cells:
+    """An encoder's cells. Raises WeightsError, CompileError: as `apart.cells`."""
+    from pipeline.encoders import regions
+
+    spec = study.encoders[name]
+    compare = apart.cells(spec, paths.weights(study.data.name, spec.weights))
+    return Cells(spec, regions.adds_up(spec), compare)
 
 
 def mapped(data: str, name: str, ids: list[str]) -> np.ndarray:

@@ -1,24 +1,24 @@
 """The site over HTTP: the page, and the same searches for programs.
 
-A photo is the body of a request and nothing else: it has no file name, and it never touches the disk. The page asks for
-nothing from another host, and tells the browser so.
+A photo is the body of a request, or the file of a form; it never touches the disk. The page asks for nothing from
+another host, and tells the browser so.
 """
 
-import asyncio
 import io
-from importlib.resources import files
+import sqlite3
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from PIL import Image
 from pydantic import Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
 
 from pipeline.data import catalog
 from pipeline.data.boxes import BoxError
@@ -26,45 +26,78 @@ from pipeline.data.images import UnreadableImage
 from pipeline.data.text import TextError
 from pipeline.encoders.card import WeightsError
 from pipeline.encoders.store import StoreError
-from pipeline.site.photos import MOST_BYTES
-from pipeline.site.products import LONGEST, ProductError
-from pipeline.site.questions import Question, SearchError
-from pipeline.site.site import NotReady, Site
+from pipeline.retrieval.database import DatabaseError
+from pipeline.site import bodies, kept, manual, pages, photos, replies, study, tables
+from pipeline.site.apart import CompileError
+from pipeline.site.guard import HEADERS, RETRY, Guard, Writing, fault
+from pipeline.site.products import LONGEST, Conflict, Missing, ProductError
+from pipeline.site.questions import Judged, Known, NotReady, Page, Pair, Question, SearchError, Several
+from pipeline.site.site import Site
+from pipeline.site.turns import Busy, Turns
 
-SECONDS_TO_SEND = 30  # a photo has to have come
-PAGE = {
-    "": ("index.html", "text/html"),
-    "page.js": ("page.js", "text/javascript"),
-    "style.css": ("style.css", "text/css"),
-    "icon.svg": ("icon.svg", "image/svg+xml"),
-}
-HEADERS = {
-    b"content-security-policy": b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    b"connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"cross-origin-resource-policy": b"same-origin",
-}
 STATUS = {
+    Missing: 404,
+    Conflict: 409,
+    UnreadableImage: 415,
     SearchError: 422,
     BoxError: 422,
     TextError: 422,
-    UnreadableImage: 415,
-    ProductError: 409,
-    NotReady: 503,
+    ProductError: 422,
     StoreError: 500,
     WeightsError: 500,
+    CompileError: 500,
+    ClientDisconnect: 408,
+    NotReady: 503,
+    Busy: 503,
+    DatabaseError: 503,
+    sqlite3.OperationalError: 507,
 }
-Fact = Annotated[str | None, Field(max_length=LONGEST)]
+
+
+def _faults(told: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """What the schema says of some faults, by status."""
+    return {status: {"model": replies.Fault, "description": what} for status, what in told.items()}
+
+
+FAULTS = _faults(
+    {
+        400: "a name that the site is not called",
+        403: "another web page asks, or the site is not writable",
+        422: "a question that cannot be answered",
+        500: "the site failed",
+        503: "not ready or too busy: Retry-After says when to ask again",
+    }
+)
+ABSENT = _faults({404: "there is no such product"})
+SENDING = _faults({408: "the photo did not come in time", 413: "too many bytes", 415: "no picture, or a damaged one"})
+CHANGING = _faults(
+    {
+        401: "the site's token is wanted",
+        409: "it does not go with what is there",
+        507: "the disk is full or may not be written",
+    }
+)
+FORM = {
+    bodies.FORM: {
+        "schema": {
+            "type": "object",
+            "properties": {"photo": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+        }
+    }
+}
+KINDS = ("image/jpeg", "image/png", "image/webp")
 PHOTO = {
     "requestBody": {
         "required": True,
         "content": {
-            kind: {"schema": {"type": "string", "format": "binary", "maxLength": MOST_BYTES}}
-            for kind in ("image/jpeg", "image/png", "image/webp")
-        },
+            kind: {"schema": {"type": "string", "format": "binary", "maxLength": photos.MOST_BYTES}} for kind in KINDS
+        }
+        | FORM,
     }
 }
+PICTURE = ABSENT | {200: {"content": {kind: {} for kind in KINDS}, "description": "a picture"}}
+KEPT, KEPT_ADDED = "private, max-age=3600", "private, max-age=60"  # an added product may be another's tomorrow
+Fact = Annotated[str | None, Field(max_length=LONGEST)]
 
 
 class _Facts(pydantic.BaseModel):
@@ -81,50 +114,35 @@ else:
     )
 
 
-class Guard:
-    """Refuses changes that another web page asks for, and puts `HEADERS` on every answer."""
-
-    def __init__(self, app: ASGIApp):
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        sent = dict(scope["headers"])
-        foreign = sent.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin")
-        if b"origin" in sent and sent[b"origin"].split(b"//")[-1] != sent.get(b"host"):
-            foreign = True
-
-        async def with_headers(message):
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS.items()]
-            await send(message)
-
-        if foreign and scope["method"] not in ("GET", "HEAD"):
-            answer = JSONResponse({"error": "another web page may not use this site"}, 403)
-            await answer(scope, receive, with_headers)
-        else:
-            await self.app(scope, receive, with_headers)
-
-
-def service(site: Site, hosts: list[str]) -> FastAPI:
+def service(site: Site, names: Sequence[str], public: Sequence[str] = (), writing: Writing | None = None) -> FastAPI:
     """The program that answers.
 
     Args:
-        hosts: the names that the site may be called by: another web page cannot reach it under a name of its own.
+        names, public: what the site is called, as `Guard` says.
+        writing: whether products may be changed; not, unless it says so.
     """
     app = FastAPI(
-        title="Fashion reverse image search", version="1", openapi_url="/api/schema", docs_url=None, redoc_url=None
+        title="Fashion reverse image search",
+        description="Products by a photo, by words, or like one another. A fault is one line under `error`.",
+        version="1",
+        openapi_url="/api/schema",
+        docs_url=None,
+        redoc_url=None,
+        responses=FAULTS,
     )
-    app.state.site = site
+    app.state.site, app.state.writing = site, writing or Writing()
+    app.state.bodies, app.state.turns = bodies.Bodies(), Turns()
+    app.state.kept = kept.Kept()
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _answer_with(status))
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]  # it is called with this kind alone
     app.add_exception_handler(StarletteHTTPException, _http)  # type: ignore[arg-type]
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
-    app.add_middleware(Guard)
-    app.include_router(router)
+    app.add_exception_handler(Exception, _failed)
+    app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=5)
+    app.add_middleware(Guard, names=names, public=public)
+    app.include_router(router, prefix="/api/v1")
+    app.include_router(router, prefix="/api", include_in_schema=False)  # as it was before it had a version
+    app.include_router(outside)
     return app
 
 
@@ -132,131 +150,255 @@ async def _site(request: Request) -> Site:
     return request.app.state.site
 
 
-router = APIRouter()
+async def _writing(request: Request, authorization: Annotated[str | None, Header()] = None) -> None:
+    request.app.state.writing.check(authorization)
+
+
+router, outside = APIRouter(), APIRouter(include_in_schema=False)
 Asked = Annotated[Site, Depends(_site)]
+Wanted = Annotated[Question, Query()]
+CHANGES = [Depends(_writing)]
 
 
-@router.get("/api/status")
-def status(site: Asked) -> dict[str, Any]:
+@router.get("/status", response_model_exclude_unset=True)
+def status(site: Asked, request: Request) -> replies.Status:
     """What the site is doing, and what can be asked of it."""
-    return site.status()
+    writing = request.app.state.writing
+    return replies.Status(**site.status(), writable=writing.on, token=writing.token is not None)
 
 
-@router.get("/api/search")
-def search(site: Asked, question: Annotated[Question, Query()]) -> dict[str, Any]:
-    """Products like a product (`like`), or described by words (`text`), or both."""
-    return site.search(question)
+@router.get("/search", responses=ABSENT)
+async def search(site: Asked, request: Request, question: Annotated[Known, Query()]) -> replies.Answer:
+    """Products like a product (`like`) or a photo that was sent before (`photo`), or described by words (`text`)."""
+    if question.photo is None:
+        return await run_in_threadpool(site.search, question, None, False)  # type: ignore[arg-type]
+    photo = request.app.state.kept.get(question.photo)
+    return await _in_turn(request, photo, lambda: site.search(question, photo, wait=False))
 
 
-@router.post("/api/search", openapi_extra=PHOTO)
-async def search_by_photo(site: Asked, request: Request, question: Annotated[Question, Query()]) -> dict[str, Any]:
-    """Products like the photo in the body."""
-    data = await _body(request)
-    return await run_in_threadpool(lambda: site.search(question, site.photo(data)))
+@router.post("/search", openapi_extra=PHOTO, responses=SENDING)
+async def search_by_photo(site: Asked, request: Request, question: Wanted) -> replies.Answer:
+    """Products like the photo in the body; `text` may be mixed in."""
+    async with request.app.state.bodies.read(request) as data:
+        photo = bodies.photo(data, request.headers.get("content-type", ""))
+        return await _in_turn(request, photo, lambda: site.search(question, photo, wait=False))
 
 
-@router.post("/api/box", openapi_extra=PHOTO)
-async def box(site: Asked, request: Request) -> dict[str, Any]:
+@router.post("/photos", openapi_extra=PHOTO, status_code=201, responses=SENDING)
+async def keep(request: Request) -> replies.Kept:
+    """Keeps the photo in the body for a while, in memory: `photo=` of a search is then what the answer says."""
+    async with request.app.state.bodies.read(request) as data:
+        photo = bodies.photo(data, request.headers.get("content-type", ""))
+        await run_in_threadpool(photos.large, photo)  # no image is refused before it is kept
+        return replies.Kept(photo=request.app.state.kept.keep(photo))
+
+
+@router.get("/photos/{mark}", response_class=Response, responses=PICTURE)
+async def kept_photo(request: Request, mark: str) -> Response:
+    """A photo that was sent a while ago, for one who was given the address of a search with it."""
+    return _picture(request, request.app.state.kept.get(mark), KEPT)
+
+
+@router.get("/examples")
+def examples(site: Asked) -> replies.Examples:
+    """Photos that came with the data, to try a search with."""
+    return replies.Examples(examples=site.examples())
+
+
+@router.get("/examples/{name}", response_class=Response, responses=PICTURE)
+def example(site: Asked, request: Request, name: str) -> Response:
+    """One of the photos that came with the data."""
+    return _picture(request, site.example(name), KEPT)
+
+
+@router.post("/batch", openapi_extra={"requestBody": {"required": True, "content": FORM}}, responses=SENDING)
+async def batch(site: Asked, request: Request, question: Annotated[Several, Query()]) -> replies.Batch:
+    """Products like each of several photos, as JSON or, with `table=csv`, a row per product."""
+    answers = []
+    async with request.app.state.bodies.read(request, bodies.MOST_OF_ALL) as data:
+        for name, photo in bodies.forms_files(data, request.headers.get("content-type", "")):
+            answers.append({"file": name, "answer": None, "error": None})
+            try:
+                work = lambda photo=photo: site.search(question, photo, wait=False)  # noqa: E731
+                answers[-1]["answer"] = await _in_turn(request, photo, work)
+            except (UnreadableImage, BoxError) as error:
+                answers[-1]["error"] = str(error)
+    if question.table == "csv":
+        return Response(tables.written(answers), media_type="text/csv; charset=utf-8")  # type: ignore[return-value]
+    return {"answers": answers}  # type: ignore[return-value]
+
+
+@router.post("/box", openapi_extra=PHOTO, responses=SENDING)
+async def box(site: Asked, request: Request) -> replies.Box:
     """Where the product is in the photo in the body: x, y, width, height in its pixels, or null."""
-    data = await _body(request)
-    return await run_in_threadpool(lambda: {"box": site.find_box(site.photo(data))})
+    async with request.app.state.bodies.read(request) as data:
+        photo = bodies.photo(data, request.headers.get("content-type", ""))
+        return await _in_turn(request, photo, lambda: {"box": site.find_box(photo)})
 
 
-@router.get("/api/curve")
+@router.post("/boxes", openapi_extra=PHOTO, responses=SENDING)
+async def boxes(site: Asked, request: Request) -> replies.Boxes:
+    """Where products may be in the photo in the body: each box can be searched with."""
+    async with request.app.state.bodies.read(request) as data:
+        photo = bodies.photo(data, request.headers.get("content-type", ""))
+        return await _in_turn(request, photo, lambda: {"boxes": site.find_boxes(photo)})
+
+
+@router.get("/study", responses=ABSENT)
+def judged(site: Asked, question: Annotated[Judged, Query()]) -> replies.Study:
+    """How right a search for products like one (`like`) is, by article type, beside what the study measured."""
+    return study.judge(site, question, wait=False)  # type: ignore[return-value]
+
+
+@router.post("/study", openapi_extra=PHOTO, responses=SENDING)
+async def judged_by_photo(site: Asked, request: Request, question: Annotated[Judged, Query()]) -> replies.Study:
+    """How right a search with the photo in the body is, where `articleType` says what it shows."""
+    async with request.app.state.bodies.read(request) as data:
+        photo = bodies.photo(data, request.headers.get("content-type", ""))
+        return await _in_turn(request, photo, lambda: study.judge(site, question, photo, wait=False))
+
+
+@router.get("/regions", responses=ABSENT)
+async def regions(site: Asked, request: Request, pair: Annotated[Pair, Query()]) -> replies.Regions:
+    """Where in two products' pictures (`like`, `of`) their cosine similarity comes from."""
+    return await request.app.state.turns.run(request, lambda: study.regions(site, pair, wait=False))
+
+
+@router.post("/regions", openapi_extra=PHOTO, responses=SENDING | ABSENT)
+async def regions_of_photo(site: Asked, request: Request, pair: Annotated[Pair, Query()]) -> replies.Regions:
+    """Where in the photo in the body, and in the picture of the product `of`, their similarity comes from."""
+    async with request.app.state.bodies.read(request) as data:
+        photo = bodies.photo(data, request.headers.get("content-type", ""))
+        return await _in_turn(request, photo, lambda: study.regions(site, pair, photo, wait=False))
+
+
+@router.get("/map", responses=ABSENT)
+def drawn(site: Asked, encoder: Annotated[str | None, Query(max_length=64)] = None) -> replies.Map:
+    """An encoder's test pictures as the study drew them in two dimensions, by UMAP and t-SNE."""
+    return study.maps(site, encoder)  # type: ignore[return-value]
+
+
+@router.get("/curve", responses=ABSENT)
 def curve(
     site: Asked, encoder: Annotated[str, Query(max_length=64)], distance: Annotated[str, Query(max_length=20)]
-) -> dict[str, Any]:
+) -> replies.Curve:
     """Precision, recall and F1 of every threshold on the study's test queries."""
     steps = site.curve(encoder, distance)
     if steps is None:
-        raise SearchError(f"the study has no retrieval of {encoder!r} by {distance!r}")
-    return steps
+        raise Missing(f"the study has no retrieval of {encoder!r} by {distance!r}")
+    return steps  # type: ignore[return-value]
 
 
-@router.get("/api/products/{identity}")
-def product(site: Asked, identity: str) -> dict[str, Any]:
+@router.get("/products")
+def listed(site: Asked, page: Annotated[Page, Query()]) -> replies.Listed:
+    """The products, some at a time."""
+    return site.gallery.listed(page)  # type: ignore[return-value]
+
+
+@router.get("/hidden", dependencies=CHANGES, responses=CHANGING)
+def hidden(site: Asked) -> replies.Hidden:
+    """The catalogue's products that were taken away; each can be restored."""
+    return {"products": site.gallery.hidden()}  # type: ignore[return-value]
+
+
+@router.get("/products/{identity}", responses=ABSENT)
+def product(site: Asked, identity: str) -> replies.Product:
     """A product's name and labels."""
-    snapshot = site.snapshot()
-    return snapshot.facts(snapshot.row(identity))
+    return site.gallery.product(identity)  # type: ignore[return-value]
 
 
-@router.get("/api/products/{identity}/picture", response_class=Response)
-def picture(site: Asked, identity: str) -> Response:
+@router.get("/products/{identity}/picture", response_class=Response, responses=PICTURE)
+def picture(site: Asked, request: Request, identity: str) -> Response:
     """A product's picture."""
-    data = site.picture(identity)
-    kind = Image.open(io.BytesIO(data)).get_format_mimetype()
-    return Response(data, media_type=kind, headers={"cache-control": "private, max-age=60"})
+    data, catalogued = site.kept_picture(identity)
+    return _picture(request, data, KEPT if catalogued else KEPT_ADDED)
 
 
-@router.put("/api/products/{identity}", openapi_extra=PHOTO, status_code=201)
-async def add(site: Asked, request: Request, identity: str, facts: Annotated[Facts, Query()]) -> dict[str, Any]:
+@router.put(
+    "/products/{identity}",
+    openapi_extra=PHOTO,
+    status_code=201,
+    dependencies=CHANGES,
+    responses=SENDING | CHANGING,
+    response_model_exclude_none=True,
+)
+async def add(site: Asked, request: Request, identity: str, facts: Annotated[Facts, Query()]) -> replies.Changed:
     """Adds a product with the picture in the body; the next search finds it."""
-    data = await _body(request)
     given = {name: value for name, value in facts.model_dump().items() if value}
-    await run_in_threadpool(lambda: site.add(identity, given, site.photo(data)))
-    return {"added": identity}
+    async with request.app.state.bodies.read(request) as data:
+        photo = bodies.photo(data, request.headers.get("content-type", ""))
+        await _in_turn(request, photo, lambda: site.add(identity, given, photo))
+    return replies.Changed(added=identity)
 
 
-@router.delete("/api/products/{identity}")
-def remove(site: Asked, identity: str) -> dict[str, Any]:
+@router.delete(
+    "/products/{identity}", dependencies=CHANGES, responses=ABSENT | CHANGING, response_model_exclude_none=True
+)
+def remove(site: Asked, identity: str) -> replies.Changed:
     """Takes a product away: an added one for good, one of the catalogue until it is restored."""
     site.remove(identity)
-    return {"removed": identity}
+    return replies.Changed(removed=identity)
 
 
-@router.post("/api/products/{identity}/restore")
-def restore(site: Asked, identity: str) -> dict[str, Any]:
-    """Shows a product of the catalogue again."""
+@router.post("/products/{identity}/restore", dependencies=CHANGES, responses=CHANGING, response_model_exclude_none=True)
+def restore(site: Asked, identity: str) -> replies.Changed:
+    """Shows a hidden product of the catalogue again."""
     site.restore(identity)
-    return {"restored": identity}
+    return replies.Changed(restored=identity)
 
 
-@router.get("/", include_in_schema=False)
-@router.get("/{name}", include_in_schema=False)
-def page(name: str = "") -> Response:
+@outside.get("/api")
+def documentation(request: Request) -> HTMLResponse:
+    """The API as a page."""
+    return HTMLResponse(manual.written(request.app.openapi()))
+
+
+@outside.get("/vendor/{name}")
+def library(request: Request, name: str) -> Response:
+    """A library that the page is shipped with."""
+    return pages.page(f"vendor/{name}", request.headers)
+
+
+@outside.get("/")
+@outside.get("/{name}")
+def page(request: Request, name: str = "") -> Response:
     """The page and what it is made of."""
-    if name not in PAGE:
-        raise HTTPException(404, f"there is no page {name[:80]!r}")
-    file, kind = PAGE[name]
-    return Response(files("pipeline.site").joinpath("page", file).read_bytes(), media_type=f"{kind}; charset=utf-8")
+    return pages.page(name, request.headers)
 
 
-async def _body(request: Request) -> bytes:
-    """A request's body, never more of it than is allowed, and not for longer."""
-    too_large = HTTPException(413, f"the photo is too large. At most {MOST_BYTES:,} bytes are allowed")
-    stated = request.headers.get("content-length", "0")
-    if stated.isdigit() and int(stated) > MOST_BYTES:
-        raise too_large
-    parts, length = [], 0
-    try:
-        async with asyncio.timeout(SECONDS_TO_SEND):
-            async for part in request.stream():
-                length += len(part)
-                if length > MOST_BYTES:
-                    raise too_large
-                parts.append(part)
-    except TimeoutError:
-        raise HTTPException(408, f"the photo did not come within {SECONDS_TO_SEND} seconds") from None
-    if not length:
-        raise HTTPException(422, "the body is empty. Send the photo's bytes: curl --data-binary @photo.jpg …")
-    return b"".join(parts)
+def _picture(request: Request, data: bytes, kept_for: str) -> Response:
+    kind = Image.open(io.BytesIO(data)).get_format_mimetype() or "application/octet-stream"
+    return pages.known(request.headers, data, kind, kept_for)
+
+
+async def _in_turn(request: Request, photo: bytes, work) -> Any:
+    """What is made of a photo, when it is its turn; a damaged head or a large size is told before."""
+    large = await run_in_threadpool(photos.large, photo)
+    return await request.app.state.turns.run(request, work, large)
 
 
 def _answer_with(status: int):
     """An error's own message as the answer: `{"error": …}`."""
-    headers = {"retry-after": "1"} if status == 503 else {}
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, status, headers)
+        said = f"the products cannot be stored: {error}" if status == 507 else str(error)
+        return fault(status, said, RETRY if status == 503 else None)
 
     return answer
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
     """What is wrong with each parameter, in one line."""
-    said = [f"{'.'.join(str(part) for part in fault['loc'][1:])}: {fault['msg']}" for fault in error.errors()[:5]]
-    return JSONResponse({"error": "; ".join(said)}, 422)
+    said = [f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in error.errors()[:5]]
+    return fault(422, "; ".join(said))
 
 
 async def _http(request: Request, error: HTTPException) -> JSONResponse:
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    """What nobody foresaw; the log has it whole. It passes the guard by."""
+    headers = {name.decode(): value.decode() for name, value in HEADERS.items()}
+    headers["connection"] = "close"  # the server does so
+    return fault(500, f"the site failed ({type(error).__name__}); its log says where", headers)

@@ -1,39 +1,67 @@
 """The site: the study's catalogue, encoders and added products, ready to be asked by several people at once."""
 
-import os
 import threading
 import time
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from pipeline import params, paths
-from pipeline.data import catalog, cropper, images
+from pipeline.data import boxes, catalog, cropper, images
 from pipeline.retrieval.distances import DISTANCES
 from pipeline.site import answers, curves, encoders, photos, products, questions, snapshots
-from pipeline.site.questions import FILTERS, Index, Question, SearchError
+from pipeline.site.gallery import Gallery
+from pipeline.site.local import Local
+from pipeline.site.questions import NotReady, Question, SearchError
 from pipeline.site.snapshots import Snapshot
 
+EXAMPLES = 8  # photos to try a search with
 MOST_READY = 3  # encoders held at once: each holds the catalogue's features up to five times
 
 
-class NotReady(RuntimeError):
-    """The site is still loading what a search needs."""
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a question asks with: an encoder, the products of one moment, and a vector (D,), None for words alone.
+
+    `row`: the product that asks. `part`: what is looked at of the photo that asks, in the `box`, or of all of it.
+    """
+
+    ready: encoders.Ready
+    now: Snapshot
+    vector: np.ndarray | None = None
+    row: int | None = None
+    part: Image.Image | None = None
+    box: list[int] | None = None
 
 
 class Site:
     """The study's catalogue, encoders and added products, ready to be asked by several people at once."""
 
-    def __init__(self, study: params.Study, encoder: str | None = None):
+    ids: list[str]  # of the catalogue's products, in its order: where they are kept here
+    catalogue: snapshots.Catalogue
+
+    def __init__(self, study: params.Study, encoder: str | None = None, gallery: Gallery | None = None):
         """Reads nothing yet; `start` does.
+
+        Args:
+            gallery: who keeps the products; this computer, unless it says otherwise.
 
         Raises:
             SearchError: no encoder has features, or not the one that is named.
         """
         self.study, self.data = study, study.data.name
-        self.names = encoders.available(study)
+        self._ready: dict[str, encoders.Ready] = {}
+        self._gallery = gallery or Local(self.data, self._ready)
+        self.names = self._gallery.having(self.data, encoders.available(study))
         if not self.names:
             raise SearchError(
                 "no encoder has features yet. Make them with: python -m pipeline.run repro; or match among a folder of "
@@ -42,24 +70,25 @@ class Site:
         if encoder is not None and encoder not in self.names:
             raise SearchError(f"there are no features of {encoder!r}. Allowed: {self.names}")
         self.first = encoder or self.names[0]
-        self.shelf = paths.site(self.data) / "products.sqlite"
         self.phase = "starting"
         self.fault: str | None = None
-        self._ready: dict[str, encoders.Ready] = {}
+        self._cells: dict[str, encoders.Cells] = {}
+        self._loading: dict[str, Future] = {}
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loading")  # one encoder at a time
+        self._asking = threading.Lock()  # held for a moment, by those who ask for an encoder
         self._curves: dict[Path, dict] = {}
-        self._snapshot: Snapshot | None = None
-        self._change = threading.RLock()  # one change of the products, or one encoder's loading, at a time
-        self._work = threading.Semaphore(os.cpu_count() or 1)  # photos decoded and encoded at once: bounds memory
+        self._started = False
 
     def start(self) -> None:
         """Loads the catalogue, the words and the first encoder; meant for a thread of its own."""
         try:
             self.phase = "reading the catalogue"
-            frame = catalog.load(self.data)
-            self.ids = frame[catalog.ID].tolist()
             self._archive = paths.open_images(self.data)  # once: reading the list of 44,441 members takes a while
-            self.catalogue = snapshots.begin(frame)
-            self._renew()
+            self._examples = zipfile.ZipFile(paths.user_photos(self.data))
+            self._gallery.start()
+            if isinstance(self._gallery, Local):
+                self.ids, self.catalogue = self._gallery.ids, self._gallery.catalogue
+            self._started = True
             self.phase = f"loading {self.first}"
             self.ready(self.first).measure("cosine")
             self.phase = "ready"
@@ -67,83 +96,146 @@ class Site:
             self.phase, self.fault = "failed", str(error)
             raise
 
-    def ready(self, name: str | None) -> encoders.Ready:
-        """An encoder, loaded when it is first asked for.
+    @property
+    def gallery(self) -> Gallery:
+        """Who keeps the products. Raises NotReady: it has not started."""
+        if not self._started:
+            raise NotReady(f"the site is {self.phase}; ask again in a moment")
+        return self._gallery
+
+    def ready(self, name: str | None, wait: bool = True) -> encoders.Ready:
+        """An encoder, loaded when it is first asked for, by a thread of its own: nobody else waits for it.
+
+        Args:
+            wait: until it is loaded.
 
         Raises:
-            SearchError: no such encoder. NotReady: the catalogue is still being read.
+            SearchError: no such encoder. NotReady: the catalogue is still being read, or the encoder and nobody waits.
+            StoreError, WeightsError: it cannot be loaded; who asks again has it tried again.
         """
         name = name or self.first
         if name not in self.names:
             raise SearchError(f"there is no encoder {name!r}. Allowed: {self.names}")
-        self.snapshot()
-        if (ready := self._ready.get(name)) is not None:
-            return ready
-        with self._change:
-            if name not in self._ready:
-                loaded = encoders.load(self.study, name, self.ids)
-                now = self.snapshot()  # others may have added a product meanwhile
-                now.features[loaded.identity] = self._of_added(loaded, now.added)
-                if len(self._ready) >= MOST_READY:  # the one loaded longest ago goes, but not the first
-                    del self._ready[next(other for other in self._ready if other != self.first)]
-                self._ready[name] = loaded
-            return self._ready[name]
+        assert self.gallery is self._gallery, "it has started"
+        return self._held(self._ready, name, name, self._load, wait)
+
+    def cells(self, name: str, wait: bool = True) -> encoders.Cells:
+        """Where an encoder sees a picture's likeness to another, loaded as `ready`."""
+        return self._held(self._cells, name, f"{name}'s cells", self._load_cells, wait)
+
+    def _held(
+        self, held: dict[str, Loaded], name: str, called: str, load: Callable[[str], Loaded], wait: bool
+    ) -> Loaded:
+        with self._asking:
+            if (there := held.get(name)) is not None:
+                return there
+            if (future := self._loading.get(called)) is None:
+                future = self._loading[called] = self._loader.submit(load, name)
+        if not wait and not future.done():
+            raise NotReady(f"the encoder {called} is being loaded; ask again in a moment")
+        try:
+            return future.result()
+        finally:
+            with self._asking:
+                if self._loading.get(called) is future:
+                    del self._loading[called]
+
+    def _load_cells(self, name: str) -> encoders.Cells:
+        loaded = encoders.cells(self.study, name)
+        if len(self._cells) >= MOST_READY:
+            del self._cells[next(iter(self._cells))]
+        self._cells[name] = loaded
+        return loaded
+
+    def _load(self, name: str) -> encoders.Ready:
+        loaded = self.gallery.load(self.study, name)
+        with self.gallery.holding(loaded):
+            if len(self._ready) >= MOST_READY:  # the one loaded longest ago goes, but not the first
+                del self._ready[next(other for other in self._ready if other != self.first)]
+            self._ready[name] = loaded
+        return loaded
 
     def snapshot(self) -> Snapshot:
-        """The products of this moment. Raises NotReady: the catalogue is still being read."""
-        if self._snapshot is None:
-            raise NotReady(f"the site is {self.phase}; ask again in a moment")
-        return self._snapshot
+        """The products of this moment, all of them in memory. Raises NotReady; SearchError: they are in a database."""
+        if not isinstance(self.gallery, Local):
+            raise SearchError(
+                "this looks at all products at once, and those of this site are in a database. A site that is started "
+                "without one shows it"
+            )
+        return self.gallery.snapshot()
+
+    def _both(self, name: str | None, wait: bool) -> tuple[encoders.Ready, Snapshot]:
+        """An encoder, and the products of one moment with their features under it."""
+        while True:
+            ready, now = self.ready(name, wait), self.snapshot()
+            if ready.identity in now.features:  # else it made room for another, and the products changed, in between
+                return ready, now
 
     def status(self) -> dict[str, Any]:
         """What the site is doing, and what can be asked of it."""
         names = [self.first, *(name for name in self.names if name != self.first)]
         status = {"phase": self.phase, "fault": self.fault, "data": self.data, "encoders": names}
+        status["loading"] = list(self._loading)
         if self.phase != "ready":
             return status
-        now = self.snapshot()
-        shown = now.frame[~now.hidden]
         return {
             **status,
             "comparability": catalog.comparability(self.data),
-            "products": len(shown),
-            "added": len(now.added),
-            "hidden": int(now.hidden.sum()),
             "distances": list(DISTANCES),
-            "indexes": list(get_args(Index)),
-            "filters": {name: sorted(shown[name].dropna().astype(str).unique()) for name in FILTERS},
+            "indexes": list(self.gallery.indexes),
+            **self.gallery.status(),
         }
 
-    def find_box(self, photo: Image.Image) -> list[int] | None:
-        """Where the product is in a photo: x, y, width, height; None where nothing stands out."""
-        with self._work:
-            box = cropper.find(photo)
+    def find_boxes(self, photo: bytes) -> list[dict[str, Any]]:
+        """Where products may be in a photo, the likeliest first: x, y, width, height of each, and a score.
+
+        Raises:
+            UnreadableImage: too large, or no image.
+        """
+        seen, size = photos.small(photo)
+        across, down = size[0] / seen.width, size[1] / seen.height
+        found = []
+        for x, y, width, height, score in boxes.propose(seen):
+            whole, _ = boxes.clip((x * across, y * down, width * across, height * down), size)
+            found.append({"box": list(whole), "score": score})
+        return found
+
+    def find_box(self, photo: Image.Image | bytes) -> list[int] | None:
+        """Where the product is in a photo: x, y, width, height; None where nothing stands out.
+
+        Raises:
+            UnreadableImage: too large, or no image.
+        """
+        box = cropper.find(photos.opened(photo) if isinstance(photo, bytes) else photo)
         return box and list(box)
 
     def photo(self, data: bytes) -> Image.Image:
         """An uploaded image. Raises UnreadableImage: too large, or no image."""
-        with self._work:
-            return photos.opened(data)
+        return photos.opened(data)
 
-    def search(self, question: Question, photo: Image.Image | None = None) -> dict[str, Any]:
-        """What a question finds, as /api/search answers it.
+    def search(self, question: Question, photo: Image.Image | bytes | None = None, wait: bool = True) -> dict[str, Any]:
+        """What a question finds, as /api/v1/search answers it.
+
+        Args:
+            photo: an upload's bytes may be decoded at a part of their size.
+            wait: until the encoder is loaded.
 
         Raises:
-            SearchError: nothing to search with, or parts that do not go together. NotReady, UnreadableImage, BoxError.
+            SearchError: nothing to search with, or parts that do not go together. Missing: no such product to be like.
+            NotReady, UnreadableImage, BoxError.
         """
-        began = time.perf_counter()
         questions.check(question, photo)
-        ready, now = self.ready(question.encoder), self.snapshot()
-        row = None if question.like is None else now.row(question.like)
-        box, vector = None, None
-        if photo is not None:
-            box, photo = photos.cut(photo, question.box)
-            with self._work:
-                vector = ready.encode(photo)
-        elif row is not None:
-            vector = ready.vectors[row] if row < now.catalogued else now.features[ready.identity][row - now.catalogued]
-        encoded = time.perf_counter()
-        results, shows = answers.find(ready, now, question, vector, row)
+        answer = None
+        while answer is None:
+            ready = self.ready(question.encoder, wait)
+            began = time.perf_counter()
+            box, vector = None, None
+            if photo is not None:
+                box, part = photos.part(photo, question.box)
+                vector = ready.encode(part)
+            encoded = time.perf_counter()
+            answer = self.gallery.search(ready, question, vector)
+        results, shows = answer
         done = time.perf_counter()
         return {
             "encoder": ready.name,
@@ -151,45 +243,66 @@ class Site:
             "index": question.index,
             "box": box,
             "articleType": shows,
-            "threshold": self.threshold(ready.name, question.distance),
+            # of pictures: words lie on another scale
+            "threshold": None if question.text else self.threshold(ready.name, question.distance),
             "results": results,
             "milliseconds": {"encode": round(1000 * (encoded - began), 1), "search": round(1000 * (done - encoded), 1)},
         }
 
-    def add(self, identity: str, facts: dict[str, str], photo: Image.Image) -> None:
-        """A new product, found by the next search. Raises ProductError, NotReady."""
+    def asked(self, question: Question, photo: Image.Image | bytes | None = None, wait: bool = True) -> Asked:
+        """What a question asks with, as `search` finds it. Raises: as `search`."""
+        questions.check(question, photo)
+        return self._vector(*self._both(question.encoder, wait), question, photo)
+
+    def _vector(
+        self, ready: encoders.Ready, now: Snapshot, question: Question, photo: Image.Image | bytes | None
+    ) -> Asked:
+        if photo is not None:
+            box, part = photos.part(photo, question.box)
+            return Asked(ready, now, ready.encode(part), part=part, box=box)
+        if question.like is None:
+            return Asked(ready, now)
+        row = now.row(question.like)
+        return Asked(ready, now, answers.vector(ready, now, row), row)
+
+    def add(self, identity: str, facts: dict[str, str], photo: Image.Image | bytes) -> None:
+        """A new product, found by the next search. Raises ProductError, Conflict, NotReady, UnreadableImage."""
         products.check(identity, facts)
         self.ready(None)
-        kept = products.stored(photo)
+        self.gallery.check(identity)
+        kept = products.stored(photos.part(photo, None)[1])
         drawn = images.decode(kept)
-        with self._change:
-            if identity in self.snapshot().rows:
-                raise products.ProductError(f"the id {identity!r} is taken. Choose another")
-            vectors = {loaded.identity: loaded.encode(drawn) for loaded in self._ready.values()}
-            products.add(self.shelf, identity, facts, kept, vectors)
-            self._renew()
+        vectors = {loaded.identity: loaded.encode(drawn) for loaded in list(self._ready.values())}
+        self.gallery.add(identity, facts, kept, vectors)
 
     def remove(self, identity: str) -> None:
-        """Takes a product away for everyone. Raises SearchError: there is none."""
+        """Takes a product away for everyone. Raises Missing: there is none."""
         self.ready(None)
-        with self._change:
-            self.snapshot().row(identity)
-            products.remove(self.shelf, identity)
-            self._renew()
+        self.gallery.remove(identity)
 
     def restore(self, identity: str) -> None:
-        """Shows a hidden product of the catalogue again. Raises ProductError."""
+        """Shows a hidden product of the catalogue again. Raises Conflict."""
         self.ready(None)
-        with self._change:
-            products.restore(self.shelf, identity)
-            self._renew()
+        self.gallery.restore(identity)
 
     def picture(self, identity: str) -> bytes:
-        """A product's image. Raises SearchError: there is none."""
-        now = self.snapshot()
-        if now.row(identity) >= now.catalogued:
-            return products.picture(self.shelf, identity)
-        return self._archive.read(identity)
+        """A product's image. Raises Missing: there is none."""
+        return self.kept_picture(identity)[0]
+
+    def kept_picture(self, identity: str) -> tuple[bytes, bool]:
+        """A product's image, and whether it is the catalogue's, and not an added one's. Raises Missing."""
+        added = self.gallery.picture(identity)
+        return (self._archive.read(identity), True) if added is None else (added, False)
+
+    def examples(self) -> list[str]:
+        """Photos that came with the data, to try a search with, by their names; of many the first few."""
+        return self._examples.namelist()[1 : 1 + EXAMPLES]  # after what the file says of them
+
+    def example(self, name: str) -> bytes:
+        """One of those photos. Raises Missing: there is none."""
+        if name not in self.examples():
+            raise products.Missing(f"there is no example {name[:80]!r}")
+        return self._examples.read(name)
 
     def threshold(self, encoder: str, distance: str) -> float | None:
         """The distance of best F1 that chapter 4 found on the train part; None where it did not look."""
@@ -204,16 +317,3 @@ class Site:
         if path not in self._curves:
             self._curves[path] = curves.read(path)
         return self._curves[path]
-
-    def _renew(self) -> None:
-        """Takes the shelf as it is for the next search; one that is under way ends with the products it began with."""
-        added, gone = products.added(self.shelf), products.removed(self.shelf)
-        if self._snapshot is not None and added == self._snapshot.added:
-            self._snapshot = snapshots.hide(self._snapshot, gone)
-            return
-        features = {ready.identity: self._of_added(ready, added) for ready in self._ready.values()}
-        self._snapshot = snapshots.take(self.catalogue, added, gone, features)
-
-    def _of_added(self, ready: encoders.Ready, added: snapshots.Added) -> np.ndarray:
-        """The added products' features (A, D) under an encoder."""
-        return encoders.of_added(ready, self.shelf, [identity for identity, _ in added])

@@ -18,7 +18,7 @@ from pipeline.data import catalog, text
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols, statistics
 from pipeline.evaluation.keys import key
-from pipeline.evaluation.metrics import AP
+from pipeline.evaluation.metrics import AP, column
 from pipeline.evaluation.names import QUERY, RELEVANCE
 from pipeline.evaluation.tables import Measured
 from pipeline.params.kinds import OWN_TEXT, PSEUDO_TEXT, TYPED_TEXT
@@ -29,10 +29,12 @@ from pipeline.vectors import unit
 
 CHUNK = 64  # queries at once, each ranked under every weight
 TEXT, MODE, PART, WEIGHT = "text", "mode", "part", "weight"
+SHOWN = 5  # results: what the document's code shows
+F1 = column("F1", SHOWN)
 
 
 def measure(features: FeatureSet, frame: pd.DataFrame, run: Hybrid) -> pd.DataFrame:
-    """AP of each query by `text`, `mode`, `relevance` and `weight` (the image's part; the text has the rest), strict.
+    """AP and F1@5 of each query, strict, by `text`, `mode`, `relevance` and `weight`: the image's part.
 
     Modes: `own`, the query is an image of the catalogue with its description; `typed`, the labels `run.typed` as a
     shopper would type them; `pseudo`, what the nearest images say, for a photo that comes alone. `part`: train queries,
@@ -67,8 +69,8 @@ def summarise(precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid) -> Mea
     `gain`, `gain low`, `gain high`: against the image alone, paired. `best`: the weight that train queries choose;
     `best low` and `best high`: between which weights 95 % of the resamples of the test queries have their best one, so
     how sure these could be of it if they chose; no interval of anything. `circular`: the query's
-    text can spell out what the search is judged by. The values are the same mAP by key,
-    `text/mode/weight/relevance/mAP`.
+    text can spell out what the search is judged by. `F1@5`: the mean that the document names, at the five products
+    that its code shows. The values are both means by key, `text/mode/weight/relevance/mAP` and `…/F1@5`.
     """
     products, rows, values, resampled = catalog.products(frame), [], {}, {}
     for (name, mode, relevance), part in precisions.groupby([TEXT, MODE, RELEVANCE], sort=False):
@@ -79,9 +81,12 @@ def summarise(precisions: pd.DataFrame, frame: pd.DataFrame, run: Hybrid) -> Mea
         for place, weight in enumerate(test.columns):
             text_key = key(name, mode, f"{weight:g}", relevance, "mAP")
             values[text_key], resampled[text_key] = float(test[weight].mean()), samples[:, place]
+        asked = part[part[PART] == catalog.TEST]
+        found = asked.groupby(WEIGHT)[F1].mean()
+        values |= {key(name, mode, f"{weight:g}", relevance, F1): float(value) for weight, value in found.items()}
         about = {TEXT: name, MODE: mode, RELEVANCE: relevance, "circular": circular(run, name, mode, relevance)}
         best = wide[catalog.TRAIN].mean().idxmax()
-        rows.append(pd.DataFrame({**about, **_by_weight(test, samples, best)}))
+        rows.append(pd.DataFrame({**about, **_by_weight(test, samples, best), F1: found.to_numpy()}))
     return Measured(pd.concat(rows, ignore_index=True), values, resampled)
 
 
@@ -131,6 +136,7 @@ def _precisions(gallery, asked, rows, frame, run, words) -> pd.DataFrame:
     """AP of every query under every weight and relevance."""
     codes = {relevance: catalog.label_codes(frame, relevance) for relevance in run.relevances}
     duplicates, asking = catalog.duplicates(frame), frame[catalog.SPLIT].to_numpy()[rows]
+    relevant = protocols.strict_relevant(rows, duplicates, codes)
     return pd.concat(
         [
             pd.DataFrame(
@@ -140,13 +146,19 @@ def _precisions(gallery, asked, rows, frame, run, words) -> pd.DataFrame:
                     RELEVANCE: relevance,
                     WEIGHT: weight,
                     AP: values,
+                    F1: shown[relevance],
                 }
             )
             for part, weight, order in _ranked(gallery, asked, run.weights, words)
+            for shown in [protocols.strict_f1(order, rows[part], duplicates, codes, _of(relevant, part), SHOWN)]
             for relevance, values in protocols.strict_precisions(order, rows[part], duplicates, codes).items()
         ],
         ignore_index=True,
     )
+
+
+def _of(relevant: dict[str, np.ndarray], part: slice) -> dict[str, np.ndarray]:
+    return {relevance: counts[part] for relevance, counts in relevant.items()}
 
 
 def _ranked(gallery, asked, weights, words) -> Iterator[tuple[slice, float, np.ndarray]]:

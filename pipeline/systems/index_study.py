@@ -50,16 +50,16 @@ def study(gallery: np.ndarray, queries: np.ndarray, train: np.ndarray, run: Inde
     run = IndexStudy(**run.model_dump(include=set(IndexStudy.model_fields)))  # a notebook's own class cannot be sent
     rows = []
     for components in run.components:
-        reduced, asking = _reduced(gallery, queries, train, components, run.seed)
-        sizes = [size for size in run.sizes if size < len(reduced)] + [len(reduced)]
+        fewer, asking = reduced(gallery, queries, train, components, run.seed)
+        sizes = [size for size in run.sizes if size < len(fewer)] + [len(fewer)]
         if components == run.replicated_components and run.replicated:
-            sizes.append(run.replicated * len(reduced))
+            sizes.append(run.replicated * len(fewer))
         for size in sizes:
-            searched = _grown(reduced, size, run.seed)
+            searched = grown(fewer, size, run.seed)
             _, exact = indexes.build("exact", searched)(asking, run.neighbours)
-            for kind in progress(run.indexes, f"{size:,} × {reduced.shape[1]}", "index", len(run.indexes)):
+            for kind in progress(run.indexes, f"{size:,} × {fewer.shape[1]}", "index", len(run.indexes)):
                 costs = _measured(kind, searched, asking, exact, run)
-                rows.append({INDEX: kind, COMPONENTS: reduced.shape[1], IMAGES: size, **costs})
+                rows.append({INDEX: kind, COMPONENTS: fewer.shape[1], IMAGES: size, **costs})
     return _by_key(pd.DataFrame(rows), gallery.shape)
 
 
@@ -73,7 +73,7 @@ def _by_key(table: pd.DataFrame, shape: tuple[int, int]) -> Measured:
     return Measured(table, {text: float(value) for text, value in values.items() if pd.notna(value)})
 
 
-def _reduced(gallery, queries, train, components: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def reduced(gallery, queries, train, components: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of length 1, as they are or after PCA."""
     if components is None:
         return unit(gallery), unit(queries)
@@ -83,7 +83,7 @@ def _reduced(gallery, queries, train, components: int | None, seed: int) -> tupl
     return gallery, queries
 
 
-def _grown(vectors: np.ndarray, size: int, seed: int) -> np.ndarray:
+def grown(vectors: np.ndarray, size: int, seed: int) -> np.ndarray:
     """A seeded part of the vectors, or as many jittered copies of them as are wanted: (size, D)."""
     if size <= len(vectors):
         return vectors[catalog.draw(np.arange(len(vectors)), size, seed)]

@@ -28,6 +28,30 @@ def growth(table: pd.DataFrame, time: str, title: str) -> Figure:
     return done(figure)
 
 
+def ball_tree(points: np.ndarray, ends: tuple[int, int], second: np.ndarray, balls: list[tuple]) -> Figure:
+    """Points on a plane (N, 2), the line between the two ends, and the balls (centre, farthest point, radius)."""
+    figure, axis = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
+    axis.plot(*points[list(ends)].T, "--", color=GREY, linewidth=1)
+    axis.scatter(points[:, 0], points[:, 1], c=np.where(second, 1, 0), cmap="coolwarm", s=40, zorder=3)
+    for point in points:
+        axis.annotate(f"({point[0]:g}, {point[1]:g})", point, xytext=(5, 4), textcoords="offset points", fontsize=8)
+    for centre, _, radius in balls:
+        axis.add_patch(plt.Circle(centre, radius, fill=False, color=GREY))
+        axis.plot(*centre, "k.", markersize=6)
+    axis.set(xlim=(-2, 11), ylim=(-1, 12), aspect="equal", xlabel="x", ylabel="y")
+    return done(figure)
+
+
+def concentration(table: pd.DataFrame) -> Figure:
+    """The nearest distance by the median one, and the share of balls that cannot be passed over, against dimensions."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    for name, colour in zip(table.columns[1:], sns.color_palette("deep"), strict=False):
+        axis.plot(table["dimensions"], table[name], marker="o", markersize=4, color=colour, label=name)
+    axis.set(xscale="log", xlabel="dimensions", ylim=(0, 1.05))
+    legend_beside(axis)
+    return done(figure)
+
+
 def found_and_time(table: pd.DataFrame, time: str, title: str) -> Figure:
     """A point per index and number of components: the share of the exact neighbours that it finds against its time."""
     figure, axis = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
@@ -83,6 +107,20 @@ def disturbances(table: pd.DataFrame, title: str) -> Figure:
     axes[0][0].invert_yaxis()
     legend_beside(axes[0][-1])
     figure.suptitle(title)
+    return done(figure)
+
+
+def proposals(pictures: list[np.ndarray], told: dict[str, list[list[tuple]]]) -> Figure:
+    """A row per photo, a column per way to find boxes (x, y, width, height): the boxes, and how many there are."""
+    shape = len(pictures), len(told)
+    figure, axes = plt.subplots(*shape, figsize=(1.55 * shape[1], 1.75 * shape[0]), squeeze=False, layout="constrained")
+    for column, (way, lists) in enumerate(told.items()):
+        for axis, picture, boxes in zip(axes[:, column], pictures, lists, strict=True):
+            axis.axis("off")
+            axis.imshow(picture)
+            axis.set_title(f"{way}: {len(boxes)}", fontsize=7)
+            for box in boxes:
+                axis.add_patch(plt.Rectangle(box[:2], *box[2:], fill=False, color=RIGHT, linewidth=0.8))
     return done(figure)
 
 

@@ -37,22 +37,34 @@ def simulate(picture: Image.Image, kind: PhotoKind, rng: np.random.Generator) ->
         kind: a name in `DISTURBANCES`; `placed` is the product alone, elsewhere on white: others are compared with it.
     """
     how = DISTURBANCES[kind]
-    product = Image.fromarray(np.dstack([np.asarray(picture), cut_out(picture)]))
+    product = on_nothing(picture)
     factor = SIDE * 0.6 / max(picture.size) * rng.uniform(how.get("scale", 0.85), how.get("scale", 0.85) + 0.15)
     size = [max(1, round(side * factor)) for side in picture.size]
     product = product.resize(size, Image.Resampling.BICUBIC)
     if "angle" in how:
         turned = how["angle"] * rng.uniform(0.4, 1) * rng.choice([-1, 1])
         product = product.rotate(turned, Image.Resampling.BICUBIC, expand=True)
-    ground = _clutter(rng) if how.get("clutter") else Image.new("RGB", (SIDE, SIDE), "white")
+    ground = clutter(rng, SIDE) if how.get("clutter") else Image.new("RGB", (SIDE, SIDE), "white")
     left, top = (int(rng.integers(0, SIDE - side + 1)) for side in product.size)
-    ground.paste(product, (left, top), product.getchannel("A"))
+    box = paste(ground, product, left, top)
     if "light" in how:
         ground = _lit(ground, how["light"], rng)
-    x0, y0, x1, y1 = product.getchannel("A").point(lambda value: 255 * (value > 127)).getbbox() or (0, 0, *product.size)
     buffer = io.BytesIO()
     ground.save(buffer, "JPEG", quality=how.get("quality", 92))
-    return buffer.getvalue(), Box(left + x0, top + y0, x1 - x0, y1 - y0)
+    return buffer.getvalue(), box
+
+
+def on_nothing(picture: Image.Image) -> Image.Image:
+    """The product cut out of a catalogue image: RGBA, transparent where the ground was."""
+    return Image.fromarray(np.dstack([np.asarray(picture), cut_out(picture)]))
+
+
+def paste(ground: Image.Image, product: Image.Image, left: int, top: int) -> Box:
+    """Puts a product that was cut out on a ground, and returns the box around what is seen of it."""
+    shown = product.getchannel("A")
+    ground.paste(product, (left, top), shown)
+    x0, y0, x1, y1 = shown.point(lambda value: 255 * (value > 127)).getbbox() or (0, 0, *product.size)
+    return Box(left + x0, top + y0, x1 - x0, y1 - y0)
 
 
 def cut_out(picture: Image.Image) -> np.ndarray:
@@ -70,13 +82,13 @@ def cut_out(picture: Image.Image) -> np.ndarray:
     )
 
 
-def _clutter(rng: np.random.Generator) -> Image.Image:
-    """Soft blotches and blocks of colour."""
+def clutter(rng: np.random.Generator, side: int) -> Image.Image:
+    """A square ground of soft blotches and blocks of colour."""
     blotches = Image.fromarray(rng.integers(40, 216, (6, 6, 3), dtype=np.uint8))
-    ground = blotches.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    ground = blotches.resize((side, side), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(ground)
     for _ in range(10):
-        x, y = (int(value) for value in rng.integers(-10, SIDE - 10, 2))
+        x, y = (int(value) for value in rng.integers(-10, side - 10, 2))
         width, height = (int(value) for value in rng.integers(8, 60, 2))
         pen.rectangle([x, y, x + width, y + height], fill=tuple(int(value) for value in rng.integers(20, 236, 3)))
     return ground.filter(ImageFilter.GaussianBlur(1.0))

@@ -7,6 +7,8 @@ encoder, with its classifiers beside it.
 import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -39,10 +41,18 @@ class FitError(RuntimeError):
     """Training that cannot start or go on."""
 
 
-def finetune_encoder(
-    data: str, name: str, spec: Finetune, frame: pd.DataFrame, validate: Validate
-) -> tuple[pd.DataFrame, dict]:
-    """Trains, writes the weights under `name`, and returns the history, a row per epoch, and the final metrics.
+class Fitted(NamedTuple):
+    """What training gives: the history, a row per epoch; the final metrics; and vectors of the validated part in its
+    order, by the network that it began with (N, E) and by the one that it ended with (N, D)."""
+
+    history: pd.DataFrame
+    metrics: dict
+    before: np.ndarray
+    after: np.ndarray
+
+
+def finetune_encoder(data: str, name: str, spec: Finetune, frame: pd.DataFrame, validate: Validate) -> Fitted:
+    """Trains, writes the weights under `name`, and returns what there is to say of them.
 
     After every epoch the whole state is kept; each epoch's order, image changes and dropout follow from the seed and
     its number, so that a resumed run ends like one that never stopped. With `patience` the best epoch's weights are the
@@ -89,7 +99,7 @@ class _Run:
             validate,
         )
         self.encoder = backbones.encoder(spec)
-        weights.load_start(self.encoder, paths.weights(data, spec.init))
+        self.known = _start(self.encoder, paths.weights(data, spec.init))
         freeze(self.encoder.get_layer(BACKBONE), spec.frozen)
         learn = batches.numbers(parts["learn"], names)
         sizes = {label: np.bincount(learn[label][learn[label] >= 0], minlength=len(names[label])) for label in names}
@@ -115,12 +125,13 @@ class _Run:
     def _frozen(self) -> store.FeatureSet:
         return frozen_features(self.data, self.spec, pd.concat(self.parts.values()).sort_values(catalog.ID))
 
-    def to_the_end(self) -> tuple[pd.DataFrame, dict]:
-        """The epochs that are left, then the weights, the history and the metrics."""
+    def to_the_end(self) -> Fitted:
+        """The epochs that are left, then the weights, and what there is to say of them."""
         state = checkpoint.Checkpoint(paths.BUILD / "training" / f"{self.data}-{self.name}", self._id())
-        history = state.restore(self.learner)
         with paths.open_images(self.data) as archive:
             source = self._source(archive)
+            before = self._before(source)
+            history = state.restore(self.learner)
             bar = _Progress(self.spec.epochs, self.steps, len(history))
             while len(history) < self.spec.epochs and not _stale(history, self.spec):
                 history.append(self._epoch(source, len(history), bar))
@@ -128,7 +139,7 @@ class _Run:
             bar.close()
             if self.spec.patience:
                 state.restore_best(self.learner)
-            tested = self._tested(source)
+            tested, after = self._tested(source), self._embed(source, "validate")
         metrics = {
             **tested,
             **{key: value for key, value in history[_best(history, self.spec)].items() if key != EPOCH},
@@ -139,7 +150,7 @@ class _Run:
         }
         self._save(metrics)
         state.forget()
-        return pd.DataFrame(history), metrics
+        return Fitted(pd.DataFrame(history), metrics, before, after)
 
     def _epoch(self, source, epoch: int, bar) -> dict:
         """One epoch of learning and what the validated part says after it: a row of the history."""
@@ -174,11 +185,25 @@ class _Run:
         ids = {part: rows[catalog.ID].tolist() for part, rows in self.parts.items()}
         return lambda part, epoch=None: batches.images(archive, ids[part], self.spec, epoch)
 
+    def _before(self, source) -> np.ndarray:
+        """Vectors of the validated part before the first step, without a new head, which would mix them by chance."""
+        if self.known:
+            return self._embed(source, "validate")
+        pooled = self.encoder.get_layer("pooling").output
+        if self.spec.frozen == BACKBONE:  # its features come first in what is taken once
+            return self._made(source, "validate", lambda features: features[:, : pooled.shape[-1]], pooled.shape[-1])
+        body = keras.Model(self.encoder.input, pooled, name="before")
+        return self._made(source, "validate", lambda shown: np.asarray(body(shown, training=False)), pooled.shape[-1])
+
     def _embed(self, source, part: str) -> np.ndarray:
         """Embeddings of a part in its own order, unchanged images; float32 (N, D)."""
+        return self._made(source, part, lambda shown: self.forward(shown).numpy(), self.learner.body.output_shape[-1])
+
+    def _made(self, source, part: str, make: Callable[[np.ndarray], np.ndarray], size: int) -> np.ndarray:
+        """What a function makes of a part in its own order, unchanged images; float32 (N, `size`)."""
         rows = batches.LabelBatches(source(part), {}, np.arange(len(self.parts[part])), max(self.spec.batches.size, 64))
-        embeddings = [self.forward(rows[number][0]).numpy() for number in range(len(rows))]
-        return np.concatenate([np.empty((0, self.learner.body.output_shape[-1]), np.float32), *embeddings])
+        vectors = [make(rows[number][0]) for number in range(len(rows))]
+        return np.concatenate([np.empty((0, size), np.float32), *vectors])
 
     def _tested(self, source) -> dict[str, float]:
         """What the classifier is worth on the test part, what bounds it, and the same with what was seen: `ungrouped`.
@@ -271,6 +296,15 @@ def frozen_features(data: str, spec: Finetune, frame: pd.DataFrame) -> store.Fea
         if target.exists():
             return store.read(target)
         return extract.extract_features(data, "frozen", encoder, frame[catalog.ID].tolist(), target)
+
+
+def _start(encoder: keras.Model, folder: Path) -> bool:
+    """Puts the weights to start from into an encoder. Whether they are all of it: a new head keeps what was drawn."""
+    heads = [layer for layer in encoder.layers if layer.name == HEAD]
+    drawn = [numbers for head in heads for numbers in head.get_weights()]
+    weights.load_start(encoder, folder)
+    now = [numbers for head in heads for numbers in head.get_weights()]
+    return not heads or not all(map(np.array_equal, drawn, now))
 
 
 def _body(encoder: keras.Model, spec: Finetune) -> keras.Model:

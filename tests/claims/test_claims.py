@@ -148,6 +148,57 @@ def test_contradicting_takes_an_interval_or_a_count(verdict, judge, values, expe
     assert row["evidence"].endswith(" (no interval)") == alone
 
 
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (12, "reproduced"),
+        (10, "reproduced"),
+        (20, "reproduced"),
+        (9, "differs"),
+        (21, "differs"),
+        (around(15, 4), "reproduced"),
+        (around(11, 4), "differs"),
+        (around(22, 1), "contradicted"),
+        (around(5, 1), "contradicted"),
+    ],
+)
+def test_a_bound_of_two_ends_holds_when_both_do(verdict, measured, expected):
+    row = verdict(bound(at_least=10, at_most=20), {"x/mAP": measured})
+    assert row["verdict"] == expected
+    assert "against at least 10 and at most 20 claimed" in row["evidence"]
+
+
+# --- the middle of many counts, and what a document prints ---
+
+
+@pytest.mark.parametrize(
+    ("reported", "expected"),
+    [(3, "reproduced"), (1, "reproduced"), (22, "reproduced"), (0, "differs"), (23, "differs")],
+)
+def test_a_count_of_one_picture_is_held_against_the_middle_of_all(verdict, reported, expected):
+    entry = {"reported": reported, "judge": {"kind": "middle", "key": "within/r/19"}}
+    row = verdict(entry, {"within/r/19/5 %": 1, "within/r/19/95 %": 22, "within/r/19/median": 2})
+    assert row["verdict"] == expected
+    assert row["evidence"] == f"{reported} reported; nine pictures in ten have 1 to 22"
+    assert row["keys"] == "within/r/19/5 % within/r/19/95 %"
+
+
+def test_without_both_ends_of_the_middle_nothing_was_run(verdict):
+    entry = {"reported": 3, "judge": {"kind": "middle", "key": "within/r/19"}}
+    assert verdict(entry, {"within/r/19/5 %": 1})["verdict"] == "not run"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"), [(2.5, "reproduced"), (2.5009, "reproduced"), (2.6, summary.INCONSISTENT)]
+)
+def test_what_a_document_prints_is_divided_again(verdict, ratio, expected):
+    rows = [[1.0, 0.5, 2.0], [0.5, 0.2, ratio]]
+    row = verdict({"judge": {"kind": "quotients", "rows": rows, "tolerance": 0.001}}, {}, comparable=False)
+    assert row["verdict"] == expected
+    assert f"0.5 / 0.2 = 2.5000, printed {ratio:g}" in row["evidence"]
+    assert ("1 / 0.5" in row["evidence"]) == (expected == "reproduced")
+
+
 # --- a difference ---
 
 
@@ -416,10 +467,11 @@ def test_an_unknown_kind_is_refused_with_the_kinds_there_are(write, kind):
     assert kind in str(error.value)
 
 
+@pytest.mark.parametrize("judge", [value(0.7)["judge"], {"kind": "middle", "key": "within/r/19"}])
 @pytest.mark.parametrize("reported", [None, "about 70 %"])
-def test_a_claim_judged_by_a_value_needs_a_reported_number(write, reported):
+def test_a_claim_judged_by_a_value_needs_a_reported_number(write, reported, judge):
     with pytest.raises(ParamsError, match=r"claims.yaml: claim is judged by a value and needs a reported number"):
-        registry.read(write(claim={**value(0.7), "reported": reported}))
+        registry.read(write(claim={"judge": judge, "reported": reported}))
 
 
 @pytest.mark.parametrize("entry", [{}, {"contradiction": ""}, {"contradiction": None}])
@@ -428,10 +480,9 @@ def test_a_claim_judged_by_its_document_needs_a_contradiction(write, entry):
         registry.read(write(claim={"judge": {"kind": "document"}, **entry}))
 
 
-@pytest.mark.parametrize("limit", [{}, {"at_least": 0.1, "at_most": 0.2}])
-def test_a_bound_is_one_of_two(write, limit):
-    with pytest.raises(ParamsError, match=r"claims.yaml: claim needs at_least or at_most, one of the two"):
-        registry.read(write(claim=bound(**limit)))
+def test_a_bound_has_one_end_at_least(write):
+    with pytest.raises(ParamsError, match=r"claims.yaml: claim needs at_least, at_most or both"):
+        registry.read(write(claim=bound()))
 
 
 @pytest.mark.parametrize(
@@ -534,10 +585,10 @@ def test_a_key_of_parts_that_do_not_go_together_is_refused(write, key):
 
 def test_every_kind_of_key_that_a_claim_asks_for_is_looked_at(write):
     judges = [{"kind": "value", "key": "a", "tolerance": 0}, bound(at_least=0)["judge"], difference("above")["judge"]]
-    judges += [order("a", "b")["judge"], {"kind": "untestable", "missing": "x"}]
+    judges += [order("a", "b")["judge"], {"kind": "untestable", "missing": "x"}, {"kind": "middle", "key": "w/r/1"}]
     path = write(**{f"c{number}": {"judge": judge, "reported": 1} for number, judge in enumerate(judges)})
     asked = [registry.asked_keys(claim) for claim in registry.read(path).values()]
-    assert asked == [["a"], ["x/mAP"], [f"a/{AT}", f"b/{AT}"], ["a", "b"], []]
+    assert asked == [["a"], ["x/mAP"], [f"a/{AT}", f"b/{AT}"], ["a", "b"], [], ["w/r/1/5 %", "w/r/1/95 %"]]
 
 
 # --- a publication and newer claims ---
@@ -551,3 +602,5 @@ def test_a_claim_that_is_newer_than_a_publication_says_so(write):
     assert table["evidence"].tolist()[1] == summary.UNPUBLISHED
     assert list(table) == list(published)
     pd.testing.assert_frame_equal(table.head(1), published, check_dtype=False)
+    another = registry.read(write(one={**value(0.7), "meaning": "of another network"}))
+    assert summary.with_unpublished(published, another)["evidence"].tolist() == [summary.UNPUBLISHED]

@@ -75,3 +75,19 @@ def test_a_crop_holds_the_boxs_pixels_and_its_margin():
     assert (np.asarray(boxes.crop(image, Box(10, 20, 30, 40))) == whole[20:60, 10:40]).all()
     assert (np.asarray(boxes.crop(image, Box(10, 20, 30, 40), 0.1)) == whole[16:64, 6:44]).all()
     assert (np.asarray(boxes.crop(image, Box(2, 3, 30, 40), 0.5)) == whole[0:63, 0:52]).all()
+
+
+def test_products_that_lie_apart_on_a_plain_ground_are_proposed_in_pixels_of_the_picture():
+    picture, true = Image.new("RGB", (640, 480), (240, 240, 240)), [Box(60, 80, 160, 240), Box(380, 120, 180, 140)]
+    for box, colour in zip(true, [(150, 30, 40), (30, 60, 140)], strict=True):
+        picture.paste(colour, (box.x, box.y, box.x + box.width, box.y + box.height))
+    found = boxes.propose(picture)
+    assert len(found) == 2
+    for box in true:
+        assert min(max(abs(one - other) for one, other in zip(box, near[:4], strict=True)) for near in found) <= 6
+    assert [near[4] for near in found] == sorted((near[4] for near in found), reverse=True)
+    assert all(0 < near[4] <= 1 for near in found)
+
+
+def test_nothing_is_proposed_for_a_picture_of_one_colour():
+    assert boxes.propose(Image.new("RGB", (300, 200), "white")) == []

@@ -22,7 +22,8 @@ def test_a_table_is_read_as_it_stands():
     frame, report = ingest.read_styles(styles())
     assert frame[catalog.ID].tolist() == ["1", "2"]
     assert frame[catalog.YEAR].tolist() == [2012, 2012]
-    assert report == {"encoding": "utf-8", "columns": 10, "rows": 2, "rows_repaired": [], "rows_left_out": []}
+    counted = {"encoding": "utf-8", "columns": 10, "rows": 2, "first_ids": ["1", "2"]}
+    assert report == {**counted, "rows_repaired": [], "rows_left_out": []}
 
 
 @pytest.mark.parametrize(
@@ -207,6 +208,24 @@ def test_pictures_with_equal_bytes_grey_and_odd_sizes_are_named(place):  # noqa:
     report = ingest.ingest(spec("a.zip"))
     assert (report["grey"], report["odd_size"], report["equal_bytes"]) == (["3"], {"4": [60, 60]}, [["1", "5"]])
     assert report["usual_size"] == [60, 80]
+
+
+def test_near_copies_are_named_and_left_out_only_where_the_parameters_say_so(place, rng):  # noqa: F811
+    patches = [Image.fromarray(rng.integers(10, 190, (4, 3, 3), dtype=np.uint8)).resize((60, 80)) for _ in range(3)]
+    pictures = {"1": patches[0], "2": patches[1], "3": patches[0], "4": patches[2]}
+    files = {"styles.csv": styles(*map(row, pictures))}
+    for number, picture in pictures.items():
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=80 if number == "3" else 95)
+        files[f"images/{number}.jpg"] = buffer.getvalue()
+    (place / "a.zip").write_bytes(zipped(files))
+    kept = ingest.ingest(spec("a.zip"))
+    assert (kept["near_copies"], kept["near_copies_left_out"], kept["pictures"]) == ([["recoded", "1", "3"]], [], 4)
+    fewer = ingest.ingest(spec("a.zip").model_copy(update={"leave_out": ["recoded"]}))
+    assert (fewer["near_copies_left_out"], fewer["pictures"]) == (["3"], 3)
+    assert catalog.load(spec("a.zip").name)[catalog.ID].tolist() == ["1", "2", "4"]
+    moved = ingest.ingest(spec("a.zip").model_copy(update={"leave_out": ["moved", "recoloured"]}))
+    assert moved["near_copies_left_out"] == []
 
 
 def test_an_empty_catalogue_is_refused_and_leaves_nothing(place):  # noqa: F811

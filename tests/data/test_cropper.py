@@ -47,6 +47,35 @@ def test_what_is_found_lies_within_the_photo_and_is_found_again(width, height, s
         assert 0 <= found.y < found.y + found.height <= height
 
 
+def several(ground=(235, 235, 235), size=(320, 240)):
+    """Two products that lie apart, and their boxes."""
+    photo, true = Image.new("RGB", size, ground), [Box(30, 40, 80, 120), Box(190, 60, 90, 70)]
+    for box, colour in zip(true, [(150, 30, 40), (30, 60, 140)], strict=True):
+        photo.paste(colour, (box.x, box.y, box.x + box.width, box.y + box.height))
+    return photo, true
+
+
+@pytest.mark.parametrize("ways", [cropper.pieces, cropper.selective_search])
+def test_each_of_several_products_has_a_box_of_its_own(ways):
+    photo, true = several()
+    found = ways(photo)
+    assert all(max(cropper.overlap(box, one) for one in found) > 0.8 for box in true)
+    assert all(box.x >= 0 and box.y >= 0 for box in found)
+    assert all(box.x + box.width <= 320 and box.y + box.height <= 240 for box in found)
+    areas = [box.width * box.height for box in found]
+    if ways is cropper.selective_search:
+        assert areas == sorted(areas, reverse=True)
+        assert min(areas) >= 0.9 * cropper.SMALLEST * 320 * 240
+    assert found == ways(photo)
+
+
+def test_pieces_are_as_many_as_there_are_and_specks_are_none():
+    photo, true = several()
+    photo.paste((20, 20, 20), (160, 200, 164, 204))
+    assert len(cropper.pieces(photo)) == len(true)
+    assert cropper.pieces(Image.new("RGB", (160, 120), "white")) == []
+
+
 def test_overlap_is_intersection_over_union():
     assert cropper.overlap(Box(0, 0, 4, 4), Box(0, 0, 4, 4)) == 1
     assert cropper.overlap(Box(0, 0, 4, 4), Box(2, 0, 4, 4)) == pytest.approx(8 / 24)

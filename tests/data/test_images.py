@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -175,3 +176,67 @@ def test_the_largest_picture_allowed_is_read_and_one_pixel_more_is_not(monkeypat
 
 def test_describe_gives_the_pictures_own_mode(picture):
     assert images.describe(encoded(picture.convert("L"), "JPEG")) == (60, 80, "L")
+
+
+def progressive(scans, side=64):
+    """A progressive JPEG that goes through its picture so often: its last scan again and again."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), "red").save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    assert data.count(b"\xff\xda") == 10  # as Pillow writes them
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * (scans - 10) + data[-2:]
+
+
+def test_so_many_scans_are_read_and_one_more_is_not(monkeypatch):
+    monkeypatch.setattr(images, "MAX_SCANS", 20)
+    assert images.decode(progressive(20)).size == (64, 64)
+    for read in (images.decode, images.describe):
+        with pytest.raises(images.UnreadableImage, match="21 scans"):
+            read(progressive(21))
+
+
+def test_scans_are_counted_with_the_pixels_that_each_goes_through(monkeypatch):
+    monkeypatch.setattr(images, "MAX_SCANNED", 12 * 64 * 64)
+    assert images.decode(progressive(12)).size == (64, 64)
+    with pytest.raises(images.UnreadableImage, match="13 scans of 4,096 pixels"):
+        images.decode(progressive(13))
+
+
+def test_what_only_looks_like_a_scan_is_not_counted():
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", comment=b"\xff\xda" * 500)
+    film = b"\xff\xda\x00\x02" * 40_000  # as phones append one after the picture's end
+    assert images.decode(buffer.getvalue() + film).size == (8, 8)
+    hidden = progressive(150).replace(b"\xff\xda", b"\xff\xff\xda")  # filled up, which a decoder skips
+    with pytest.raises(images.UnreadableImage, match="150 scans"):
+        images.decode(hidden)
+
+
+def test_a_long_side_and_a_png_of_crumbs_are_refused_unread(monkeypatch):
+    buffer = io.BytesIO()
+    Image.new("1", (1, images.MAX_SIDE + 1)).save(buffer, "PNG")
+    with pytest.raises(images.UnreadableImage, match="32,768 a side"):
+        images.decode(buffer.getvalue())
+    crumb = struct.pack(">I", 0) + b"tEXt" + struct.pack(">I", zlib.crc32(b"tEXt"))
+    buffer = io.BytesIO()
+    Image.new("RGB", (3, 3)).save(buffer, "PNG")
+    data = buffer.getvalue()
+    with pytest.raises(images.UnreadableImage, match="20,000 chunks"):
+        images.decode(data[:33] + crumb * images.MAX_CHUNKS + data[33:])
+    monkeypatch.setattr(images, "MAX_CHUNKS", 3)  # header, pixels, end
+    assert images.decode(data).size == (3, 3)
+
+
+def test_a_reduced_photo_is_smaller_upright_and_looks_the_same():
+    exif = Image.Exif()
+    exif[images.ORIENTATION] = 6
+    buffer = io.BytesIO()
+    Image.radial_gradient("L").resize((3000, 2000)).convert("RGB").save(buffer, "JPEG", exif=exif, quality=95)
+    data = buffer.getvalue()
+    whole, small = images.decode(data), images.reduced(data, 500)
+    assert images.jpeg_size(data) == whole.size == (2000, 3000)
+    assert (images.size(data), small.size) == ((3000, 2000), (500, 750))
+    apart = np.abs(np.asarray(small).astype(int) - np.asarray(whole.resize(small.size, Image.Resampling.BOX)))
+    assert apart.max() <= 4
+    assert images.reduced(data, 1001).size == (2000, 3000)

@@ -418,11 +418,20 @@ def test_products_10k_becomes_a_catalogue(place):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (b"seller_img_id,img_path\n11,../../etc/passwd\n12,gallery/b.jpg\n", "a path that leaves the source"),
-        (b"seller_img_id,img_path\n11,/etc/passwd\n12,gallery/b.jpg\n", "a path that leaves the source"),
-        (b"seller_img_id,img_path\n11,C:\\\\x.jpg\n12,gallery/b.jpg\n", "a path that leaves the source"),
-        (b"seller_img_id,img_path\n11,\n12,gallery/b.jpg\n", "a path that leaves the source"),
-        (b"seller_img_id,img_path\n11,gallery/none.jpg\n12,gallery/b.jpg\n", "is not in the zip"),
+        (
+            b"seller_img_id,img_path,product_id\n11,../../etc/passwd,p1\n12,gallery/b.jpg,p1\n",
+            "a path that leaves the source",
+        ),
+        (
+            b"seller_img_id,img_path,product_id\n11,/etc/passwd,p1\n12,gallery/b.jpg,p1\n",
+            "a path that leaves the source",
+        ),
+        (
+            b"seller_img_id,img_path,product_id\n11,C:\\\\x.jpg,p1\n12,gallery/b.jpg,p1\n",
+            "a path that leaves the source",
+        ),
+        (b"seller_img_id,img_path,product_id\n11,,p1\n12,gallery/b.jpg,p1\n", "a path that leaves the source"),
+        (b"seller_img_id,img_path,product_id\n11,gallery/none.jpg,p1\n12,gallery/b.jpg,p1\n", "is not in the zip"),
     ],
 )
 def test_a_gallerys_bad_path_costs_its_row(place, table, words):
@@ -431,6 +440,19 @@ def test_a_gallerys_bad_path_costs_its_row(place, table, words):
     report = ingest.ingest(spec(str(place / "data/shop.zip")))
     assert words in report["pictures_unreadable"]["11"]
     assert catalog.load("mine")["id"].tolist() == ["12"]
+
+
+@pytest.mark.parametrize(
+    "table", [b"seller_img_id,img_path\n11,gallery/a.jpg\n", b"seller_img_id,img_path,product_id\n11,gallery/a.jpg,\n"]
+)
+def test_a_gallery_of_which_no_product_is_known_is_refused_before_anything_is_written(place, table):
+    (place / "data").mkdir()
+    (place / "data/shop.zip").write_bytes(zipped({**SHOP, "gallery.csv": table}))
+    with pytest.raises(
+        catalog.CatalogError, match=r"no articleType in any row \(of gallery\.csv: product_id.*app match"
+    ):
+        ingest.ingest(spec(str(place / "data/shop.zip")))
+    assert not (place / "outputs").exists()
 
 
 def test_a_gallery_without_its_columns_is_refused(place):

@@ -15,6 +15,7 @@ from pipeline.params.backbones import BACKBONES, DESCRIPTORS
 NAMES = list(BACKBONES)
 NETWORKS = [name for name in NAMES if name not in DESCRIPTORS]  # test_descriptors.py has the others
 UNIT = types.SimpleNamespace(preprocess_input=lambda x: x / 255)
+TORCH = types.SimpleNamespace(preprocess_input=lambda x: (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225])
 LITE = types.SimpleNamespace(preprocess_input=lambda x: (x - 127) / 128)
 # name: whose preprocessing it takes, and its parameters without the classifier
 KNOWN = {
@@ -22,8 +23,15 @@ KNOWN = {
     "mobilenet_v3_small": (applications.mobilenet_v3, 939_120),
     "mobilenet_v3_large": (applications.mobilenet_v3, 2_996_352),
     "resnet50": (applications.resnet50, 23_587_712),
+    "resnet50_v15": (
+        TORCH,
+        25_557_032 - 2_049_000 + 53_120,
+    ),  # torchvision's, its classifier less, with the moving statistics
+    "resnet18": (TORCH, 11_689_512 - 513_000 + 9_600),
     "efficientnet_b0": (applications.efficientnet, 4_049_571),
     "efficientnet_lite0": (LITE, 4_694_024 - 1_281_000),
+    "efficientnet_lite1": (LITE, 5_470_344 - 1_281_000),
+    "efficientnet_lite2": (LITE, 6_150_168 - 1_281_000),
     "inception_v3": (applications.inception_v3, 21_802_784),
     "vgg16": (applications.vgg16, 14_714_688),
     "vgg19": (applications.vgg19, 20_024_384),
@@ -31,6 +39,7 @@ KNOWN = {
     "convnext_small": (applications.convnext, 49_454_688),
     "convnext_base": (applications.convnext, 87_566_464),
     "small_cnn": (UNIT, 240_832),
+    "mawoneke_cnn": (UNIT, (3 * 3 * 3 + 1) * 32),
 }
 
 
@@ -107,7 +116,7 @@ def test_an_encoder_is_the_published_preprocessing_then_the_network_then_the_mea
     encoder, data = encoder_of(name), pictures(side_of(name), side_of(name))
     given = KNOWN[name][0].preprocess_input(data.astype("float32"))
     maps = encoder.get_layer("backbone")(given, training=False).numpy()
-    assert maps.shape[1:3] == (2, 2)
+    assert maps.shape[1:3] == ((32, 32) if name == "mawoneke_cnn" else (2, 2))  # one halving, where others have five
     close(encoder(data, training=False), maps.mean(axis=(1, 2)))
 
 
@@ -277,3 +286,14 @@ def test_a_mirrored_encoder_is_the_mean_of_both_views_and_cannot_tell_them_apart
         parts, *(np.split(x, ends, axis=1) for x in (both, seen, flipped)), strict=True
     ):
         np.testing.assert_allclose(block, share**0.5 * unit(unit(one) + unit(other)), atol=1e-5)
+
+
+def test_the_maps_on_a_pictures_way_are_the_networks():
+    """EfficientNet-Lite0's strides of 2, from 64 × 48 pixels on; widths by Tan and Le (2019), table 1, and the top."""
+    seen = backbones.shapes(backbones.encoder(network("efficientnet_lite0", image_size=[64, 48])))
+    assert [(height, width) for height, width, _ in seen] == [(64, 48), (32, 24), (16, 12), (8, 6), (4, 3), (2, 2)]
+    assert (seen[0][2], seen[-1][2]) == (3, 1280)
+
+
+def test_descriptors_have_no_maps_but_the_picture():
+    assert backbones.shapes(backbones.encoder(network("colours", image_size=[64, 48])))[0] == (64, 48, 3)

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.fft import dct
+from scipy.fft import dct, dctn
 
 from pipeline import params
 from pipeline.encoders import compiled, descriptors, pretrained
@@ -115,6 +115,18 @@ def test_the_thumbnail_is_opencvs_area_mean(rng):
         assert ours == pytest.approx(small.transpose(2, 0, 1), abs=1e-5)
 
 
+def test_jpegs_numbers_are_scipys_cosines_of_pillows_channels(rng):
+    pictures = rng.integers(0, 256, (3, 64, 48, 3), dtype=np.uint8)
+    found = of(descriptors.Jpeg((64, 48, 3)), pictures).reshape(3, 8, 6, 8)
+    for picture, ours in zip(pictures, found, strict=True):
+        channels = np.asarray(Image.fromarray(picture).convert("YCbCr")) / 255 - [0.5, 128 / 255, 128 / 255]
+        for row, column in ((0, 0), (3, 5), (7, 2)):
+            block = channels[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+            light, blue, red = (dctn(block[..., channel], norm="ortho") for channel in range(3))
+            low = [light[0, 0], light[0, 1], light[1, 0], light[2, 0], light[1, 1], light[0, 2], blue[0, 0], red[0, 0]]
+            assert ours[row, column] == pytest.approx(low, abs=0.02)  # Pillow rounds its channels to bytes
+
+
 def test_texture_counts_patterns_of_lighter_neighbours(rng):
     pictures = drawn(rng, count=3)
     found = of(descriptors.Texture(SHAPE), pictures)
@@ -133,7 +145,7 @@ def test_texture_counts_patterns_of_lighter_neighbours(rng):
 def test_a_large_picture_is_reduced_by_whole_numbers(rng):
     small = rng.integers(0, 200, (2, *SHAPE), dtype=np.uint8)
     large = small.repeat(3, axis=1).repeat(3, axis=2)
-    for name in ("Colours", "Layout", "Gradients", "Texture", "Thumbnail"):
+    for name in ("Colours", "Jpeg", "Layout", "Gradients", "Texture", "Thumbnail"):
         network = getattr(descriptors, name)
         assert of(network((240, 180, 3)), large) == pytest.approx(of(network(SHAPE), small), abs=2e-3), name
 

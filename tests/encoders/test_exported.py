@@ -28,6 +28,10 @@ def study(workplace):
         both = {"first": "tiny", "second": "colours", "share": 0.3}
         made = quick.model_copy(
             update={
+                "weights": {
+                    "tiny": params.Weights(source="random", backbone="mobilenet_v2", seed=0),
+                    "colours": params.Weights(source="none", backbone="colours"),
+                },
                 "encoders": {name: params.Encoder.model_validate(spec) for name, spec in encoders.items()},
                 "concatenations": {
                     "both": params.Concatenation.model_validate(both),
@@ -89,7 +93,7 @@ def test_parts_that_see_two_sizes_are_no_single_network(study):
 
 
 def test_a_name_that_is_no_encoder_is_told_with_the_nearest(study):
-    with pytest.raises(exported.ExportError, match=r"Received: 'tinny'\. Did you mean 'tiny'"):
+    with pytest.raises(params.ParamsError, match=r"Received: 'tinny'\. Did you mean 'tiny'"):
         exported.export(study, "tinny")
 
 

@@ -130,7 +130,7 @@ def test_other_weights_change_the_fingerprint(here):
 
 def test_weights_of_another_network_are_refused_by_name(here):
     spec = children.ENCODER.model_copy(update={"backbone": "mobilenet_v3_small"})
-    with pytest.raises(weights.WeightsError, match="does not fit backbone"):
+    with pytest.raises(weights.WeightsError, match="has weights of mobilenet_v2. Received: mobilenet_v3_small"):
         extract.extract_features("sample", "wrong", spec, ["10001"], paths.features("sample", "wrong"))
 
 
@@ -153,11 +153,21 @@ def fill_the_disk():
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     ids = catalog.load("sample")[catalog.ID].tolist()
-    extract.COMMIT_ROWS = 16
+    extract.SHARD_ROWS = 16
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     with pytest.raises(extract.ExtractError, match="What is done is kept"):
         extract.extract_features("sample", "tiny-full", children.ENCODER, ids, paths.features("sample", "tiny-full"))
-    assert list((paths.BUILD / "features").glob("sample-tiny-full-*.sqlite"))
+    assert list((paths.BUILD / "features").glob("sample-tiny-full-*/*.json"))
+
+
+def test_shards_of_two_kinds_of_machine_are_not_joined(here, monkeypatch):
+    monkeypatch.setattr(extract, "SHARD_ROWS", 8)
+    kinds = iter(["LiteRT on x86_64", "LiteRT on aarch64"])
+    monkeypatch.setattr(compiled, "made_by", lambda: next(kinds))
+    ids, target = catalog.load("sample")[catalog.ID].tolist()[:16], paths.features("sample", "mixed")
+    with pytest.raises(extract.ExtractError, match="computed by LiteRT on aarch64 and by LiteRT on x86_64"):
+        extract.extract_features("sample", "mixed", children.ENCODER, ids, target)
+    assert not target.exists()
 
 
 CLASSES = {"articleType": ["Caps", "Heels", "Jeans", "Ties"], "gender": ["Men", "Women"]}
@@ -255,11 +265,16 @@ def test_a_classifier_with_other_classes_than_the_card_names_is_refused(copied):
         weights.load_encoder(opinionated(), copied)
 
 
-def test_posteriors_need_a_card_and_plain_vectors_none(copied):
+@pytest.mark.parametrize("shares", [{}, SHARES])
+def test_weights_without_their_card_are_refused(copied, shares):
     (copied / "card.json").unlink()
-    weights.load_encoder(opinionated({}), copied)
     with pytest.raises(weights.WeightsError, match="classified has no card.json.*dvc repro"):
-        weights.load_encoder(opinionated(), copied)
+        weights.load_encoder(opinionated(shares), copied)
+
+
+def test_plain_vectors_need_no_classes(copied):
+    (copied / "card.json").write_text("{}")
+    weights.load_encoder(opinionated({}), copied)
 
 
 @pytest.mark.parametrize(

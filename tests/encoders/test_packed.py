@@ -13,6 +13,7 @@ from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders import backbones, compiled, extract, packed, pretrained, weights
 from pipeline.encoders.card import WeightsError
+from pipeline.params import cards
 
 POSTERIORS = {"articleType": 0.2}
 
@@ -23,7 +24,13 @@ def study(here, taught):
     quick = params.load()
     plain = {**children.ENCODER.model_dump(), "weights": "tiny"}
     encoders = {"plain": plain, "taught": {**plain, **taught}}
-    yield quick.model_copy(update={"encoders": {k: params.Encoder.model_validate(v) for k, v in encoders.items()}})
+    yield quick.model_copy(
+        update={
+            "encoders": {k: params.Encoder.model_validate(v) for k, v in encoders.items()},
+            "weights": {"tiny": params.Weights(source="random", backbone="mobilenet_v2", seed=0)},
+            "finetunes": {"taught": children.finetune_like(head=taught["head"], seed=4)},
+        }
+    )
     shutil.rmtree(paths.packed("sample", "taught"), ignore_errors=True)
     shutil.rmtree(paths.packed("sample", "plain"), ignore_errors=True)
 
@@ -58,7 +65,7 @@ def pictures(spec):
 def test_a_packed_encoder_gives_nearly_the_vectors_of_the_study_in_half_the_bytes(study, name):
     spec = study.encoders[name]
     folder, source = packed.pack(study, name), paths.weights("sample", spec.weights)
-    given = packed.load(f"outputs/sample/packed/{name}")
+    given = packed.load(folder)
     assert given.spec.model_dump(exclude={"weights"}) == spec.model_dump(exclude={"weights"})
     expected = compiled.compiled(spec, source).run(pictures(spec))
     found = given.encoder.run(pictures(spec))
@@ -77,17 +84,23 @@ def test_the_card_says_what_it_is_for_and_names_the_classes_that_it_uses(study):
     assert card["classes"] == {"articleType": ["Belts", "Shirts", "Tshirts"]}
     assert (card["licence"], card["data"]) == ("ours", "sample")
     assert card["intended_use"] == packed.USE
-    assert card["limits"] == packed.LIMITS
+    assert card["limits"].startswith("Learnt from the pictures of sample")
+    data = {"data": "sample", "source": "drawn", "data_seed": study.data.seed, "test_share": study.data.test_share}
+    assert card["learnt"] == [{**data, "split": "product", "seed": 4}]
+    plain = json.loads((packed.pack(study, "plain") / "card.json").read_text(encoding="utf-8"))
+    assert plain["learnt"] == []
+    assert plain["limits"].startswith("Has learnt from no product's photos")
 
 
 def test_the_example_of_its_readme_gives_its_vector(study, tmp_path, monkeypatch):
     folder = packed.pack(study, "plain")
-    text = (folder / "README.md").read_text(encoding="utf-8").replace('"plain"', f'"{folder.as_posix()}"')
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    shutil.copytree(folder, tmp_path / "given")
     example = text.partition("```python\n")[2].partition("```")[0]
     image_id = catalog.load("sample")[catalog.ID][0]
     with paths.open_images("sample") as archive:
-        (tmp_path / "photo.jpg").write_bytes(archive.read(image_id))
-    monkeypatch.chdir(tmp_path)
+        (tmp_path / "given/photo.jpg").write_bytes(archive.read(image_id))
+    monkeypatch.chdir(tmp_path / "given")
     made: dict = {}
     exec(example, made)  # noqa: S102
     spec = study.encoders["plain"]
@@ -101,7 +114,7 @@ def test_a_study_takes_a_packed_encoder_for_its_own(study, here):
     source = params.Weights(source="packed", backbone="mobilenet_v2", path="outputs/sample/packed/taught")
     card = pretrained.make(source, paths.weights("sample", "theirs"))
     assert (card["source"], card["licence"]) == ("packed", "ours")
-    given = packed.load("outputs/sample/packed/taught").encoder.run(pictures(spec))
+    given = packed.load(paths.packed("sample", "taught")).encoder.run(pictures(spec))
     taken = compiled.compiled(spec, paths.weights("sample", "theirs")).run(pictures(spec))
     np.testing.assert_array_equal(taken, given)
     shutil.rmtree(paths.weights("sample", "theirs"))
@@ -118,7 +131,7 @@ def test_a_packed_encoder_of_another_backbone_is_refused(study):
 def test_names_that_are_none_are_refused_with_those_that_are(study):
     with pytest.raises(ValueError, match=r"Received: 'taughd'\. Did you mean 'taught'"):
         packed.pack(study, "taughd")
-    with pytest.raises(WeightsError, match=re.escape(f"Allowed: {packed.published()}, or a folder")):
+    with pytest.raises(WeightsError, match=re.escape(f"Allowed: {cards.published()}, or a folder")):
         packed.load("nowhere")
 
 
@@ -138,16 +151,84 @@ def damaged(folder, how):
         with h5py.File(folder / "head.weights.h5", "a") as file:
             file.attrs["more"] = 1
     elif how == "a huge card":
-        (folder / "card.json").write_bytes(b" " * (packed.MOST_CARD + 1))
+        (folder / "card.json").write_bytes(b" " * (cards.MOST_CARD + 1))
+    elif how == "a deep card":
+        (folder / "card.json").write_text("[" * 200_000, encoding="utf-8")
+    elif how == "a linked card":
+        (folder / "card.json").unlink()
+        (folder / "card.json").symlink_to("/dev/zero")
+    elif how == "linked weights":
+        (folder / "head.weights.h5").unlink()
+        (folder / "head.weights.h5").symlink_to(folder / "backbone.weights.h5")
+    elif how == "a folder for weights":
+        (folder / "more.weights.h5").mkdir()
+    elif how in ALTERED:
+        (folder / "card.json").write_text(json.dumps(ALTERED[how](card)), encoding="utf-8")
 
 
-@pytest.mark.parametrize("how", ["no card", "no json", "no encoder", "other pixels", "other weights", "a huge card"])
+ALTERED = {
+    "classes that are none": lambda card: {**card, "classes": {"articleType": 3}},
+    "no classes of a posterior": lambda card: {**card, "classes": {}},
+    "nothing learnt": lambda card: {key: value for key, value in card.items() if key != "learnt"},
+    "a list": lambda card: [1, 2],
+    "a wide head": lambda card: {
+        **card,
+        "encoder": {**card["encoder"], "head": [{"units": 10**9, "activation": "relu"}]},
+    },
+    "another head": lambda card: {**card, "encoder": {**card["encoder"], "head": [{"units": 9, "activation": "relu"}]}},
+    "large batches": lambda card: {**card, "encoder": {**card["encoder"], "batch_size": 10**9}},
+}
+DAMAGES = {
+    "no card": "taught/card.json cannot be read",
+    "no json": "taught/card.json cannot be read",
+    "no encoder": "key 'encoder' is missing",
+    "other pixels": "image_size",
+    "other weights": "the weights are not those that its card.json names",
+    "a huge card": "taught/card.json has 1,000,001 bytes; at most 1,000,000 are allowed",
+    "a deep card": "taught/card.json cannot be read",
+    "a linked card": "taught/card.json is no plain file",
+    "linked weights": "taught/head.weights.h5 is no plain file",
+    "a folder for weights": "taught/more.weights.h5 is no plain file",
+    "classes that are none": "classes.articleType",
+    "no classes of a posterior": "posteriors of articleType need its classes",
+    "nothing learnt": "key 'learnt' is missing",
+    "a list": "taught/card.json cannot be read",
+    "a wide head": "at most|16,384 numbers",
+    "another head": "a head of 9 units is not that of head.weights.h5",
+    "large batches": "16,384 numbers",
+}
+
+
+@pytest.mark.parametrize("how", DAMAGES)
 def test_a_folder_that_is_no_packed_encoders_is_refused_by_name(study, how):
     folder = packed.pack(study, "taught")
     damaged(folder, how)
-    said = "taught/card.json has 1,000,001 bytes; at most 1,000,000 are allowed" if how == "a huge card" else "taught/"
-    with pytest.raises(WeightsError, match=said):
-        packed.load("outputs/sample/packed/taught")
+    with pytest.raises(WeightsError, match=DAMAGES[how]):
+        packed.load(folder)
+
+
+CHANGES = {
+    "head": [{"units": 8, "activation": "linear"}],
+    "image_size": 64,
+    "resize": "stretch",
+    "pad_color": [1, 2, 3],
+    "interpolation": "nearest",
+    "preprocessing": "unit",
+    "pooling": "max",
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_a_study_s_encoder_sees_pictures_as_the_card_of_its_packed_weights_says(study, field):
+    packed.pack(study, "taught")
+    folder = paths.weights("sample", "theirs")
+    pretrained.make(
+        params.Weights(source="packed", backbone="mobilenet_v2", path="outputs/sample/packed/taught"), folder
+    )
+    spec = params.Encoder.model_validate({**study.encoders["taught"].model_dump(), field: CHANGES[field]})
+    with pytest.raises(WeightsError, match=rf"encoder\.{field} must be what the card of its weights .* Received"):
+        weights.load_encoder(spec, folder)
+    shutil.rmtree(folder)
 
 
 def test_numbers_that_half_precision_cannot_hold_are_refused_and_leave_nothing(study):

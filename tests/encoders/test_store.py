@@ -108,7 +108,7 @@ def test_what_ends_while_a_file_is_begun_leaves_no_table_without_its_facts(tmp_p
 
 
 def test_a_missing_file_says_its_stage(tmp_path):
-    with pytest.raises(StoreError, match="dvc repro feature_extraction@e, or concatenation@e$"):
+    with pytest.raises(StoreError, match="dvc repro feature_extraction@e, or visual_words@e, or concatenation@e$"):
         store.read(tmp_path / "e.sqlite")
 
 

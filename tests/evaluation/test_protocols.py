@@ -16,6 +16,22 @@ def test_average_precisions_alone_are_the_strict_ones(world, run):
     np.testing.assert_array_equal(found["gender+articleType"], expected.set_index("query").loc[rows, "AP"])
 
 
+def test_f1_is_a_loop_over_what_is_neither_the_query_nor_its_copy(world):
+    frame, features = world
+    rows, duplicates = np.array([0, 6, 12, 18, 27]), catalog.duplicates(frame)
+    codes = {name: catalog.label_codes(frame, name) for name in ("articleType", "product")}
+    order = np.argsort(-(features.vectors[rows] @ features.vectors.T), axis=1, kind="stable").astype(np.int32)
+    relevant = protocols.strict_relevant(rows, duplicates, codes)
+    found = protocols.strict_f1(order, rows, duplicates, codes, relevant, 5)
+    for name, labels in codes.items():
+        for place, row in enumerate(rows):
+            others = [item for item in order[place] if duplicates[item] != duplicates[row]]
+            right = [labels[item] == labels[row] and labels[row] >= 0 for item in others]
+            expected = 2 * sum(right[:5]) / (5 + sum(right)) if any(right) else np.nan
+            assert relevant[name][place] == sum(right)
+            np.testing.assert_equal(found[name][place], expected)
+
+
 def test_features_of_the_same_pictures_in_another_order_are_refused(world):
     frame, features = world
     protocols.check_same_images(features, frame)

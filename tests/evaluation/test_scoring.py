@@ -13,7 +13,7 @@ from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols, scoring, tables, thresholds
 from pipeline.retrieval import ranking
 
-AT = [f"{kind}@{k}" for kind in ("hit", "recall", "precision") for k in (1, 3)]
+AT = [f"{kind}@{k}" for kind in ("hit", "recall", "precision", "F1") for k in (1, 3)]
 METRICS = ["size", "relevant", "AP", "AP@1000", *AT]
 
 
@@ -66,6 +66,7 @@ def slow(frame, features, relevance, asks, answers):
             scores[f"hit@{k}"] = float(first > 0) if total else np.nan
             scores[f"recall@{k}"] = first / total if total else np.nan
             scores[f"precision@{k}"] = first / k if total else np.nan
+            scores[f"F1@{k}"] = 2 * first / (k + total) if total else np.nan
         found[q] = scores
     return found
 

@@ -135,7 +135,8 @@ def test_labels_that_the_catalogue_lacks_are_absent_by_name(given, world, tmp_pa
     assert measures["absent"] == missing == space_tables.absent("sample", ["drawn"])
     measured = space_tables.separations("sample", ["drawn"])
     assert set(measures["separation"]) == set(measured.table["label"]) == set(space.LABELS) - set(missing)
-    assert {key.split("/")[2] for key in measured.values} == set(space.LABELS) - set(missing)
+    by_label = {key.split("/")[2] for key in measured.values} - {"map"}
+    assert by_label == set(space.LABELS) - set(missing)
     drawn = space_tables.map_points("sample", "drawn", "tsne", frame, catalog.MASTER)
     assert len(drawn) == 10
 
@@ -165,10 +166,36 @@ def test_maps_have_a_finite_place_per_picture(place):
     frame, _, folder = place
     drawn = pd.read_parquet(folder / "map.parquet")
     assert drawn["row"].tolist() == drawn_rows(frame, SPACE.pictures, SPACE.seed).tolist()
-    places = drawn[["tsne_x", "tsne_y", "umap_x", "umap_y"]]
+    places = drawn[["pca_x", "pca_y", "tsne_x", "tsne_y", "umap_x", "umap_y"]]
     assert (places.dtypes == np.float32).all()
     assert np.isfinite(places).all(axis=None)
     assert not places.round(3).duplicated().any()
+
+
+def test_the_first_map_is_the_two_widest_directions_of_vectors_of_length_1(place):
+    frame, features, folder = place
+    rows = drawn_rows(frame, SPACE.pictures, SPACE.seed)
+    vectors = features.vectors[rows] / np.linalg.norm(features.vectors[rows], axis=1, keepdims=True)
+    left, sizes, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    drawn = pd.read_parquet(folder / "map.parquet")
+    for column, place_ in (("pca_x", 0), ("pca_y", 1)):
+        assert np.abs(drawn[column]).tolist() == pytest.approx(
+            np.abs(left[:, place_] * sizes[place_]).tolist(), abs=1e-4
+        )
+
+
+def test_a_map_keeps_the_order_of_distances_or_not(place, rng):
+    _, _, folder = place
+    angles = np.linspace(0, 1, 9)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    line = pd.DataFrame({"pca_x": angles, "pca_y": 0.0, "tsne_x": angles[::-1] ** 2, "tsne_y": 0.0})
+    kept = space.distances_kept(vectors, line)
+    assert kept["pca"] == pytest.approx(1, abs=0.02)  # in float32 equal steps tie by chance
+    assert 0.3 < kept["tsne"] < 0.95
+    assert set(kept) == {"pca", "tsne"}
+    told = json.loads((folder / "measures.json").read_text(encoding="utf-8"))["maps"]
+    assert set(told) == set(space.MAPS)
+    assert all(-1 <= value <= 1 for value in told.values())
 
 
 def test_edges_join_neighbours_once_with_a_weight_up_to_1(place):
@@ -187,7 +214,7 @@ def test_without_umap_the_same_seed_gives_the_same_tsne_and_no_edges(place):
     rows = drawn_rows(frame, SPACE.pictures, SPACE.seed)
     drawn, edges = space.maps(features.vectors[rows], SPACE, with_umap=False)
     written = pd.read_parquet(folder / "map.parquet")
-    pd.testing.assert_frame_equal(drawn, written[["tsne_x", "tsne_y"]], check_exact=True)
+    pd.testing.assert_frame_equal(drawn, written[["pca_x", "pca_y", "tsne_x", "tsne_y"]], check_exact=True)
     assert edges.empty
 
 

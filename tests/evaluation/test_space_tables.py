@@ -17,6 +17,7 @@ def test_separation_is_told_by_key():
     assert set(measured.table["label"]) == set(space.LABELS)
     ratio = values["space/encoder/articleType/inter"] / values["space/encoder/articleType/intra"]
     assert values["space/encoder/articleType/ratio"] == pytest.approx(ratio)
+    assert [key for key in values if "/map/" in key] == ["space/encoder/map/pca", "space/encoder/map/tsne"]
 
 
 def test_components_go_by_their_names_and_their_counts():

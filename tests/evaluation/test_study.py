@@ -454,3 +454,12 @@ def test_pictures_under_one_name_are_one_product_and_those_without_a_name_one_ea
             names = frame[catalog.PRODUCT].iloc[[one, other]]
             same = one == other or (names.notna().all() and names.iloc[0] == names.iloc[1])
             assert (products[one] == products[other]) == same
+
+
+def test_differences_are_told_by_what_holds_for_all_of_them_at_once():
+    rows = pd.DataFrame(
+        {"difference": [0.2, -0.1, 0.05], "low of all": [0.1, -0.2, -0.01], "high of all": [0.3, -0.05, 0.1]}
+    )
+    said = "of 3 differences (-0.100 to +0.200) 1 better, 1 worse, 1 cannot be told"
+    assert study.told(rows) == said
+    assert study.told(rows[:0]) == "nothing to compare"

@@ -80,3 +80,20 @@ def test_it_shows_nothing_and_the_next_bar_is_shown_again(world, embeddings, cap
     assert not (tmp_path / "lines").exists()
     assert list(progress(range(3), "after", "thing", 3)) == [0, 1, 2]
     assert "after" in (tmp_path / "lines").read_text()
+
+
+def test_neighbours_are_those_of_a_loop_without_the_query_and_its_copies(world, embeddings):
+    frame, _ = world
+    found = validation.neighbours(frame, embeddings, np.array([0, 6, 12]), 4)
+    unit = embeddings.astype(float) / np.linalg.norm(embeddings.astype(float), axis=1, keepdims=True)
+    for query, near, far in zip((0, 6, 12), found.gallery_ids, found.distances, strict=True):
+        others = np.flatnonzero(frame[catalog.SHA256] != frame[catalog.SHA256].iloc[query])
+        distances = 1 - unit[others] @ unit[query]
+        assert near.tolist() == frame[catalog.ID].to_numpy()[others[np.argsort(distances)[:4]]].tolist()
+        np.testing.assert_allclose(far, np.sort(distances)[:4], atol=1e-6)
+    assert found.query_ids.tolist() == frame[catalog.ID].iloc[[0, 6, 12]].tolist()
+
+
+def test_a_small_part_has_fewer_neighbours(world, embeddings):
+    few = validation.neighbours(world[0].head(4), embeddings[:4], np.array([0, 2]), 5)
+    assert few.gallery_ids.shape == (2, 2)  # 0 and 1 have the same bytes

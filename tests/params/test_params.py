@@ -1,6 +1,7 @@
 """Parameters: what is allowed passes, what is not is named with its place, what is allowed and what was received."""
 
 import copy
+import json
 from itertools import product
 from pathlib import Path
 
@@ -49,10 +50,82 @@ def refused(values, tmp_path):
     return change
 
 
-@pytest.mark.parametrize(("data", "suite"), product(SOURCES, SUITES))
+LEARNT = [("fashion_small", "own"), ("fashion_large", "own")]  # what comes along has learnt from these products
+
+
+@pytest.mark.parametrize(("data", "suite"), [pair for pair in product(SOURCES, SUITES) if pair not in LEARNT])
 def test_every_data_source_composes_with_every_suite(tmp_path, data, suite):
     study = params.load(compose(tmp_path / "params.yaml", f"data={data}", f"suite={suite}"))
     assert study.data.name == data
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["data=fashion_small"], r"data\.seed must be 11 with weights\.small.*Received: 0"),
+        (
+            ["data=fashion_small", "data.seed=11", "data.test_share=0.3"],
+            r"data\.test_share must be 0\.2.*Received: 0\.3",
+        ),
+        (["data=fashion_large", "data.seed=11"], r"data\.name must be 'fashion_small'.*Received: 'fashion_large'"),
+        (
+            ["data=folder", "encoders.small.interpolation=nearest"],
+            r"encoders\.small\.interpolation.*'bicubic'.*'nearest'",
+        ),
+        (["data=folder", "encoders.small.head.0.activation=linear"], r"encoders\.small\.head must be what the card"),
+        (["data=folder", "encoders.small.squeeze=100"], r"encoders\.small\.squeeze.*320\. Received: 100"),
+        (
+            ["data=folder", "weights.small.path=nowhere"],
+            r"weights\.small\.path: no packed encoder\. Allowed: \['small'\]",
+        ),
+    ],
+)
+def test_packed_weights_are_held_to_their_card(tmp_path, overrides, said):
+    with pytest.raises(params.ParamsError, match=said):
+        params.load(compose(tmp_path / "params.yaml", "suite=own", *overrides))
+
+
+def test_packed_weights_are_taken_by_the_split_that_they_have_learnt_from(tmp_path):
+    composed = compose(tmp_path / "params.yaml", "suite=own", "data=fashion_small", "data.seed=11")
+    assert params.load(composed).weights["small"].source == "packed"
+
+
+@pytest.fixture
+def packed_by(values, tmp_path, monkeypatch):
+    """The default parameters with packed weights, which have learnt from the same data in a given way."""
+    card = json.loads((paths.PUBLISHED / "small/card.json").read_text(encoding="utf-8"))
+    monkeypatch.setattr(paths, "PUBLISHED", tmp_path / "published")
+    (tmp_path / "published/given").mkdir(parents=True)
+    changed = copy.deepcopy(values)
+    data = {"data": "sample", "source": "drawn", "data_seed": changed["data"]["seed"], "test_share": 0.2}
+    changed["weights"]["given"] = {"source": "packed", "backbone": "efficientnet_lite0", "path": "given"}
+
+    def given(**learnt):
+        card["learnt"] = [{**data, "split": "product", "seed": 0, **learnt}]
+        (tmp_path / "published/given/card.json").write_text(json.dumps(card), encoding="utf-8")
+        return changed
+
+    return given
+
+
+@pytest.mark.parametrize(("learnt", "field"), [({"split": "temporal"}, "split"), ({"seed": 3}, "seed")])
+def test_a_finetune_from_packed_weights_learns_from_what_they_have_learnt_from(
+    values, packed_by, tmp_path, learnt, field
+):
+    start = {**values["finetunes"][FINETUNE], "init": "given"}
+    assert load(tmp_path, packed_by(), "finetunes", "second", value=start).finetunes["second"].init == "given"
+    with pytest.raises(params.ParamsError, match=rf"finetunes\.second\.{field} must be that of the finetune it starts"):
+        load(tmp_path, packed_by(**learnt), "finetunes", "second", value=start)
+    free = packed_by(**learnt, data="elsewhere", source="folder")  # other pictures leave it free
+    assert load(tmp_path, free, "finetunes", "second", value=start).finetunes["second"].init == "given"
+
+
+def test_no_encoder_takes_packed_weights_that_have_learnt_by_year(packed_by, tmp_path):
+    card = json.loads((paths.ROOT / "pipeline/encoders/published/small/card.json").read_text(encoding="utf-8"))
+    spec = {**card["encoder"], "weights": "given"}
+    assert load(tmp_path, packed_by(), "encoders", "spare", value=spec).encoders["spare"].weights == "given"
+    with pytest.raises(params.ParamsError, match=r"encoders\.spare\.weights must not have learnt.*Received: 'given'"):
+        load(tmp_path, packed_by(split="temporal"), "encoders", "spare", value=spec)
 
 
 def test_the_committed_parameters_are_the_composed_defaults(tmp_path):
@@ -98,8 +171,12 @@ def test_a_misspelt_key_is_named_with_the_nearest(refused):
         (("knn_retrieval", "cutoffs"), [0], "knn_retrieval.cutoffs.0: Input should be greater than or equal to 1"),
         (("knn_retrieval", "relevances"), ["articletype"], "Did you mean 'articleType'?"),
         (("data", "test_share"), 1.5, "less than 1"),
-        (("weights", "efficientnet_lite0", "backbone"), "vgg16", "lite holds efficientnet_lite0"),
-        (("weights", "efficientnet_lite0", "source"), "file", "needs a path to a .weights.h5"),
+        (
+            ("weights", "efficientnet_lite0", "backbone"),
+            "vgg16",
+            "lite holds ['efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2'] alone",
+        ),
+        (("weights", "efficientnet_lite0", "source"), "file", "needs a path: a .weights.h5"),
         (("weights", "mobilenet_v2_random", "seed"), None, "random needs a seed"),
         (("encoders", ENCODER, "pad_color"), [0, 0], "at least 3 items"),
         (("encoders", ENCODER, "image_size"), [224, 224, 3], "[height, width]"),
@@ -159,6 +236,7 @@ def test_a_concatenation_may_be_part_of_a_later_one_and_is_searched_like_an_enco
     values["retrievals"] = {"y-cosine": {"encoder": "y", "distance": "cosine"}}
     values["embedding_space"]["encoders"] = ["joint", "x"]
     values["embedding_space"]["umap_encoders"] = ["x"]
+    values["reenactment"]["models"] = {"a": {"retrieval": "y-cosine", "within": []}}
     assert list(load(tmp_path, values, "concatenations", value=joined).concatenations) == ["x", "y"]
 
 
@@ -166,6 +244,13 @@ def test_names_must_lead_somewhere(refused):
     assert "Did you mean 'efficientnet_lite0'?" in refused("encoders", ENCODER, "weights", value="efficientnet_lite")
     assert "retrievals" in refused("retrievals", "x-cosine", value={"encoder": "nothing", "distance": "cosine"})
     assert "finetunes.classification.init" in refused("finetunes", FINETUNE, "init", value="classification")
+
+
+def test_case_d_takes_two_encoders_that_there_are(refused):
+    one, other = "efficientnet_lite0_pad", "efficientnet_lite0_pat"
+    assert "case d takes two encoders, or none" in refused("reenactment", "crossed", value=[one])
+    assert "case d takes two encoders, or none" in refused("reenactment", "crossed", value=[one, one])
+    assert f"Did you mean {one!r}?" in refused("reenactment", "crossed", value=[other, "joint"])
 
 
 def test_networks_must_fit_their_weights(refused):

@@ -15,7 +15,7 @@ from pipeline.report import docs, publish
 PAGES = [*docs.pages(), paths.ROOT / "CONTRIBUTING.md", paths.ROOT / "CHANGELOG.md"]
 TEXTS = {page.relative_to(paths.ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 READERS = {"student", "reviewer", "instructor", "running", "results", "systems", "training", "claims", "site", "data"}
-READERS |= {"design", "glossary"}
+READERS |= {"scale", "database", "design", "glossary"}
 MAKEFILE = (paths.ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -58,6 +58,7 @@ def test_every_generated_part_stands_on_a_page():
 
 def test_the_picture_is_of_the_published_numbers():
     assert docs.PICTURE.read_text(encoding="utf-8") == docs.picture()
+    assert docs.TRADE.read_text(encoding="utf-8") == docs.trade()
     assert docs.PICTURE.name in TEXTS["README.md"]
     assert docs.PICTURE.stat().st_size < 10_000
     measured = publish.published_metrics(docs.PLACE, ["classification-cosine"]).set_index(
@@ -113,7 +114,7 @@ def test_the_front_page_is_short():
 
 def test_the_front_page_says_how_long_it_takes_as_the_page_about_running_does():
     for name in ("README.md", "docs/running.md"):
-        assert TEXTS[name].count("two to four minutes on two cores") == 1
+        assert TEXTS[name].count("two to five minutes on two cores") == 1
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -151,8 +152,24 @@ def test_the_licence_is_said_the_same_everywhere():
     citation = YAML(typ="safe").load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert project["license"] == citation["license"] == "MIT"
     assert (paths.ROOT / project["license-files"][0]).read_text(encoding="utf-8").startswith("MIT License")
-    assert project["version"] == citation["version"]
     assert citation["authors"] == [{"name": "The authors of the fashion retrieval study"}]
+
+
+def test_one_version_is_said_where_it_is_installed_cited_and_described():
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = YAML(typ="safe").load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    first = re.search(r"^## (\S+)", TEXTS["CHANGELOG.md"], re.MULTILINE)[1].rstrip(",")
+    assert project["version"] == citation["version"] == first
+    assert f"git tag -a v{first} " in TEXTS["CONTRIBUTING.md"]
+
+
+def test_the_pages_are_published_without_a_secret():
+    text = (paths.ROOT / ".github/workflows/pages.yml").read_text(encoding="utf-8")
+    flow = YAML(typ="safe").load(text)
+    commands = [step["run"] for step in flow["jobs"]["build"]["steps"] if "run" in step]
+    assert commands == ["make reproduce", "make docs"]
+    assert flow["jobs"]["build"]["steps"][-1]["with"]["path"] in MAKEFILE
+    assert "secrets." not in text and flow["permissions"] == {"contents": "read"}
 
 
 def test_commit_hooks_fetch_nothing():

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 
 from pipeline.retrieval import indexes
 from pipeline.retrieval.distances import cosine
@@ -14,7 +15,8 @@ EXACT = ["exact", "brute", "ball_tree", "kd_tree", "flat"]
 COMPILED = pytest.mark.skipif(find_spec("annoy") is None, reason="annoy has to be compiled: pip install annoy")
 ANNOY = pytest.param("annoy", marks=COMPILED)
 NEAR = ["ivf", "hnsw", ANNOY]
-KINDS = [ANNOY if kind == "annoy" else kind for kind in indexes.INDEXES]
+HERE = [kind for kind in indexes.INDEXES if not kind.startswith("postgres")]  # the others: test_database.py
+KINDS = [ANNOY if kind == "annoy" else kind for kind in HERE]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,23 @@ def test_approximate_indexes_find_most_and_tell_true_distances(clustered, kind):
     own = cosine(queries, gallery)
     assert np.take_along_axis(own, positions, axis=1) == pytest.approx(distances, abs=1e-5)
     assert (np.diff(distances, axis=1) >= -1e-6).all()
+
+
+def test_clusters_find_what_is_nearest_in_the_nearest_cluster_and_nothing_beside_it(clustered):
+    gallery, queries = clustered
+    search = indexes.build("clusters", gallery, seed=4)
+    positions, distances = search(queries, 400)
+    lengths = gallery / np.linalg.norm(gallery, axis=1, keepdims=True)
+    centres = KMeans(indexes.CLUSTERS, n_init=1, random_state=4).fit(lengths)
+    asked = centres.predict(queries / np.linalg.norm(queries, axis=1, keepdims=True))
+    own = cosine(queries, gallery)
+    for row, cluster in enumerate(asked):
+        members = np.flatnonzero(centres.labels_ == cluster)
+        found = positions[row][positions[row] >= 0]
+        assert len(found) == min(400, len(members))
+        assert set(found) <= set(members)
+        assert distances[row, : len(found)] == pytest.approx(np.sort(own[row, members])[:400], abs=1e-5)
+    assert 0.5 < indexes.overlap(search(queries, 10)[1], slow(queries, gallery, 10)).mean() < 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,19 +1,17 @@
 """A site over the drawn sample, with small random encoders, answering on a port of this computer."""
 
 import shutil
-import socket
-import threading
-import time
 from pathlib import Path
 
 import children
 import httpx
 import pytest
-import uvicorn
+from servers import answering
 
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders import concatenation, extract
+from pipeline.site.guard import Writing
 from pipeline.site.service import service
 from pipeline.site.site import Site
 
@@ -67,18 +65,9 @@ def site(place, study):
 
 @pytest.fixture
 def address(site):
-    """Where a real server answers for the site."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(service(site, ["127.0.0.1"]), port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    """Where a real server answers for the site, which anyone may change."""
+    with answering(service(site, ["127.0.0.1"], writing=Writing(on=True))) as there:
+        yield there
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What a question finds among a few products at distances that are known, and what may be asked and stored at most."""
 
 import dataclasses
+import io
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ def now():
     types = ["Shirts", "Ties", None, "Shirts", "Shirts", "Caps"]
     rows = [{**blank, "id": f"{row}", "articleType": kind, "gender": "Men"} for row, kind in enumerate(types)]
     hashes = ["a", "b", "c", "d", "d", "e"]
-    return snapshots.take(snapshots.begin(pd.DataFrame(rows).assign(sha256=hashes)), [], {"5"}, {})
+    return snapshots.hide(snapshots.first(snapshots.begin(pd.DataFrame(rows).assign(sha256=hashes))), {"5"})
 
 
 def nearest(now, row=None, **asked):
@@ -51,6 +52,20 @@ def test_an_added_product_is_found_by_its_features_under_every_distance(now):
     assert later.measure("e:1", "cosine") is later.measure("e:1", "cosine")
 
 
+def test_the_next_page_begins_where_the_one_before_ended(now):
+    assert nearest(now, count=2, offset=1)[0] == [1, 4]
+    assert nearest(now, count=2, offset=4)[0] == [0]
+    assert nearest(now, count=2, offset=5)[0] == []
+
+
+def test_words_alone_find_nothing_that_they_do_not_describe(now):
+    far = answers.distances(None, now, None, Question(text="ties"))
+    assert np.flatnonzero(np.isfinite(far)).tolist() == [1]
+    shown, voters, _ = answers.nearest(now, far, Question(text="ties"), None)
+    assert (shown.tolist(), voters.tolist()) == ([1], [1])
+    assert answers.nearest(now, far, Question(text="ties", articleType=["Shirts"]), None)[0].tolist() == []
+
+
 def test_a_product_that_asks_finds_neither_itself_nor_its_copy(now):
     assert nearest(now, row=4)[0] == [1, 2, 0]
     assert nearest(now, row=1)[0] == [3, 4, 2, 0]
@@ -77,6 +92,30 @@ def test_a_box_is_four_numbers():
             photos.cut(photo, box)
 
 
+def test_a_large_uploads_box_is_that_of_its_own_pixels(monkeypatch):
+    buffer = io.BytesIO()
+    photo = Image.new("RGB", (2400, 3200), "white")
+    photo.paste("red", (800, 1000, 1600, 2000))
+    photo.save(buffer, "JPEG", quality=95)
+    monkeypatch.setattr(photos, "ENOUGH", 400)
+    box, part = photos.part(buffer.getvalue(), "800,1000,800,1000")
+    assert (box, part.size) == (
+        [800, 1000, 800, 1000],
+        (400, 500),
+    )  # the box keeps enough: half the size, not an eighth
+    assert np.asarray(part)[5:-5, 5:-5].reshape(-1, 3).mean(0) == pytest.approx([254, 0, 0], abs=3)
+    assert photos.part(buffer.getvalue(), None)[1].size == (600, 800)
+    with pytest.raises(ValueError, match="outside"):
+        photos.part(buffer.getvalue(), "2400,0,10,10")
+
+
+def test_a_photo_is_large_by_its_header(monkeypatch):
+    data = products.stored(Image.new("RGB", (9, 9)))
+    assert not photos.large(data)
+    monkeypatch.setattr(photos, "LARGE", 80)
+    assert photos.large(data)
+
+
 def test_the_largest_photo_is_opened_and_one_byte_more_is_not(monkeypatch):
     data = products.stored(Image.new("RGB", (9, 9)))
     monkeypatch.setattr(photos, "MOST_BYTES", len(data))
@@ -95,6 +134,6 @@ def test_so_many_products_are_added_and_no_more(tmp_path, monkeypatch):
     monkeypatch.setattr(products, "MOST", 2)
     for name in "ab":
         products.add(tmp_path / "p.sqlite", name, {}, b"picture", {})
-    with pytest.raises(products.ProductError, match="2 products have been added, which is the most"):
+    with pytest.raises(products.Conflict, match="2 products have been added, which is the most"):
         products.add(tmp_path / "p.sqlite", "c", {}, b"picture", {})
-    assert [name for name, _ in products.added(tmp_path / "p.sqlite")] == ["a", "b"]
+    assert [name for _, name, _ in products.look(tmp_path / "p.sqlite").new] == ["a", "b"]

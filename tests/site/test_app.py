@@ -1,9 +1,13 @@
 """The site as it is started: beside a notebook, and for a folder of photos."""
 
 import csv
+import pickle
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -67,6 +71,89 @@ def test_what_cannot_be_matched_is_said_before_any_work(last_run, tmp_path, monk
     assert app.main(arguments) == 1
     assert said in capsys.readouterr().err
     assert list(tmp_path.glob("*.csv*")) == []
+
+
+class Started:
+    """The site as the command line starts it, over the last run's place."""
+
+    def __init__(self, place, study, *arguments):
+        (place / "study").write_bytes(pickle.dumps(study))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        code = (
+            "import pickle, sys, pathlib; from pipeline import app, paths; "
+            f"paths.ROOT = pathlib.Path({str(place)!r}); paths.BUILD = paths.ROOT / 'build'; "
+            "app.params.load = lambda: pickle.loads((paths.ROOT / 'study').read_bytes()); "
+            "sys.exit(app.main(sys.argv[1:]))"
+        )
+        self.address = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-c", code, "--port", str(self.port), *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def status(self):
+        while self.process.poll() is None:
+            try:
+                return httpx.get(f"{self.address}/api/v1/status", timeout=30).json()
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise ChildProcessError(self.process.communicate()[1])
+
+    def ends(self, sign):
+        self.process.send_signal(sign)
+        out, err = self.process.communicate(timeout=120)
+        return self.process.returncode, out, err
+
+
+def test_it_answers_while_the_program_is_loaded_and_control_c_ends_it_quietly(place, study):
+    started = Started(place, study)
+    first = started.status()
+    assert first["phase"] == "loading the program"  # TensorFlow alone takes seconds
+    assert httpx.get(started.address, timeout=30).text.startswith("<!doctype html>")
+    assert httpx.get(f"{started.address}/api/v1/search?text=x", timeout=30).status_code == 503
+    while started.status()["phase"] == "loading the program":
+        time.sleep(0.1)
+    code, out, err = started.ends(signal.SIGINT)
+    assert (code, "Traceback" in err, started.address in out) == (0, False, True), err
+
+
+def test_an_encoder_that_is_none_ends_it_with_a_word(place, study):
+    started = Started(place, study, "--encoder", "resnet")
+    out, err = started.process.communicate(timeout=300)
+    assert (started.process.returncode, "no features of 'resnet'" in err) == (1, True), err
+
+
+def test_a_port_that_is_taken_is_said_before_any_address(capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert app.main(["--port", str(taken.getsockname()[1])]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and "nothing can listen on 127.0.0.1" in said.err
+    for port in ("99999", "-1", "x"):
+        with pytest.raises(SystemExit):
+            app.main([f"--port={port}"])
+    assert "a port is a number from 0 to 65535" in capsys.readouterr().err
+
+
+def test_as_many_connections_as_the_system_allows_may_be_open():
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, before[1]), before[1]))
+    try:
+        app._many_connections()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "shop.example"])
+def test_it_is_not_opened_to_strangers_changes_without_a_token(host, capsys, monkeypatch):
+    monkeypatch.delenv("SITE_TOKEN", raising=False)
+    monkeypatch.setattr(app, "_listening", lambda *given: pytest.fail("it listens"))
+    assert app.main(["--host", host, "--writable", "--port", "0"]) == 1
+    assert "SITE_TOKEN" in capsys.readouterr().err
+    assert app._is_here("127.0.0.1") and app._is_here("::1") and app._is_here("localhost")
 
 
 def test_a_study_without_features_has_nothing_to_serve(last_run, place):

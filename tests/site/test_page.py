@@ -1,200 +1,496 @@
-"""The page in a real browser: a photo by chooser and by drop, a box, filters, likes, faults, a phone, the keyboard."""
+"""The page in a real browser, by everything that a shopper does: at three widths, light and dark, by the keyboard."""
 
 import io
-import os
-import shutil
+import re
+import time
 
+import browsers
 import pytest
 from PIL import Image
-from playwright.sync_api import Error, expect, sync_playwright
+from playwright.sync_api import expect
+from servers import answering
 
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-DROP = """async ([bytes, name, type]) => {
+from pipeline.site import encoders
+from pipeline.site.guard import Writing
+from pipeline.site.service import service
+
+AXE = browsers.AXE.read_text(encoding="utf-8")
+PAGE = 24  # products at a time
+SIZES = [(390, 844), (768, 1024), (1366, 768)]
+SCREENS = [(width, height, scheme) for width, height in SIZES for scheme in ("light", "dark")]
+GIVE = """([kind, bytes, name, type]) => {
   const transfer = new DataTransfer();
-  transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
-  document.querySelector("#drop")
-    .dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  if (bytes) transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+  else transfer.setData(type, name);
+  const way = { bubbles: true, cancelable: true };
+  const event = kind === "paste" ? new ClipboardEvent("paste", { clipboardData: transfer, ...way })
+    : new DragEvent("drop", { dataTransfer: transfer, ...way });
+  return !document.querySelector("footer").dispatchEvent(event);
 }"""
-
-SHOWN = "JSON.stringify([...document.querySelectorAll('#columns li')].map(item => item.dataset.id))"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium: the one that is there, or Playwright's; without either the tests are skipped, but not in CI."""
-    program = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-    with sync_playwright() as playwright:
-        try:
-            opened = playwright.chromium.launch(executable_path=program, args=QUIET)
-        except Error:
-            if program or os.environ.get("BROWSER_TESTS") == "required":
-                raise
-            pytest.skip("no Chromium was found: install one, or run `playwright install chromium`")
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
-def page(browser, address):
-    """The page, ready; at its end nothing was logged and nobody else was asked."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    said, asked = [], []
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    opened.on("request", lambda request: asked.append(request.url))
-    opened.goto(address)
-    expect(opened.locator("#go")).to_be_enabled()
+def visit(browser, address):
+    """Opens the page in a browser of its own; at its end nothing was logged and nobody else was asked."""
+    contexts, said, asked = [], [], []
+
+    def opened(path="", at=address, **options):
+        contexts.append(browser.new_context(**{"viewport": {"width": 1366, "height": 768}, **options}))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda line: said.append(line.text) if "Content Security" in line.text else None)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.goto(f"{at}/{path}")
+        expect(page.locator("#settings")).to_be_attached(timeout=30_000)
+        return page
+
     yield opened
-    opened.close()
+    for context in contexts:
+        context.close()
     assert not said
-    assert all(url.startswith((address, "blob:")) for url in asked)
+    assert all(re.match(r"(http://127\.0\.0\.1:\d+/|blob:|data:)", url) for url in asked)
+
+
+@pytest.fixture
+def page(visit):
+    opened = visit()
+    cards(opened)
+    return opened
 
 
 def photo(site, row=0):
     return {"name": "../../shirt.jpg", "mimeType": "image/jpeg", "buffer": site.picture(site.ids[row])}
 
 
+def drawn(width, height, kind="JPEG"):
+    buffer = io.BytesIO()
+    Image.effect_noise((width // 8, height // 8), 80).convert("RGB").resize((width, height)).save(buffer, kind)
+    return buffer.getvalue()
+
+
 def cards(page):
-    return page.locator("#columns li").evaluate_all("items => items.map(item => item.dataset.id)")
+    """The products that are shown, once they are."""
+    expect(page.locator("#grid")).to_have_attribute("aria-busy", "false", timeout=60_000)
+    return page.locator("#grid .card[data-id]").evaluate_all("items => items.map(item => item.dataset.id)")
 
 
-def test_a_chosen_photo_shows_the_products_that_the_api_finds(page, site, client):
-    page.set_input_files("#file", photo(site))
-    expect(page.locator("#columns li")).to_have_count(12)
-    answer = client.post("/api/search", content=site.picture(site.ids[0])).json()
-    assert cards(page) == [row["id"] for row in answer["results"]]
-    assert page.locator("#columns img").first.evaluate("image => image.complete && image.naturalWidth > 0")
+def searched(page, site, row=0):
+    page.set_input_files("#file", photo(site, row))
+    expect(page.locator("#preview")).to_be_visible()
+    return cards(page)
 
 
-def test_a_dropped_photo_is_searched_and_a_dropped_text_is_refused(page, site):
-    page.evaluate(DROP, [list(site.picture(site.ids[2])), "x.jpg", "image/jpeg"])
-    expect(page.locator("#columns li")).to_have_count(12)
-    page.evaluate(DROP, [[1, 2, 3], "x.txt", "text/plain"])
-    expect(page.locator("#message")).to_contain_text("is no picture")
-    page.evaluate(DROP, [[1, 2, 3], "x.jpg", "image/jpeg"])
-    expect(page.locator("#message")).to_contain_text("not a JPEG")
+def words(page, text):
+    page.fill("#text", text)
+    page.press("#text", "Enter")
+    expect(page).to_have_url(re.compile("words="))
+    return cards(page)
 
 
-def test_a_drawn_box_searches_with_the_part(page, site, client):
+def kept_by(page, client):
+    """The photo of the page's address, as the site has it."""
+    return client.get(f"/api/v1/photos/{re.search('photo=([0-9a-f]+)', page.url)[1]}").content
+
+
+def faults(page, state):
+    """What axe-core finds in a state of the page."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [(state, one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]]
+
+
+def fits(page):
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("width", "height", "scheme"), SCREENS)
+def test_a_shop_is_seen_first_and_every_state_is_sound(visit, site, width, height, scheme):
+    page = visit(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
+    assert len(cards(page)) >= PAGE
+    assert page.locator(".card .picture").first.bounding_box()["y"] < height
+    for laboratory in ("#encoder", "#distance", "#index", "#crop-x"):
+        expect(page.locator(laboratory)).to_be_hidden()
+    found = faults(page, "shop")
+    assert fits(page)
+    searched(page, site)
+    expect(page.locator(".card .picture").first).to_be_in_viewport(ratio=0.2)  # C3
+    found += faults(page, "photo")
+    assert fits(page)
+    page.click("#part")
+    expect(page.locator("cropper-selection")).to_be_visible()
+    found += faults(page, "part")
+    page.keyboard.press("Escape")
+    page.locator("#settings > summary").click()
+    page.locator("#owner > summary").click()
+    expect(page.locator("#hidden")).to_be_visible()
+    expect(page.locator(".study-row li").first).to_be_attached(timeout=60_000)
+    found += faults(page, "study and owner")
+    assert fits(page)
+    words(page, "zzzzz")
+    found += faults(page, "nothing")
+    page.goto(page.url.split("?")[0] + f"?product={site.ids[0]}")
+    expect(page.locator(".product h1")).to_contain_text(site.catalogue.frame["productDisplayName"].iloc[0])
+    cards(page)
+    found += faults(page, "product")
+    page.locator(".zoom").click()
+    expect(page.locator("dialog.large")).to_be_visible()
+    found += faults(page, "zoom")
+    page.keyboard.press("Escape")
+    page.locator(".product .heart").click()
+    page.get_by_role("link", name="Favourites").click()
+    expect(page.locator(".card")).to_have_count(1)
+    found += faults(page, "favourites")
+    assert fits(page) and found == []
+
+
+def test_a_chosen_photo_is_sent_as_it_is_once_and_shows_what_the_api_finds(visit, site, client):
+    page = visit()
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    shown = searched(page, site)
+    answer = client.post("/api/v1/search", content=site.picture(site.ids[0]), params={"count": 100}).json()
+    assert shown == [row["id"] for row in answer["results"]][: len(shown)] and len(shown) >= PAGE
+    page.select_option("#filter-gender", "Women")
+    expect(page).to_have_url(re.compile("gender=Women"))
+    cards(page)
+    assert kept_by(page, client) == site.picture(site.ids[0])  # the very bytes
+    assert len([url for url in sent if url.endswith("/photos")]) == 1  # C5
+    assert not [url for url in sent if "/search" in url]
+
+
+def test_a_large_photo_is_made_smaller_before_it_is_sent_and_the_page_says_so(page, client):
+    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": drawn(4000, 3000)})
+    expect(page.locator("#smaller")).to_contain_text("1365 × 1024 pixels of 4000 × 3000", timeout=20_000)
+    assert Image.open(io.BytesIO(kept_by(page, client))).size == (1365, 1024)
+    cards(page)
+
+
+def test_reload_back_and_a_shared_link_show_the_same(visit, site, client):
+    page = visit()
+    searched(page, site)
+    page.select_option("#filter-gender", "Men")
+    expect(page).to_have_url(re.compile("gender=Men"))
+    page.locator("#settings > summary").click()
+    page.select_option("#distance", "euclidean")
+    expect(page).to_have_url(re.compile("distance=euclidean"))
+    found, here = cards(page)[:PAGE], page.url
+    page.locator(".card > a:first-child").nth(1).click()
+    expect(page.locator(".product")).to_have_attribute("data-id", found[1])
+    page.go_back()
+    expect(page.locator("#preview")).to_be_visible()  # C1
+    assert cards(page)[:PAGE] == found and page.url == here
+    page.reload()
+    assert cards(page)[:PAGE] == found
+    other = visit(here.rsplit("/", 1)[1])  # C2: somebody else's browser
+    assert cards(other)[:PAGE] == found
+    expect(other.locator("#filter-gender")).to_have_value("Men")
+    other.locator("#settings > summary").click()
+    expect(other.locator("#distance")).to_have_value("euclidean")
+    assert other.locator("#preview").evaluate("image => image.complete && image.naturalWidth > 0")
+    page.click("#clear")
+    expect(page).not_to_have_url(re.compile("photo="))
+    words(page, "Tshirts")
+    first = cards(page)[:PAGE]
+    words(page, "Black")
+    page.go_back()
+    expect(page.locator("#text")).to_have_value("Tshirts")
+    assert cards(page)[:PAGE] == first
+
+
+def test_a_photo_that_the_site_no_longer_has_is_said_or_sent_once_more(visit, site):
+    stranger = visit("?photo=0123456789abcdef0123456789abcdef")
+    expect(stranger.locator("#fault")).to_contain_text("no longer known here")
+    page = visit()
+    searched(page, site)
+    with page.expect_response("**/api/v1/photos"):  # this browser has it still
+        page.route("**/search?*", lambda route: route.fulfill(status=404, json={"error": "gone"}), times=1)
+        page.select_option("#filter-gender", "Women")
+    assert cards(page)
+
+
+def test_words_are_searched_when_they_are_finished_and_nothing_is_said_of_nothing(visit, site):
+    page = visit()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "search?" in request.url else None)
+    page.locator("#text").press_sequentially("zzzzz", delay=60)
+    page.wait_for_timeout(500)
+    assert asked == []  # C9
+    page.keyboard.press("Enter")
+    expect(page.locator("#fault")).to_contain_text("zzzzz")
+    expect(page.locator("#fault").get_by_role("link", name="See all products")).to_be_visible()
+    words(page, "Tshirts")
+    page.locator("#settings > summary").click()
+    for refused in ("#distance", "#index"):  # C11
+        expect(page.locator(refused)).to_be_disabled()
+    page.fill("#text", "")
+    page.press("#text", "Enter")
+    expect(page.locator("#distance")).to_be_enabled()
+    page.select_option("#distance", "euclidean")
+    assert page.locator("#index option").all_inner_texts() == ["exact"]
+
+
+def test_drops_and_pastes_anywhere_are_taken_or_refused_in_words(page, site):
+    picture = list(site.picture(site.ids[2]))
+    for kind in ("drop", "paste"):
+        assert page.evaluate(GIVE, [kind, picture, "x.jpg", "image/jpeg"])  # C8: the browser stays
+        expect(page.locator("#preview")).to_be_visible()
+        cards(page)
+        page.click("#clear")
+        expect(page.locator("#preview")).to_have_count(0)
+    for given, said in [
+        (["drop", [1, 2, 3], "x.txt", "text/plain"], "is no picture"),
+        (["drop", [1, 2, 3], "x.jpg", "image/jpeg"], "Not a JPEG"),
+        (["drop", None, "http://elsewhere.example/a.jpg", "text/uri-list"], "fetches nothing from others"),
+        (["paste", None, "http://elsewhere.example/a.jpg", "text/plain"], "is no picture"),
+    ]:
+        page.evaluate(GIVE, given)
+        expect(page.locator("#fault")).to_contain_text(re.compile(said, re.IGNORECASE))
+
+
+def test_the_camera_takes_a_picture_and_can_be_put_off(page):
+    live = "() => window.tracks.some(track => track.readyState === 'live')"
+    page.evaluate("""() => {
+      const media = navigator.mediaDevices, ask = media.getUserMedia.bind(media);
+      window.tracks = [];
+      media.getUserMedia = async (what) => {
+        const stream = await ask(what);
+        window.tracks.push(...stream.getTracks());
+        return stream;
+      };
+    }""")
+    page.click("#camera")
+    page.wait_for_function(live)
+    page.click("#camera-off")  # C6
+    page.wait_for_function(f"() => !({live})()")
+    page.click("#camera")
+    page.wait_for_function("() => document.querySelector('#video')?.videoWidth > 0")
+    page.click("#shot")
+    expect(page.locator("#preview")).to_be_visible()
+    page.wait_for_function(f"() => !({live})()")
+    cards(page)
+
+
+def test_a_part_is_drawn_moved_typed_and_found(page, site):
     large = Image.new("RGB", (400, 300), "white")
     large.paste(Image.open(io.BytesIO(site.picture(site.ids[1]))).convert("RGB").resize((150, 200)), (200, 50))
     buffer = io.BytesIO()
     large.save(buffer, "PNG")
     page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
-    expect(page.locator("#columns li")).to_have_count(12)
-    whole = page.evaluate(SHOWN)
-    area = page.locator("#preview").bounding_box()
+    expect(page.locator("#preview")).to_be_visible()
+    whole = cards(page)
+    before = page.url
+    page.locator("#preview").click(position={"x": 3, "y": 3})
+    assert page.url == before  # C10: a tap is no search
+    assert page.locator("#preview").evaluate("image => getComputedStyle(image).touchAction") == "auto"
+    page.click("#part")
+    expect(page.locator("cropper-selection")).to_be_visible()
+    expect(page.locator("#crop-x")).to_have_value("40")
+    area = page.locator("#crop-photo").bounding_box()
     scale = area["width"] / 400
-    page.mouse.move(area["x"] + 200 * scale, area["y"] + 50 * scale)
+    page.locator("#crop-x").fill("390")
+    page.locator("#crop-x").press("Tab")
+    expect(page.locator("#crop-width")).to_have_value("10")  # C10: clipped to the photo
+    page.mouse.move(area["x"] + 20 * scale, area["y"] + 20 * scale)
     page.mouse.down()
-    page.mouse.move(area["x"] + 350 * scale, area["y"] + 250 * scale, steps=4)
+    page.mouse.move(area["x"] + 170 * scale, area["y"] + 220 * scale, steps=6)
+    page.mouse.up()
+    expect(page.locator("#crop-height")).to_have_value(re.compile("^(19[89]|20[0-2])$"))
+    page.locator("cropper-selection").press("ArrowRight")
+    expect(page.locator("#crop-x")).to_have_value(re.compile("^2[0-3]$"))
+    page.click("#find")
+    expect(page.locator("#crop-x")).to_have_value(re.compile("^(19|20)[0-9]$"))
     with page.expect_response(lambda answer: "box=" in answer.url) as answered:
-        page.mouse.up()
-    box = answered.value.json()["box"]
-    assert box == pytest.approx([200, 50, 150, 200], abs=3)
-    page.wait_for_function(f"before => {SHOWN} != before", arg=whole)
-    page.locator("#x").fill("210")  # a box can be typed as well
-    with page.expect_response(lambda answer: "box=210" in answer.url):
-        page.locator("#x").press("Tab")
-    page.get_by_role("button", name="Whole photo").click()
-    page.wait_for_function(f"before => {SHOWN} == before", arg=whole)
-    with page.expect_response("**/api/box"):
-        page.get_by_role("button", name="Find the product").click()
-    expect(page.locator("#x")).not_to_have_value("")
+        page.click("#use")
+    assert answered.value.json()["box"] == pytest.approx([200, 50, 150, 200], abs=12)
+    expect(page.locator("#box")).to_be_visible()
+    assert cards(page) != whole
+    page.click("#all")
+    expect(page.locator("#box")).to_have_count(0)
+    assert cards(page)[:PAGE] == whole[:PAGE]
 
 
-def test_filters_words_a_second_encoder_and_reasons(page, site):
-    page.set_input_files("#file", photo(site))
-    expect(page.locator("#columns li")).to_have_count(12)
-    page.locator("summary", has_text="Filters").click()
-    page.select_option("#filter-gender", "Women")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('#columns .card')].every(card => card.textContent.includes('Women'))"
-    )
-    page.select_option("#filter-gender", "")
-    page.select_option("#other", "both")
-    expect(page.locator("#columns section")).to_have_count(2, timeout=60_000)  # its networks are loaded first
-    page.locator("summary", has_text="Why").click()
-    expect(page.locator("#reasons")).to_contain_text("nearest products")
-    expect(page.locator("#reasons")).to_contain_text("By euclidean")
-    page.fill("#text", "zzzzz")
-    expect(page.locator("#message")).to_contain_text("no product is described")
-    page.fill("#text", "Black")
-    expect(page.locator("#mix")).to_be_visible()
-
-
-def test_a_click_shows_what_is_like_a_product_and_back_goes_back(page, site, address):
-    page.fill("#text", "Tshirts")
-    expect(page.locator("#columns li")).to_have_count(12)
+def test_a_product_has_an_address_a_zoom_and_others_like_it_by_the_keyboard_alone(visit, site):
+    page = visit()
     first = cards(page)[0]
-    page.fill("#text", "")
-    page.goto(f"{address}/?like={first}")
-    expect(page.locator("#columns li")).to_have_count(12)
-    second = cards(page)[0]
-    assert first not in cards(page)
-    page.locator(f"li[data-id='{second}'] .card").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#asked")).to_contain_text(second)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # the first product
+    expect(page).to_have_url(re.compile(f"product={first}"))
+    expect(page.locator("#heading")).to_be_focused()  # C10: not lost
+    cards(page)
+    page.locator(".zoom").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog.large img")).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog.large")).to_be_hidden()
+    expect(page.locator(".zoom")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # More like this
+    expect(page).to_have_url(re.compile(f"like={first}"))
+    assert first not in cards(page)
+    page.locator(".card .heart").first.press("Enter")
+    expect(page.locator(".card .heart").first).to_have_attribute("aria-pressed", "true")
     page.go_back()
-    expect(page.locator("#asked")).to_contain_text(first)
-    page.locator("#like-id").fill(second)
-    page.locator("#like-id").press("Enter")
-    expect(page.locator("#asked")).to_contain_text(second)
-    page.locator("#like-id").fill("nobody")
-    page.locator("#like-id").press("Tab")
-    expect(page.locator("#message")).to_contain_text("there is no product 'nobody'")
+    page.go_back()
+    expect(page.locator(".welcome")).to_be_visible()
+    page.goto(f"{page.url.split('#')[0]}?product=nobody")
+    expect(page.locator("#fault")).to_contain_text("no product 'nobody'")
 
 
-def test_a_product_is_added_taken_away_and_put_back(page, site):
+def test_favourites_and_searches_are_kept_within_bounds_and_cleared(visit, site):
+    page = visit()
+    found = words(page, "Tshirts")
+    page.locator(f".card[data-id='{found[0]}'] .heart").click()
+    page.reload()
+    expect(page.locator(f".card[data-id='{found[0]}'] .heart")).to_have_attribute("aria-pressed", "true")
+    page.evaluate("""() => {
+      const others = Array.from({ length: 300 }, (_, n) => ({ id: `none-${n}` }));
+      localStorage.favourites = JSON.stringify([...JSON.parse(localStorage.favourites), ...others]);
+    }""")
+    page.locator(f".card[data-id='{found[1]}'] .heart").click()
+    assert page.evaluate("JSON.parse(localStorage.favourites).length") == 200
+    page.get_by_role("link", name="Favourites").click()
+    expect(page.locator(f".card[data-id='{found[0]}']")).to_be_visible()
+    page.get_by_role("link", name="“Tshirts”").click()
+    assert cards(page) == found
+    page.get_by_role("link", name="Favourites").click()
+    page.click("#clear-favourites")
+    page.click("#clear-searches")
+    expect(page.locator(".card")).to_have_count(0)
+    expect(page.locator(".searches")).to_have_count(0)
+    page.evaluate("localStorage.setItem('favourites', '{{')")
+    page.reload()
+    expect(page.locator("#heading")).to_have_text("Favourites")
+
+
+def test_results_go_on_and_the_page_has_an_end(visit, site, client):
+    page = visit()
+    searched(page, site)
+    for _ in range(12):
+        page.locator("footer").scroll_into_view_if_needed()
+        page.wait_for_timeout(150)
+        shown = cards(page)
+        if len(shown) >= 120:
+            break
+    page.locator("footer").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    assert len(cards(page)) == 120 and len(set(cards(page))) == 120
+    data = site.picture(site.ids[0])
+    pages = [client.post("/api/v1/search", content=data, params={"count": 60, "offset": n}).json() for n in (0, 60)]
+    assert cards(page) == [row["id"] for one in pages for row in one["results"]]
+    page.click("#more")
+    expect(page.locator(".card[data-id]")).to_have_count(144)
+
+
+def test_what_happens_is_said_in_one_line_and_nothing_jumps(visit, site):
+    page = visit()
+    cards(page)
+    page.evaluate("""() => {
+      window.shift = 0;
+      const add = (one) => { if (!one.hadRecentInput) window.shift += one.value; };
+      const seen = new PerformanceObserver((list) => list.getEntries().forEach(add));
+      seen.observe({ type: "layout-shift", buffered: true });
+    }""")
+    assert page.locator("[aria-live] .card, [role=status] .card").count() == 0
+    page.route("**/search?*", lambda route: (time.sleep(1), route.continue_()))
     page.set_input_files("#file", photo(site))
-    expect(page.locator("#columns li")).to_have_count(12)
-    page.locator("summary", has_text="Add the photo").click()
-    page.fill("#new-id", "mine-1")
-    page.fill("#new-name", "<b>My</b> shirt")
-    page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.locator("li[data-id='mine-1'] .name")).to_have_text("<b>My</b> shirt")
-    other = next(one for one in cards(page) if one != "mine-1")
-    page.locator(f"li[data-id='{other}'] .away").click()
-    expect(page.locator(f"#columns li[data-id='{other}']")).to_have_count(0)
-    page.get_by_role("button", name="Put it back").click()
-    expect(page.locator(f"#columns li[data-id='{other}']")).to_have_count(1)
+    expect(page.locator("#status")).to_have_text("Searching …")
+    assert page.locator(".card.waiting").count() == 12
+    cards(page)
+    expect(page.locator("#status")).to_contain_text("products, nearest first")
+    assert page.evaluate("window.shift") < 0.1
 
 
-def test_nothing_near_enough_is_said(page, site):
-    page.set_input_files("#file", photo(site))
-    expect(page.locator("#columns li")).to_have_count(12)
-    page.locator("summary", has_text="Filters").click()
-    page.select_option("#filter-articleType", site.catalogue.frame["articleType"].iloc[-1])
-    page.locator("#farthest").fill("0")
-    expect(page.locator("#message")).to_contain_text("Nothing is that near")
-
-
-def test_on_a_phone_nothing_is_wider_than_the_screen(page, site):
-    page.set_viewport_size({"width": 360, "height": 740})
-    page.set_input_files("#file", photo(site))
-    expect(page.locator("#columns li")).to_have_count(12)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-def test_every_control_has_a_name_for_a_screen_reader(page, site):
-    page.set_input_files("#file", photo(site))
-    expect(page.locator("#columns li")).to_have_count(12)
-    nameless = page.evaluate("""() => [...document.querySelectorAll("input, select, button, summary")]
-      .filter(one => !one.hidden)
-      .filter(one => !(one.labels?.length || one.getAttribute("aria-label") || one.textContent.trim()))
-      .map(one => one.id)""")
-    assert nameless == []
-    assert page.locator("#status").get_attribute("role") == "status"
-    assert page.locator("#answer").get_attribute("aria-live") == "polite"
-
-
-def test_a_server_that_is_gone_is_said(page, site):
-    page.route("**/api/search**", lambda route: route.abort())
+def test_the_site_shows_that_it_is_loading_and_a_server_that_is_gone_is_said(visit, site, monkeypatch):
+    page = visit()
+    load = encoders.load
+    monkeypatch.setattr(encoders, "load", lambda *given: time.sleep(3) or load(*given))
+    searched(page, site)
+    page.evaluate("document.querySelector('#settings').open = true")
+    page.select_option("#encoder", "stretched")
+    expect(page.locator("#status")).to_contain_text("stretched is being loaded", timeout=10_000)
+    cards(page)
+    took = page.locator("#took").inner_text()
+    assert took.startswith("stretched") and int(re.search(r"(\d+) ms", took)[1]) < 2500  # B4
+    page.route("**/api/v1/search**", lambda route: route.abort())
     page.fill("#text", "shirt")
-    expect(page.locator("#message")).to_contain_text("does not answer")
+    page.press("#text", "Enter")
+    expect(page.locator("#fault")).to_contain_text("does not answer")
+
+
+def test_a_largest_distance_is_of_the_encoder_and_the_distance_that_it_was_chosen_for(visit, site):
+    page = visit()
+    searched(page, site)
+    page.locator("#settings > summary").click()
+    half = "slider => { slider.value = slider.max / 2; slider.dispatchEvent(new Event('change')); }"
+    page.locator("#farthest").evaluate(half)
+    expect(page).to_have_url(re.compile("farthest="))
+    expect(page.locator("#far")).not_to_have_text("any distance")
+    cards(page)
+    page.select_option("#distance", "euclidean")
+    expect(page).not_to_have_url(re.compile("farthest="))  # B2
+    expect(page.locator("#far")).to_have_text("any distance")
+    cards(page)
+
+
+def test_whoever_runs_it_adds_takes_away_and_puts_back(visit, site):
+    page = visit()
+    searched(page, site)
+    page.select_option("#filter-gender", "Men")
+    expect(page).to_have_url(re.compile("gender=Men"))
+    cards(page)
+    page.locator("#owner > summary").click()
+    page.fill("#add [name=id]", "not an id")
+    page.press("#add [name=id]", "Enter")
+    assert page.locator("#add [name=id]").evaluate("one => one.matches(':invalid')")
+    page.click("#go")  # C7: Search searches all the same
+    cards(page)
+    searched(page, site)
+    page.fill("#add [name=id]", "mine-1")
+    page.fill("#add [name=productDisplayName]", "<b>My</b> shirt")
+    page.fill("#add [name=gender]", "Men")
+    page.press("#add [name=gender]", "Enter")  # C10: it adds
+    expect(page.locator(".card[data-id='mine-1'] .name")).to_have_text("<b>My</b> shirt")
+    expect(page.locator("#filter-gender")).to_have_value("Men")  # C10: kept
+    other = next(one for one in cards(page) if one != "mine-1")
+    assert page.locator(".card button", has_text="Take away").count() == 0  # C4
+    page.goto(f"{page.url.split('?')[0]}?product={other}")
+    page.get_by_role("button", name="Take away").click()  # the dialog that asks is accepted
+    expect(page.locator("#fault")).to_contain_text("no product")
+    page.locator("#owner > summary").click()
+    page.locator(f"#hidden li[data-id='{other}']").get_by_role("button").click()
+    expect(page.locator(f"#hidden li[data-id='{other}']")).to_have_count(0)
+    expect(page.locator(".product h1")).to_be_visible()
+
+
+def test_a_site_that_is_to_be_looked_at_shows_no_way_to_change_it(visit, site):
+    with answering(service(site, [])) as address:
+        page = visit(f"?product={site.ids[0]}", at=address)
+        cards(page)
+        assert page.locator(".away").count() + page.locator("#owner").count() == 0
+
+
+def test_a_token_is_asked_for_and_sent(visit, site):
+    with answering(service(site, [], writing=Writing(on=True, token="the right one"))) as address:
+        page = visit(f"?product={site.ids[3]}", at=address)
+        cards(page)
+        page.click(".away")
+        expect(page.locator("#status")).to_contain_text("token")
+        page.locator("#owner > summary").click()
+        page.fill("#token", "the right one")
+        page.click(".away")
+        expect(page.locator("#fault")).to_contain_text("no product")
+        page.get_by_role("button", name="Look again").click()
+        page.get_by_role("button", name="Put it back").click()
+        expect(page.locator(".product h1")).to_have_attribute("id", "heading")
+
+
+def test_without_scripts_the_page_says_so(browser, address):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    assert "needs JavaScript" in page.locator("body").inner_text()
+    context.close()

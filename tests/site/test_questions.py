@@ -1,5 +1,6 @@
 """A question's fields, and the choices that it takes from the study's own lists."""
 
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -7,9 +8,11 @@ import pytest
 from pipeline import params
 from pipeline.data import catalog
 from pipeline.site import questions
-from pipeline.site.questions import Question, SearchError
+from pipeline.site import study as views
+from pipeline.site.questions import Judged, Pair, Question, SearchError
+from pipeline.site.site import Site
 
-OWN = ["encoder", "distance", "index", "count", "like", "text", "image_weight", "farthest", "box"]
+OWN = ["encoder", "distance", "index", "count", "like", "text", "image_weight", "farthest", "box", "offset"]
 
 
 def test_a_question_has_its_own_fields_and_one_for_each_filter():
@@ -37,3 +40,15 @@ def test_parts_that_do_not_go_together_are_refused(asked, said):
         questions.check(Question(**asked), None)
     questions.check(Question(like="1", index="hnsw"), None)
     questions.check(Question(text="red"), None)
+
+
+def test_what_looks_at_all_products_is_refused_where_a_database_has_them_and_says_what_shows_it(study):
+    site = Site(study, gallery=SimpleNamespace(having=lambda data, names: ["padded"]))
+    site._started, site._ready["padded"] = True, SimpleNamespace()
+    for view in (
+        lambda: views.maps(site, None),
+        lambda: views.judge(site, Judged(like="1")),
+        lambda: views.regions(site, Pair(like="1", of="2")),
+    ):
+        with pytest.raises(SearchError, match="in a database. A site that is started without one shows it"):
+            view()

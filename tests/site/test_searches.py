@@ -2,6 +2,7 @@
 
 import io
 import sqlite3
+import threading
 import time
 
 import children
@@ -15,7 +16,7 @@ from pipeline.encoders import store
 from pipeline.retrieval import ranking
 from pipeline.site import encoders, products
 from pipeline.site import site as module
-from pipeline.site.questions import Question, SearchError
+from pipeline.site.questions import NotReady, Question, SearchError
 from pipeline.site.site import Site
 
 DISTANCES = ["cosine", "euclidean", "manhattan"]
@@ -120,11 +121,12 @@ def test_a_box_searches_with_its_part_alone(site):
         ({"text": "zzz"}, "no product is described"),
         ({"text": "red", "distance": "euclidean"}, "words are compared by cosine"),
         ({"like": "1", "distance": "euclidean", "index": "hnsw"}, "hnsw searches by cosine"),
+        ({"text": "red", "box": "0,0,5,5"}, "there is no photo"),
         ({"encoder": "padde", "text": "red"}, "Allowed"),
     ],
 )
 def test_a_search_that_cannot_be_made_says_what_would_work(site, asked, said):
-    with pytest.raises(SearchError, match=said):
+    with pytest.raises((SearchError, products.Missing), match=said):
         site.search(Question(**asked))
 
 
@@ -168,7 +170,7 @@ def test_what_is_taken_away_is_gone_until_it_is_restored_and_after_a_restart(sit
     for opened in (site, Site(study)):
         opened.phase == "ready" or opened.start()
         assert found(opened.search(Question(like=like)))[:5] == near[1:6]
-        with pytest.raises(SearchError, match="no product"):
+        with pytest.raises(products.Missing, match="no product"):
             opened.picture(near[0])
     site.restore(near[0])
     assert found(site.search(Question(like=like))) == near
@@ -190,26 +192,151 @@ def test_what_is_taken_away_is_gone_until_it_is_restored_and_after_a_restart(sit
 def test_a_product_that_cannot_be_stored_is_refused(site, identity, facts):
     with pytest.raises(products.ProductError):
         site.add(identity, facts, Image.new("RGB", (5, 5)))
-    assert not products.added(site.shelf)
+    assert not products.look(site.gallery.shelf).new
 
 
 def test_a_kill_leaves_a_product_whole_or_not_at_all(place, study):
     shelf = paths.site("sample") / "products.sqlite"
-    products.added(shelf)
-    for enough in (1, 4, 9, 20):
+    last = 0
+    for enough in (1, 4, 9, 20, 1, 2, 3, 5, 7, 11):
         child = children.start(children.add_products, place, place / "build")
-        while child.is_alive() and len(products.added(shelf)) < enough:
+        while child.is_alive() and len(products.look(shelf).numbers) < enough:
             time.sleep(0.001)
         child.kill()
         child.join()
         with sqlite3.connect(shelf) as file:
             assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        ids = [identity for identity, _ in products.added(shelf)]
+        found = products.look(shelf)
+        ids = [identity for _, identity, _ in found.new]
         assert len(ids) >= enough
-        assert sorted(products.features(shelf, "e")) == sorted(ids)
+        assert found.version >= max(found.numbers) > last  # no number comes twice, whatever was taken away
+        last = found.version
+        assert sorted(products.features(shelf, "e", ids)) == sorted(ids)
         for identity in ids:
             assert images.decode(products.picture(shelf, identity)).size == (60, 80)
-            products.remove(shelf, identity)
+            products.remove(shelf, identity, catalogued=False)
+
+
+def test_two_sites_over_one_store_see_each_other(site, study):
+    other, photo = Site(study), Image.effect_noise((60, 80), 60).convert("RGB")
+    other.start()
+    site.add("one", {"productDisplayName": "quaint"}, photo)
+    assert found(other.search(Question(count=1), photo)) == ["one"]
+    assert found(other.search(Question(text="quaint"))) == ["one"]
+    other.remove("one")
+    with pytest.raises(products.Missing):
+        site.remove("one")
+    assert products.look(site.gallery.shelf).hidden == set()
+    site.add("one", {}, picture(site, site.ids[0]))  # the same id, another product
+    assert other.gallery.snapshot().facts(other.gallery.snapshot().row("one"))["productDisplayName"] is None
+    assert "one" in found(other.search(Question(count=3), picture(site, site.ids[0])))
+    other.remove(site.ids[1])
+    with pytest.raises(products.Missing):
+        site.picture(site.ids[1])
+    with pytest.raises(products.Conflict):
+        other.add("one", {}, photo)
+
+
+def test_what_another_process_removes_between_look_and_removal_hides_nobody(site):
+    site.add("mine", {}, Image.new("RGB", (60, 80)))
+    now = site.gallery.snapshot()
+    products.remove(site.gallery.shelf, "mine", catalogued=False)
+    site.gallery.snapshot = lambda: now  # as it was a moment before
+    with pytest.raises(products.Missing):
+        site.remove("mine")
+    assert products.look(site.gallery.shelf).hidden == set()
+
+
+def test_an_encoder_that_made_room_while_products_changed_is_loaded_again(site, monkeypatch):
+    monkeypatch.setattr(module, "MOST_READY", 2)
+    site.search(Question(encoder="stretched", like=site.ids[0]))
+    stretched, ready = site._ready["stretched"], Site.ready
+    asked = []
+
+    def late(self, name, wait=True):
+        asked.append(name)
+        if len(asked) > 1:
+            return ready(self, name, wait)
+        del self._ready["stretched"]
+        self.add("new", {}, Image.new("RGB", (60, 80)))
+        return stretched
+
+    monkeypatch.setattr(Site, "ready", late)
+    answer = site.search(Question(encoder="stretched"), picture(site, site.ids[0]))
+    assert found(answer)[0] == site.ids[0] and asked.count("stretched") == 2
+
+
+def test_while_an_encoder_is_loaded_all_else_goes_on(site, monkeypatch):
+    for number in range(3):
+        site.add(f"before-{number}", {}, Image.new("RGB", (60, 80), (9 * number, 0, 0)))
+    goes_on, encoded, load = threading.Event(), [], encoders.load
+
+    def slow(*given):
+        loaded = load(*given)
+
+        def encode(photo):
+            encoded.append(photo.size)
+            goes_on.wait(60)
+            return loaded.encode(photo)
+
+        return encoders.Ready(loaded.name, loaded.identity, encode, loaded.vectors)
+
+    monkeypatch.setattr(encoders, "load", slow)
+    monkeypatch.setattr(encoders, "PORTION", 2)
+    for _ in range(45):
+        with pytest.raises(NotReady, match="stretched is being loaded"):
+            site.search(Question(encoder="stretched", like=site.ids[0]), wait=False)
+    assert site.status()["loading"] == ["stretched"]
+    while not encoded:
+        time.sleep(0.01)
+    site.add("during", {}, Image.new("RGB", (60, 80), "red"))
+    site.remove("before-2")
+    assert found(site.search(Question(count=1), Image.new("RGB", (60, 80), "red"))) == ["during"]
+    goes_on.set()
+    answer = site.search(Question(encoder="stretched", count=1), Image.new("RGB", (60, 80), "red"))
+    assert found(answer) == ["during"]
+    again = site._ready["stretched"].identity
+    kept = products.features(site.gallery.shelf, again, ["before-0", "before-1", "during"])
+    assert set(kept) >= {"before-0", "before-1"}
+
+
+def test_features_that_were_made_before_a_stop_are_kept(site, monkeypatch):
+    for number in range(5):
+        site.add(f"p-{number}", {}, Image.new("RGB", (60, 80), (40 * number, 0, 0)))
+    ready, asked = site.ready(None), []
+    other = encoders.Ready("other", "other:1", lambda photo: asked.append(1) or ready.encode(photo), ready.vectors)
+    monkeypatch.setattr(encoders, "PORTION", 2)
+    added = [*site.gallery.snapshot().added[:4], (999, "gone")]
+    with pytest.raises(products.Missing):
+        encoders.of_added(other, site.gallery.shelf, added)
+    assert len(asked) == 4
+    assert encoders.of_added(other, site.gallery.shelf, added[:4]).shape[0] == 4
+    assert len(asked) == 4
+
+
+def test_a_fault_of_loading_is_told_and_the_next_who_asks_has_it_tried_again(site, monkeypatch):
+    def broken(*given):
+        raise store.StoreError("damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encoders, "load", broken)
+        for _ in range(2):
+            with pytest.raises(store.StoreError, match="damaged"):
+                site.ready("stretched")
+    assert site.ready("stretched").name == "stretched"
+
+
+def test_a_disk_that_may_not_be_written_is_no_reason_not_to_start(place, study, monkeypatch):
+    def refused(*given):
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr(products, "_writing", refused)
+    opened = Site(study)
+    opened.start()
+    assert found(opened.search(Question(like=opened.ids[0])))
+    with pytest.raises(sqlite3.OperationalError):
+        opened.add("x", {}, Image.new("RGB", (60, 80)))
+    assert not opened.gallery.shelf.exists()
 
 
 def test_a_stored_picture_is_drawn_anew_and_small():

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import socket
+import sqlite3
 import struct
 import tempfile
 import threading
@@ -16,10 +17,12 @@ import httpx
 import psutil
 import pytest
 from PIL import Image
+from servers import answering
 
-from pipeline.data import catalog
-from pipeline.site import products
+from pipeline.data import catalog, images
+from pipeline.site import bodies, encoders, products
 from pipeline.site import service as module
+from pipeline.site.guard import Writing
 from pipeline.site.photos import MOST_BYTES
 from pipeline.site.questions import Question
 from pipeline.site.site import Site
@@ -46,50 +49,51 @@ def bomb(width, height):
 
 def test_the_answers_are_the_sites_own(client, site):
     like = site.ids[3]
-    answer = client.get("/api/search", params={"like": like, "count": 5, "gender": ["Men", "Women"]}).json()
+    answer = client.get("/api/v1/search", params={"like": like, "count": 5, "gender": ["Men", "Women"]}).json()
     expected = site.search(Question(like=like, count=5, gender=["Men", "Women"]))
     assert answer["results"] == json.loads(json.dumps(expected["results"]))
-    photographed = client.post("/api/search", content=site.picture(like), params={"count": 1}).json()
+    photographed = client.post("/api/v1/search", content=site.picture(like), params={"count": 1}).json()
     assert photographed["results"][0]["distance"] == pytest.approx(0, abs=1e-5)
-    assert client.get("/api/status").json()["products"] == len(site.catalogue.frame)
-    assert client.get(f"/api/products/{like}").json()["id"] == like
-    assert client.get(f"/api/products/{like}/picture").headers["content-type"] == "image/jpeg"
+    assert client.get("/api/v1/status").json()["products"] == len(site.catalogue.frame)
+    assert client.get(f"/api/v1/products/{like}").json()["id"] == like
+    assert client.get(f"/api/v1/products/{like}/picture").headers["content-type"] == "image/jpeg"
 
 
 def test_a_product_is_put_found_and_deleted(client):
     data = photo("PNG")
-    assert client.put("/api/products/p-1", params={"gender": "Men"}, content=data).status_code == 201
-    found = client.post("/api/search", content=data, params={"count": 1}).json()["results"][0]
+    assert client.put("/api/v1/products/p-1", params={"gender": "Men"}, content=data).status_code == 201
+    found = client.post("/api/v1/search", content=data, params={"count": 1}).json()["results"][0]
     assert (found["id"], found["gender"]) == ("p-1", "Men")
-    assert client.put("/api/products/p-1", content=data).status_code == 409
-    assert client.delete("/api/products/p-1").json() == {"removed": "p-1"}
-    assert client.delete("/api/products/p-1").status_code == 422
-    assert client.get("/api/products/p-1/picture").status_code == 422
+    assert client.put("/api/v1/products/p-1", content=data).status_code == 409
+    assert client.delete("/api/v1/products/p-1").json() == {"removed": "p-1"}
+    for gone in (client.delete("/api/v1/products/p-1"), client.get("/api/v1/products/p-1/picture")):
+        assert (gone.status_code, "no product 'p-1'" in gone.json()["error"]) == (404, True)
+    assert client.put("/api/v1/products/p.1", content=data).status_code == 422
 
 
 def test_every_column_that_may_be_said_of_a_product_is_taken_and_shown(client):
     facts = {name: f"some {name}" for name in [catalog.PRODUCT, *catalog.CLASSES]}
     assert sorted(module.Facts.model_fields) == sorted(facts)
-    assert client.put("/api/products/p-3", params=facts, content=photo()).status_code == 201
-    assert client.get("/api/products/p-3").json() == {catalog.ID: "p-3", **facts, catalog.YEAR: None}
-    assert client.put("/api/products/p-4", params={catalog.YEAR: "2012"}, content=photo()).status_code == 422
+    assert client.put("/api/v1/products/p-3", params=facts, content=photo()).status_code == 201
+    assert client.get("/api/v1/products/p-3").json() == {catalog.ID: "p-3", **facts, catalog.YEAR: None}
+    assert client.put("/api/v1/products/p-4", params={catalog.YEAR: "2012"}, content=photo()).status_code == 422
 
 
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("/api/search", 422, "nothing to search with"),
-        ("/api/search?count=0&text=x", 422, "count"),
-        ("/api/search?distnace=cosine&text=x", 422, "distnace"),
-        ("/api/search?distance=hamming&text=x", 422, "manhattan"),
-        ("/api/search?like=nobody", 422, "nobody"),
-        ("/api/products/nobody", 422, "nobody"),
+        ("/api/v1/search", 422, "nothing to search with"),
+        ("/api/v1/search?count=0&text=x", 422, "count"),
+        ("/api/v1/search?distnace=cosine&text=x", 422, "distnace"),
+        ("/api/v1/search?distance=hamming&text=x", 422, "manhattan"),
+        ("/api/v1/search?like=nobody", 404, "nobody"),
+        ("/api/v1/products/nobody", 404, "nobody"),
         ("/nothing.html", 404, "nothing.html"),
-        ("/api/search?text=x&encoder=resnet", 422, "padded"),
-        ("/api/curve?encoder=padded&distance=manhattan", 422, "no retrieval"),
-        ("/api/search?text=" + "x" * 300, 422, "200"),
+        ("/api/v1/search?text=x&encoder=resnet", 422, "padded"),
+        ("/api/v1/curve?encoder=padded&distance=manhattan", 404, "no retrieval"),
+        ("/api/v1/search?text=" + "x" * 300, 422, "200"),
         ("/..%2f..%2fetc%2fpasswd", 404, ""),
-        ("/api/nothing", 404, ""),
+        ("/api/v1/nothing", 404, ""),
     ],
 )
 def test_what_cannot_be_answered_is_said_in_one_line(client, path, status, said):
@@ -98,7 +102,7 @@ def test_what_cannot_be_answered_is_said_in_one_line(client, path, status, said)
 
 
 def test_the_schema_states_the_limits(client):
-    search = client.get("/api/schema").json()["paths"]["/api/search"]["post"]
+    search = client.get("/api/schema").json()["paths"]["/api/v1/search"]["post"]
     count = next(one for one in search["parameters"] if one["name"] == "count")["schema"]
     assert (count["minimum"], count["maximum"]) == (1, 100)
     assert search["requestBody"]["content"]["image/jpeg"]["schema"]["maxLength"] == MOST_BYTES
@@ -109,13 +113,13 @@ def test_a_turned_photo_is_searched_upright(client, site):
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned by 90° to the right
     turned = saved(upright.transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif)
-    asked = [client.post("/api/search", content=data).json()["results"] for data in (turned, saved(upright, "PNG"))]
+    asked = [client.post("/api/v1/search", content=data).json()["results"] for data in (turned, saved(upright, "PNG"))]
     assert asked[0] == asked[1]
 
 
 def test_a_site_that_is_loading_says_so_and_one_that_failed_says_why(place, study):
     opened = Site(study)
-    app = module.service(opened, ["*"])
+    app = module.service(opened, ["here"])
     transport = httpx.ASGITransport(app)
 
     async def ask(path):
@@ -124,13 +128,13 @@ def test_a_site_that_is_loading_says_so_and_one_that_failed_says_why(place, stud
 
     import asyncio
 
-    answer = asyncio.run(ask("/api/search?text=x"))
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    assert asyncio.run(ask("/api/status")).json()["phase"] == "starting"
+    answer = asyncio.run(ask("/api/v1/search?text=x"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert asyncio.run(ask("/api/v1/status")).json()["phase"] == "starting"
     (place / "outputs/sample/catalog.parquet").unlink()
     with pytest.raises(catalog.CatalogError):
         opened.start()
-    assert "catalog.parquet is missing" in asyncio.run(ask("/api/status")).json()["fault"]
+    assert "catalog.parquet is missing" in asyncio.run(ask("/api/v1/status")).json()["fault"]
 
 
 @pytest.mark.parametrize(
@@ -143,17 +147,17 @@ def test_a_site_that_is_loading_says_so_and_one_that_failed_says_why(place, stud
     ],
 )
 def test_another_web_page_can_change_nothing(client, site, headers):
-    assert client.delete(f"/api/products/{site.ids[0]}", headers=headers).status_code == 403
-    assert client.put("/api/products/p-2", content=photo(), headers=headers).status_code == 403
-    assert client.get(f"/api/products/{site.ids[0]}").status_code == 200
+    assert client.delete(f"/api/v1/products/{site.ids[0]}", headers=headers).status_code == 403
+    assert client.put("/api/v1/products/p-2", content=photo(), headers=headers).status_code == 403
+    assert client.get(f"/api/v1/products/{site.ids[0]}").status_code == 200
 
 
 def test_a_name_that_points_here_from_elsewhere_is_refused(client):
-    assert client.get("/api/status", headers={"host": "evil.example"}).status_code == 400
+    assert client.get("/api/v1/status", headers={"host": "evil.example"}).status_code == 400
 
 
 def test_every_answer_tells_the_browser_to_ask_nobody_else(client):
-    for path in ("/", "/page.js", "/api/status", "/nothing"):
+    for path in ("/", "/page.js", "/api/v1/status", "/nothing"):
         policy = client.get(path).headers["content-security-policy"]
         assert "default-src 'none'" in policy and "http" not in policy.replace("'self'", "")
 
@@ -205,12 +209,12 @@ def test_a_thousand_hostile_uploads_crash_nothing_and_leave_nothing(client, plac
     dropped.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(dropped))
     before = {path for path in place.rglob("*") if path.is_file()}
-    client.post("/api/search", content=photo())
+    client.post("/api/v1/search", content=photo())
     process = psutil.Process()
     held, counts = process.memory_info().rss, {}
     for data in hostile(1000, random.Random(0)):
         answer = client.post(
-            "/api/search", content=data, headers={"content-disposition": 'attachment; filename="../../x.jpg"'}
+            "/api/v1/search", content=data, headers={"content-disposition": 'attachment; filename="../../x.jpg"'}
         )
         counts[answer.status_code] = counts.get(answer.status_code, 0) + 1
         assert answer.status_code in {200, *REFUSED}, answer.text
@@ -219,7 +223,7 @@ def test_a_thousand_hostile_uploads_crash_nothing_and_leave_nothing(client, plac
     assert process.memory_info().rss - held < 400e6
     assert not list(dropped.iterdir())
     assert {path for path in place.rglob("*") if path.is_file()} == before
-    assert client.post("/api/search", content=photo()).status_code == 200
+    assert client.post("/api/v1/search", content=photo()).status_code == 200
 
 
 STRANGE = [
@@ -245,20 +249,25 @@ STRANGE = [
 
 
 def test_strange_calls_are_answered_and_change_nothing(client, site, place):
-    rng, before = random.Random(1), len(site.snapshot().frame)
+    rng, before = random.Random(1), len(site.gallery.snapshot().told)
     names = [*Question.model_fields, "x", "__class__"]
     data = photo()
     for _ in range(300):
         asked = {rng.choice(names): rng.choice(STRANGE) for _ in range(rng.randrange(4))}
         path = rng.choice(
-            ["/api/search", f"/api/products/{quote(rng.choice(STRANGE), safe='')}", "/api/curve", "/api/status"]
+            [
+                "/api/v1/search",
+                f"/api/v1/products/{quote(rng.choice(STRANGE), safe='')}",
+                "/api/v1/curve",
+                "/api/v1/status",
+            ]
         )
         call = rng.choice([client.get, client.delete, client.put, client.post])
         answer = call(path, params=asked, **({"content": data} if call in (client.put, client.post) else {}))
         assert answer.status_code in {200, 201, 307, 404, 405, 409, 422}, (path, asked, answer.text)
         assert "Traceback" not in answer.text
-    added = {identity for identity, _ in products.added(site.shelf)}
-    assert added <= set(STRANGE) and len(site.snapshot().frame) - before == len(added)
+    added = {identity for _, identity, _ in products.look(site.gallery.shelf).new}
+    assert added <= set(STRANGE) and len(site.gallery.snapshot().told) - before == len(added)
     assert not {path.name for path in place.rglob("*")} & {"passwd", "added"}
 
 
@@ -272,19 +281,19 @@ def test_a_hundred_megabytes_are_refused_and_not_kept(client, stated):
             yield b"\xff" * 100_000
 
     headers = {"content-length": "100000000"} if stated else {}
-    answer = client.post("/api/search", content=parts(), headers=headers)
+    answer = client.post("/api/v1/search", content=parts(), headers=headers)
     assert (answer.status_code, "At most 10,000,000 bytes" in answer.json()["error"]) == (413, True)
     assert max(sizes) - sizes[0] < 40e6
-    assert client.get("/api/status").status_code == 200
+    assert client.get("/api/v1/status").status_code == 200
 
 
 def test_a_photo_that_never_comes_is_not_waited_for(client, address, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS_TO_SEND", 0.5)
+    monkeypatch.setattr(bodies, "SECONDS_TO_SEND", 0.5)
     host, port = address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as slow:
-        slow.sendall(f"POST /api/search HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\nabc".encode())
+        slow.sendall(f"POST /api/v1/search HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\nabc".encode())
         assert b" 408 " in slow.recv(4096)
-    assert client.get("/api/status").status_code == 200
+    assert client.get("/api/v1/status").status_code == 200
 
 
 def test_many_ask_at_once_and_products_come_and_go_meanwhile(client, address, site):
@@ -294,7 +303,9 @@ def test_many_ask_at_once_and_products_come_and_go_meanwhile(client, address, si
         with httpx.Client(base_url=address, timeout=60) as one:
             for turn in range(10):
                 answer = (
-                    one.post("/api/search", content=data) if turn % 2 else one.get("/api/search", params={"like": like})
+                    one.post("/api/v1/search", content=data)
+                    if turn % 2
+                    else one.get("/api/v1/search", params={"like": like})
                 )
                 if answer.status_code != 200 or len(answer.json()["results"]) != 12:
                     faults.append(answer.text)
@@ -303,8 +314,8 @@ def test_many_ask_at_once_and_products_come_and_go_meanwhile(client, address, si
     for asker in askers:
         asker.start()
     for number in range(10):
-        client.put(f"/api/products/q-{number}", content=photo("PNG")).raise_for_status()
-        client.delete(f"/api/products/q-{number}").raise_for_status()
+        client.put(f"/api/v1/products/q-{number}", content=photo("PNG")).raise_for_status()
+        client.delete(f"/api/v1/products/q-{number}").raise_for_status()
     for asker in askers:
         asker.join()
     assert not faults
@@ -316,3 +327,216 @@ def test_it_listens_on_this_computer_alone_unless_told_otherwise():
     assert app.LOCAL == "127.0.0.1"
     assert Path(app.__file__).read_text(encoding="utf-8").count("default=LOCAL") == 1
     assert os.environ.get("UVICORN_HOST") is None
+
+
+def scan_bomb(side=7000, scans=1500):
+    """A small progressive JPEG that goes through a large picture again and again."""
+    data = saved(Image.new("L", (side, side)), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * scans + data[-2:]
+
+
+def test_a_picture_of_many_scans_is_refused_and_nobody_waits_for_it(client):
+    for _ in range(3):
+        answer = client.post("/api/v1/search", content=scan_bomb())
+        assert (answer.status_code, "scans" in answer.json()["error"]) == (415, True)
+    assert client.post("/api/v1/search", content=photo()).status_code == 200
+
+
+def test_large_photos_at_once_take_the_memory_of_a_few(client, address):
+    data = saved(Image.new("RGB", (7000, 7000), "red"), "PNG")
+    client.post("/api/v1/search", content=data).raise_for_status()
+    process, most, ends = psutil.Process(), [], threading.Event()
+    held = process.memory_info().rss
+
+    def watch():
+        while not ends.wait(0.01):
+            most.append(process.memory_info().rss)
+
+    def ask():
+        answers.append(httpx.post(f"{address}/api/v1/search", content=data, timeout=300).status_code)
+
+    answers, askers = [], [threading.Thread(target=ask) for _ in range(8)]
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    ends.set()
+    watcher.join()
+    assert answers == [200] * 8
+    # one decoded picture has 196 MB and is copied once; with two cores one large photo is decoded at a time
+    assert max(most) - held < 500e6 * max(1, (os.cpu_count() or 1) - 1)
+    assert process.memory_info().rss - held < 150e6
+
+
+def test_an_encoder_that_is_loaded_blocks_nobody(client, site, monkeypatch):
+    goes_on, load = threading.Event(), encoders.load
+    monkeypatch.setattr(encoders, "load", lambda *given: goes_on.wait(60) and load(*given))
+    asked = {"like": site.ids[0], "encoder": "stretched"}
+    for _ in range(45):
+        answer = client.get("/api/v1/search", params=asked)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert "stretched is being loaded" in answer.json()["error"]
+    assert client.post("/api/v1/search", params={"encoder": "stretched"}, content=photo()).status_code == 503
+    assert client.get("/api/v1/status").json()["loading"] == ["stretched"]
+    assert client.put("/api/v1/products/during", content=photo()).status_code == 201
+    assert client.get(f"/api/v1/products/{site.ids[0]}/picture").status_code == 200
+    goes_on.set()
+    site.ready("stretched")
+    assert client.get("/api/v1/search", params=asked).json()["encoder"] == "stretched"
+
+
+def test_a_picture_that_goes_while_it_is_asked_for_is_not_there(client, site, monkeypatch):
+    client.put("/api/v1/products/short", content=photo()).raise_for_status()
+    now = site.gallery.snapshot()
+    products.remove(site.gallery.shelf, "short", catalogued=False)
+    monkeypatch.setattr(site.gallery, "snapshot", lambda: now)
+    answer = client.get("/api/v1/products/short/picture")
+    assert (answer.status_code, "no added product" in answer.json()["error"]) == (404, True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), 507),
+        (sqlite3.OperationalError("attempt to write a readonly database"), 507),
+        (RuntimeError("nobody foresaw this"), 500),
+    ],
+)
+def test_a_fault_of_the_disk_or_of_the_program_is_one_line_too(client, monkeypatch, fault, status):
+    def broken(*given):
+        raise fault
+
+    monkeypatch.setattr(products, "_writing", broken)
+    answer = client.put("/api/v1/products/p-9", content=photo())
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert client.post("/api/v1/search", content=photo()).status_code == 200
+    assert client.get("/api/v1/status", headers={"host": "evil.example"}).json()["error"]
+
+
+def test_only_whoever_runs_it_changes_products(site):
+    like = site.ids[0]
+    changes = [
+        ("PUT", "/api/v1/products/p-5", photo()),
+        ("DELETE", f"/api/v1/products/{like}", None),
+        ("POST", f"/api/v1/products/{like}/restore", None),
+        ("GET", "/api/v1/hidden", None),
+    ]
+    right, wrong = {"authorization": "Bearer right"}, {"authorization": "Bearer wrong"}
+    for writing, sent, expected in (
+        (None, right, [403] * 4),
+        (Writing(on=True, token="right"), {}, [401] * 4),
+        (Writing(on=True, token="right"), wrong, [401] * 4),
+        (Writing(on=True, token="right"), right, [201, 200, 200, 200]),
+    ):
+        with answering(module.service(site, [], writing=writing)) as address, httpx.Client(base_url=address) as one:
+            answers = [one.request(method, path, content=data, headers=sent) for method, path, data in changes]
+            assert [answer.status_code for answer in answers] == expected
+            assert all("error" in answer.json() for answer in answers if answer.status_code > 400)
+            status = one.get("/api/v1/status").json()
+            assert (status["writable"], status["token"]) == (bool(writing), bool(writing))
+            assert status["added"] == (1 if expected[0] == 201 else 0)
+
+
+def test_what_is_hidden_is_listed_and_put_back(client, site):
+    for row in (3, 1):
+        client.delete(f"/api/v1/products/{site.ids[row]}").raise_for_status()
+    hidden = client.get("/api/v1/hidden").json()["products"]
+    assert [product["id"] for product in hidden] == [site.ids[1], site.ids[3]]
+    assert client.post(f"/api/v1/products/{site.ids[1]}/restore").json() == {"restored": site.ids[1]}
+    assert client.post(f"/api/v1/products/{site.ids[1]}/restore").status_code == 409
+    assert [product["id"] for product in client.get("/api/v1/hidden").json()["products"]] == [site.ids[3]]
+
+
+def test_products_are_listed_page_by_page(client, site):
+    client.put("/api/v1/products/last", content=photo(), params={"gender": "Women"}).raise_for_status()
+    seen, first = [], client.get("/api/v1/products").json()
+    assert (first["total"], len(first["products"])) == (len(site.ids) + 1, 100)
+    while len(seen) < first["total"]:
+        seen += [one["id"] for one in client.get("/api/v1/products", params={"offset": len(seen)}).json()["products"]]
+    assert seen == [*site.ids, "last"]
+    women = client.get("/api/v1/products", params={"gender": "Women"}).json()
+    assert women["total"] < first["total"] and {one["gender"] for one in women["products"]} == {"Women"}
+    pages = [
+        client.get("/api/v1/search", params={"like": site.ids[0], "count": 5, "offset": start}).json()["results"]
+        for start in (0, 5)
+    ]
+    whole = client.get("/api/v1/search", params={"like": site.ids[0], "count": 10}).json()["results"]
+    assert pages[0] + pages[1] == whole
+
+
+def test_several_photos_are_searched_at_once(client, site):
+    sent = [("photo", (f"{row}.jpg", site.picture(site.ids[row]))) for row in (0, 1)]
+    sent.insert(1, ("photo", ("=cut.jpg", site.picture(site.ids[2])[:200])))
+    answers = client.post("/api/v1/batch", files=sent, params={"count": 2}).json()["answers"]
+    assert [one["file"] for one in answers] == ["0.jpg", "=cut.jpg", "1.jpg"]
+    alone = client.post("/api/v1/search", content=site.picture(site.ids[1]), params={"count": 2}).json()
+    assert answers[2]["answer"]["results"] == alone["results"]
+    assert answers[1]["answer"] is None and len(answers[1]["error"]) > 10
+    table = client.post("/api/v1/batch", files=sent, params={"count": 2, "table": "csv"})
+    assert table.headers["content-type"].startswith("text/csv")
+    rows = table.text.splitlines()
+    assert [row.split(",")[0] for row in rows] == ["file", "0.jpg", "0.jpg", "'=cut.jpg", "1.jpg", "1.jpg"]
+    assert client.post("/api/v1/batch", files=sent, params={"like": "1"}).status_code == 422
+    assert client.post("/api/v1/batch", content=b"x").status_code == 422
+
+
+def test_a_form_with_a_photo_is_a_photo_too(client, site):
+    data = site.picture(site.ids[0])
+    plain = client.post("/api/v1/search", content=data).json()["results"]
+    assert client.post("/api/v1/search", files={"photo": ("a.jpg", data)}).json()["results"] == plain
+
+
+def test_the_api_is_a_page_without_a_script(client):
+    said = client.get("/api").text
+    assert "<script" not in said and "http:" not in said and "https:" not in said
+    schema = client.get("/api/schema").json()
+    for path, operations in schema["paths"].items():
+        assert path.startswith("/api/v1/") and path in said
+        for one in operations.values():
+            good = next(answer for status, answer in one["responses"].items() if status < "300")
+            if good["content"].keys() != {"image/jpeg", "image/png", "image/webp"}:
+                assert "$ref" in good["content"]["application/json"]["schema"], path
+    properties = schema["components"]["schemas"]["Result"]["properties"]
+    assert {"rank", "id", "distance", "articleType"} <= set(properties)
+    assert {"404", "503"} <= set(schema["paths"]["/api/v1/search"]["get"]["responses"])
+    assert {"401", "409", "413", "415"} <= set(schema["paths"]["/api/v1/products/{identity}"]["put"]["responses"])
+
+
+def test_answers_are_small_and_pictures_are_sent_once(client, site):
+    answer = client.get("/api/v1/search", params={"like": site.ids[0], "count": 50})
+    assert answer.headers["content-encoding"] == "gzip"
+    path = f"/api/v1/products/{site.ids[0]}/picture"
+    first = client.get(path)
+    assert "content-encoding" not in first.headers and "max-age=3600" in first.headers["cache-control"]
+    again = client.get(path, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    head = client.head(path)
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", first.headers["etag"])
+
+
+def test_words_are_not_judged_by_a_threshold_of_pictures(client, site):
+    asked = {"text": "Tshirts", "count": 100}
+    assert client.get("/api/v1/search", params=asked).json()["threshold"] is None
+    assert client.get("/api/v1/search", params=asked | {"like": site.ids[0]}).json()["threshold"] is None
+    client.put("/api/v1/products/rare", content=photo(), params={"productDisplayName": "quokka"}).raise_for_status()
+    found = client.get("/api/v1/search", params={"text": "quokka"}).json()
+    assert [one["id"] for one in found["results"]] == ["rare"]
+    assert found["articleType"]["of"] == 1
+    typed = client.get("/api/v1/search", params={"text": "quokka", "articleType": "Heels"}).json()
+    assert typed["results"] == []
+
+
+def test_the_way_before_versions_still_leads_there(client, site):
+    old, new = (client.get(f"{path}/search", params={"like": site.ids[0]}).json() for path in ("/api", "/api/v1"))
+    assert old["results"] == new["results"]
+
+
+def test_the_largest_photo_of_a_camera_is_answered(client):
+    large = saved(Image.radial_gradient("L").resize((4000, 3000)).convert("RGB"), "JPEG", quality=95)
+    assert images.size(large) == (4000, 3000)
+    answer = client.post("/api/v1/search", content=large, params={"box": "1000,500,2000,2000"}).json()
+    assert answer["box"] == [1000, 500, 2000, 2000]

@@ -128,6 +128,9 @@ def test_a_summary_holds_means_paired_gains_and_the_weight_that_train_queries_ch
         assert rows["gain"].tolist() == pytest.approx((means["test"] - means["test"][1.0]).tolist())
         assert rows["gain"].iloc[-1] == rows["gain low"].iloc[-1] == rows["gain high"].iloc[-1] == 0
         assert (rows["best"] == means["train"].idxmax()).all()
+        shown = part[part["part"] == "test"].groupby("weight")["F1@5"].mean()
+        assert rows["F1@5"].tolist() == pytest.approx(shown.tolist(), nan_ok=True)
+        assert [values["/".join([*key[:2], f"{weight:g}", key[2], "F1@5"])] for weight in shown.index] == shown.tolist()
         assert ((rows["low"] <= rows["mAP"]) & (rows["mAP"] <= rows["high"])).all()
         assert (rows["best low"] <= rows["best high"]).all()
         for row in rows.to_dict("records"):

@@ -101,9 +101,9 @@ def test_an_index_has_every_thread_that_there_is(vectors, monkeypatch, capfd):
 
 def test_copies_are_jittered_a_little_and_the_first_not_at_all(vectors):
     unit = vectors[0] / np.linalg.norm(vectors[0], axis=1, keepdims=True)
-    grown = index_study._grown(unit, 300, 0)
+    grown = index_study.grown(unit, 300, 0)
     assert grown.shape == (300, 8)
     assert grown[:120] == pytest.approx(unit, abs=1e-6)
     near = (grown[120:240] * unit).sum(axis=1)
     assert (near > 0.98).all() and (near < 1 - 1e-6).any()
-    assert len(index_study._grown(unit, 30, 0)) == 30
+    assert len(index_study.grown(unit, 30, 0)) == 30

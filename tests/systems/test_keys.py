@@ -35,3 +35,20 @@ def test_a_photos_key_names_its_crop_what_followed_the_search_and_its_kind(key, 
     found = keys.fault(f"user_photos/s003/arcface/{key}", KEYS["user_photos"], NAMES)
     assert fault in found
     assert bool(fault) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [
+        ("selective search/plain/recall", ""),
+        ("whole/all grounds/boxes", ""),
+        ("arcface/detector/cluttered/hit@10", ""),
+        ("arcface/detectors/cluttered/AP", "Did you mean 'detector'?"),
+        ("arcface/detector/cluttered/recall", "is none of"),
+        ("detector/cluttered/AP", "is none of"),
+    ],
+)
+def test_a_composites_key_names_the_way_and_the_ground_and_of_searches_the_encoder(key, fault):
+    found = keys.fault(f"user_photos/s003/composites/{key}", KEYS["user_photos"], NAMES)
+    assert fault in found
+    assert bool(fault) == bool(found)

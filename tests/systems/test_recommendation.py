@@ -56,6 +56,23 @@ def test_accuracy_stands_beside_two_ways_to_guess():
     assert found["commonest"] == 0.5
     assert found["by shares"] == pytest.approx((0.75 + 0.75 + 0.25 + 0) / 4)
     assert found["macro F1"] == pytest.approx((0.5 + 2 / 3 + 0) / 3)
+    assert found["weighted F1"] == pytest.approx((2 * 0.5 + 2 / 3 + 0) / 4)
+
+
+def test_a_forest_learns_from_the_train_part_and_is_asked_about_the_test_part(world):
+    frame, _ = world
+    types = frame[catalog.ARTICLE].fillna("none")
+    telling = np.stack([types == name for name in ("Shirts", "Ties", "Caps")], axis=1).astype(np.float32)
+    asked = (frame[catalog.SPLIT] == catalog.TEST).to_numpy() & frame[catalog.ARTICLE].notna().to_numpy()
+    seen = FeatureSet(frame[catalog.ID].to_numpy(object), telling, "x:1")
+    found = recommendation.forest(seen, frame, catalog.ARTICLE, 20, seed=0)
+    wrong = (frame[catalog.ARTICLE][asked] == "Umbrellas").mean()  # a type that no train picture has
+    assert found["forest accuracy"] == pytest.approx(1 - wrong)
+    blind = telling.copy()
+    blind[asked] = telling[asked][:, ::-1]
+    fooled = recommendation.forest(FeatureSet(seen.ids, blind, "x:1"), frame, catalog.ARTICLE, 20, seed=0)
+    assert fooled["forest accuracy"] < found["forest accuracy"]
+    assert found == recommendation.forest(seen, frame, catalog.ARTICLE, 20, seed=0)
 
 
 def test_classes_and_confusions_count_every_picture_once(rng):
@@ -107,7 +124,8 @@ def test_duplicates_are_counted_with_what_rounding_makes_of_them(world, rng):
 
 def test_the_keys_that_the_chapter_writes_are_those_that_claims_may_name(world):
     labels = world[0][catalog.ARTICLE].dropna().to_numpy(object)
-    numbers = recommendation.accuracy(labels, labels, labels), recommendation.found_twice(world[1], world[0])
+    by_trees = recommendation.forest(world[1], world[0], catalog.ARTICLE, 2, seed=0)
+    numbers = recommendation.accuracy(labels, labels, labels), by_trees, recommendation.found_twice(world[1], world[0])
     values = recommendation.measured(world[0], *numbers).values
     names = {"recommendations": ["s004"]}
     assert {keys.fault(f"recommendation/s004/{key}", KEYS["recommendation"], names) for key in values} == {""}

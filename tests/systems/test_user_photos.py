@@ -25,6 +25,7 @@ RUN = UserPhotos(
     top=6,
     relevances=["product", "articleType"],
     better={},
+    composites={"count": 2, "products": [2, 4], "learnt": 2, "epochs": 1},
     resamples=200,
     seed=0,
 )

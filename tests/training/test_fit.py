@@ -74,9 +74,14 @@ def like(spec, **changes):
     return params.Finetune.model_validate({**spec.model_dump(), **changes})
 
 
-def tuned(name, spec, validate=None, frame=None):
+def fitted(name, spec, validate=None, frame=None):
     frame = catalog.load("sample") if frame is None else frame
     return fit.finetune_encoder("sample", name, spec, frame, validate or Validate())
+
+
+def tuned(name, spec, validate=None, frame=None):
+    """The history and the metrics."""
+    return fitted(name, spec, validate, frame)[:2]
 
 
 def served(name, spec, ids):
@@ -288,6 +293,43 @@ def test_a_run_does_not_go_on_from_a_history_of_other_validated_labels(place):
 def test_a_frozen_backbone_stays_as_it_was(headed):
     assert equal(numbers("headed"), numbers("lively"))
     assert (paths.weights("sample", "headed") / "head.weights.h5").exists()
+
+
+def pooled(spec):
+    """What the backbone that it starts from makes of the validated part."""
+    validated = batches.parts(catalog.load("sample"), spec)["validate"][catalog.ID]
+    return served(spec.init, like(spec, head=[], frozen=None), validated)
+
+
+@pytest.mark.parametrize("frozen", ["backbone", LAYER])
+def test_before_training_a_new_head_is_left_out_and_after_it_vectors_are_those_of_the_result(place, frozen):
+    slowly = {**OPTIMISER, "learning_rate": 0.001}
+    spec, validate = like(HEAD, frozen=frozen, epochs=3, patience=1, optimiser=slowly), Validate(0.5, 0.1)
+    made = fitted("compared", spec, validate)
+    assert near(made.before, pooled(spec))
+    assert near(made.after, served("compared", spec, validate.rows[0][catalog.ID]))
+    assert near(made.after, validate.embeddings[0])  # the best epoch's, which is not the last
+    assert not near(made.after, validate.embeddings[1])
+
+
+def test_before_training_a_head_that_it_starts_from_counts(headed):
+    spec = like(HEAD, init="headed", epochs=1)
+    made = fitted("further", spec)
+    validated = batches.parts(catalog.load("sample"), spec)["validate"][catalog.ID]
+    assert near(made.before, served("headed", HEAD, validated))
+    bare = like(HEAD, head=[], frozen=LAYER, epochs=1)
+    assert near(fitted("bare", bare).before, pooled(bare))
+
+
+def test_a_run_that_goes_on_has_the_vectors_of_its_beginning(headed):
+    with pytest.raises(KeyboardInterrupt):
+        tuned("stopped", HEAD, Validate(0.1, KeyboardInterrupt()))
+    assert near(fitted("stopped", HEAD).before, pooled(HEAD))
+    spec = like(HEAD, init="headed", seed=5)
+    with pytest.raises(KeyboardInterrupt):
+        tuned("stopped-again", spec, Validate(0.1, KeyboardInterrupt()))
+    validated = batches.parts(catalog.load("sample"), spec)["validate"][catalog.ID]
+    assert near(fitted("stopped-again", spec).before, served("headed", HEAD, validated))
 
 
 def test_features_of_a_frozen_backbone_are_taken_once(place):

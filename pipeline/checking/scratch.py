@@ -1,0 +1,57 @@
+"""The study run again from nothing, in a clone that is removed afterwards, with no cache to take results from."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline import paths
+from pipeline.checking import runs
+from pipeline.checking.runs import RunError
+
+MEMORY, FILE = 2**34, 2**32  # bytes of one process and of one file of a run with limits, where the system can hold it
+
+
+@contextmanager
+def rerun(jobs: int, parameters: Path, seconds: float | None = None) -> Iterator[Path]:
+    """A clone of this commit, with a file of parameters, in which the whole study has been run.
+
+    `seconds`: what it may take; a run with this limit has bounds of memory and files as well.
+
+    Raises:
+        RunError: no git; a stage that failed; a run that took too long. What the run says is shown as it comes.
+    """
+    with tempfile.TemporaryDirectory(prefix="from-scratch-", ignore_cleanup_errors=True) as folder:
+        place = Path(folder).resolve() / "study"
+        if runs.git("clone", "--quiet", str(paths.ROOT), str(place)) is None:
+            raise RunError("--from-scratch clones this repository, and git does not: is this a clone with a commit?")
+        shutil.copyfile(parameters, place / paths.PARAMS.name)
+        command = [sys.executable, "-m", "pipeline.run", "repro", "--jobs", str(jobs)]
+        limited = _limit if seconds and sys.platform != "win32" else None
+        try:
+            code = subprocess.run(command, cwd=place, timeout=seconds, preexec_fn=limited).returncode
+        except subprocess.TimeoutExpired:  # killed; its stages and kernels end with it
+            raise RunError(f"the study was stopped in the clone after {seconds:g} seconds") from None
+        if code:
+            raise RunError("the study did not run to its end in the clone: what it said stands above")
+        yield place
+
+
+def _limit() -> None:
+    """Bounds the process that calls it, and all that it starts."""
+    import resource
+
+    for kind, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_FSIZE, FILE), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(kind)
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (allowed, allowed))
+
+
+def left_out() -> list[str]:
+    """The changes that are not committed and that a clone therefore lacks."""
+    changed = (runs.git("status", "--porcelain", "--untracked-files=no") or "").splitlines()
+    own = {paths.PARAMS.name, runs.LOCK}
+    return [line[3:] for line in changed if line[3:] not in own]

@@ -1,0 +1,105 @@
+// A photo: taken from the chooser, a drop, the clipboard or the camera; made smaller; sent once; then known by its hash.
+import { call } from "./calls.js";
+import { change, state } from "./state.js";
+import { ask, sentence } from "./search.js";
+
+const SHORT = 1280; // pixels: a photo whose shorter side has fewer is sent as it is, byte for byte
+const ENOUGH = 1024; // pixels of the shorter side of one that is made smaller
+const HELD = 5; // photos that this page still has
+
+const blobs = new Map(); // by hash: { blob, url, note }
+
+export const photoAt = (mark) => blobs.get(mark)?.url || `api/v1/photos/${encodeURIComponent(mark)}`;
+export const noteOf = (mark) => blobs.get(mark)?.note || "";
+
+export async function photoBlob(mark) {
+  if (!blobs.has(mark)) {
+    const answer = await fetch(photoAt(mark));
+    if (answer.ok) hold(mark, await answer.blob(), "");
+  }
+  return blobs.get(mark)?.blob ?? null;
+}
+
+function hold(mark, blob, note) {
+  if (blobs.has(mark)) return;
+  blobs.set(mark, { blob, url: URL.createObjectURL(blob), note });
+  if (blobs.size <= HELD) return;
+  const [oldest, { url }] = blobs.entries().next().value;
+  URL.revokeObjectURL(url);
+  blobs.delete(oldest);
+}
+
+// Takes a photo and searches with it; words and filters stay.
+export async function take(file) {
+  if (!file) return;
+  if (!/^image\//.test(file.type)) return refuse(`${file.type || "This file"} is no picture. JPEG, PNG and WebP are searched.`);
+  try {
+    const { blob, note } = await smaller(file);
+    change({ said: "Sending the photo …" });
+    const { photo } = await sent(blob);
+    hold(photo, blob, note);
+    ask({ photo, product: "", view: "" });
+  } catch (error) {
+    refuse(sentence(error.message));
+  }
+}
+
+const sent = (blob) => call("api/v1/photos", { method: "POST", body: blob });
+
+function refuse(message) {
+  change({ fault: message, said: message });
+}
+
+// A large photo with fewer pixels, and what there is to say of it: the networks look at 224.
+async function smaller(file) {
+  const image = await createImageBitmap(file).catch(() => null); // what the browser cannot read, the site judges
+  if (!image || Math.min(image.width, image.height) < SHORT) return { blob: file, note: "" };
+  const whole = `${image.width} × ${image.height}`;
+  change({ said: `Making the photo smaller (${whole} pixels) …` });
+  const share = ENOUGH / Math.min(image.width, image.height);
+  const [width, height] = [image.width, image.height].map((side) => Math.round(side * share));
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const paint = canvas.getContext("2d");
+  paint.imageSmoothingQuality = "high";
+  paint.fillStyle = "#fff"; // what is transparent is white, as the study has it
+  paint.fillRect(0, 0, width, height);
+  paint.drawImage(image, 0, 0, width, height);
+  image.close();
+  const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
+  const note = `Made smaller in this browser before it was sent: ${width} × ${height} pixels of ${whole}. Distances differ a little from the whole photo's.`;
+  return { blob, note };
+}
+
+// A question with a photo: where the site has forgotten it and this page has it still, it is sent once more.
+export async function again(asked, question) {
+  try {
+    return await question();
+  } catch (error) {
+    if (error.status !== 404 || !asked.photo || !blobs.has(asked.photo)) throw error;
+    await sent(blobs.get(asked.photo).blob);
+    return question();
+  }
+}
+
+// Drops and pastes, anywhere on the page: what is no file is told, and the browser stays here.
+export function listen() {
+  const dropped = (transfer) => {
+    const [file] = transfer?.files || [];
+    if (file) return take(file);
+    if (transfer?.types.some((type) => /^text\/(uri-list|html)$/.test(type))) refuse("That is a link to a picture, and this site fetches nothing from others. Save the picture first, then drop the file.");
+    else if (transfer?.types.length) refuse("That is no picture. JPEG, PNG and WebP are searched.");
+  };
+  addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("over"); });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) document.body.classList.remove("over"); });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("over");
+    dropped(event.dataTransfer);
+  });
+  addEventListener("paste", (event) => {
+    if (event.clipboardData?.files.length) { event.preventDefault(); dropped(event.clipboardData); }
+    else if (!event.target.closest?.("input") && event.clipboardData?.types.length) {
+      refuse("What you pasted is no picture. Copy the picture itself, or type the words into the field.");
+    }
+  });
+}

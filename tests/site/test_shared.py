@@ -1,0 +1,221 @@
+"""The gallery in PostgreSQL: it finds what one computer finds; several processes, servers, and faults."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.data import catalog, images
+from pipeline.retrieval.database import DatabaseError, Server
+from pipeline.site import loading, products
+from pipeline.site.questions import FILTERS, Page, Question, SearchError
+from pipeline.site.shared import Shared
+from pipeline.site.site import Site
+
+ENCODERS = ["padded", "stretched", "both"]
+
+
+@pytest.fixture
+def addresses(server, place, study):
+    """A new database that holds the run."""
+    address = server.new("one")
+    loading.load(study, [address], ENCODERS, index=True)
+    return [address]
+
+
+def opened(study, addresses):
+    site = Site(study, None, Shared(addresses))
+    site.start()
+    return site
+
+
+@pytest.fixture
+def shared(addresses, study):
+    return opened(study, addresses)
+
+
+@pytest.fixture
+def both(site, shared):
+    """The same products here and in a database."""
+    return site, shared
+
+
+def same(one, other):
+    """The same products at the same distances; two that are equally far may stand either way."""
+    ours, theirs = (answer["results"] for answer in (one, other))
+    # they are shown with six digits, so one in the last is a difference of less than 1e-6
+    assert [row["distance"] for row in theirs] == pytest.approx([row["distance"] for row in ours], rel=1e-6, abs=1.1e-6)
+    far = np.array([row["distance"] for row in ours])
+    for place, (row, found) in enumerate(zip(ours, theirs, strict=True)):
+        alone = np.sum(np.abs(far - far[place]) <= 2e-6 * max(1, far[place])) == 1
+        assert not alone or place == len(ours) - 1 or row == {**found, "distance": row["distance"]}
+    assert one["articleType"] == other["articleType"] or not ours
+
+
+def asked(site):
+    """Searches of every kind."""
+    ids, frame = site.ids, site.catalogue.frame
+    kind, colour = frame[catalog.ARTICLE].iloc[0], frame[catalog.COLOUR].iloc[0]
+    for encoder in ENCODERS:
+        for distance in ("cosine", "euclidean", "manhattan"):
+            for row in (0, 5, 77):
+                yield {"encoder": encoder, "distance": distance, "like": ids[row], "count": 20}
+    yield {"like": ids[3], "count": 5, "offset": 7}
+    yield {"like": ids[3], "count": 100, "gender": ["Women"], "offset": 3}
+    yield {"like": ids[3], "gender": ["Women", "Men"], "articleType": [kind], "baseColour": [colour, "none such"]}
+    yield {"like": ids[3], "count": 100, "farthest": 0.01}
+    yield {"like": ids[3], "articleType": ["none such"]}
+    yield {"like": ids[3], "gender": ["\0", "Men"]}
+    yield {"text": f"{colour} {kind}", "count": 50}
+    yield {"text": f"{colour} {colour} unheard-of", "count": 50, "gender": ["Men"]}
+    for weight in (0.0, 0.3, 1.0):
+        yield {"text": f"{colour} {kind}", "like": ids[8], "image_weight": weight, "count": 30}
+    yield {"count": 100, "offset": 100_000, "like": ids[1]}
+
+
+def test_every_search_finds_what_this_computer_finds(both):
+    here, there = both
+    for question in asked(here):
+        same(here.search(Question(**question)), there.search(Question(**question)))
+    for encoder in ENCODERS:
+        photo = images.decode(here.picture(here.ids[9]))
+        question = Question(encoder=encoder, count=30)
+        same(here.search(question, photo), there.search(question, photo))
+    status = here.status() | {"indexes": ["exact", "hnsw"]}
+    assert there.status() == status
+    for page in ({}, {"offset": 90, "count": 7}, {"gender": ["Women"], "season": ["Summer", "\0"]}, {"offset": 10**30}):
+        assert there.gallery.listed(Page(**page)) == here.gallery.listed(Page(**page))
+    assert there.picture(here.ids[0]) == here.picture(here.ids[0])
+
+
+def test_a_search_that_cannot_be_made_says_what_would_work_here_too(shared, site):
+    for question, said in (
+        ({"like": "nobody"}, "no product 'nobody'"),
+        ({"like": "../\0"}, "no product"),
+        ({"text": "zzz"}, "no product is described"),
+        ({"like": site.ids[0], "index": "ivf"}, "no index ivf"),
+    ):
+        with pytest.raises((SearchError, products.Missing), match=said):
+            shared.search(Question(**question))
+
+
+def test_the_index_finds_what_the_exact_search_finds_and_goes_on_until_the_filters_are_full(both):
+    here, there = both
+    asked = {"like": here.ids[4], "count": 20}
+    exact, near = (there.search(Question(**asked, index=index)) for index in ("exact", "hnsw"))
+    assert len({row["id"] for row in exact["results"]} & {row["id"] for row in near["results"]}) >= 18
+    apart = {row["id"]: row["distance"] for row in exact["results"]}
+    assert all(row["distance"] == apart.get(row["id"], row["distance"]) for row in near["results"])
+    rare = here.catalogue.frame[catalog.ARTICLE].value_counts().index[-1]
+    few = there.search(Question(**asked, index="hnsw", articleType=[rare]))["results"]
+    assert [row["id"] for row in few] == [
+        row["id"] for row in here.search(Question(**asked, articleType=[rare]))["results"]
+    ]
+
+
+def test_what_one_process_changes_the_other_finds_at_once(shared, addresses, study, site):
+    other, photo = opened(study, addresses), Image.effect_noise((90, 120), 80).convert("RGB")
+    other.ready("stretched")
+    shared.add("new-1", {"articleType": "Tshirts", "productDisplayName": "A quaint thing"}, photo)
+    for encoder in ENCODERS:  # two of them were not at hand where it was added
+        for distance in ("cosine", "euclidean", "manhattan"):
+            first = other.search(Question(encoder=encoder, distance=distance, count=1), photo)["results"][0]
+            assert (first["id"], first["articleType"]) == ("new-1", "Tshirts")
+    assert [row["id"] for row in other.search(Question(text="quaint"))["results"]] == ["new-1"]
+    assert "new-1" not in [row["id"] for row in other.search(Question(like="new-1"))["results"]]
+    assert images.decode(other.picture("new-1")).size == (90, 120)
+    assert (other.status()["added"], other.status()["products"]) == (1, len(site.ids) + 1)
+    assert other.gallery.listed(Page(offset=len(site.ids)))["products"] == [other.gallery.product("new-1")]
+    for taken in ("new-1", site.ids[0]):
+        with pytest.raises(products.Conflict, match="taken"):
+            other.add(taken, {}, photo)
+    other.remove("new-1")
+    for gone in (shared, other):
+        with pytest.raises(products.Missing):
+            gone.remove("new-1")
+        with pytest.raises(products.Missing):
+            gone.picture("new-1")
+    with pytest.raises(products.Conflict, match="gone for good"):
+        other.restore("new-1")
+
+
+def test_what_is_hidden_is_nowhere_until_it_is_restored(shared, addresses, study, site):
+    near = [row["id"] for row in shared.search(Question(like=site.ids[0]))["results"]]
+    shared.remove(near[0])
+    other = opened(study, addresses)
+    assert [row["id"] for row in other.search(Question(like=site.ids[0]))["results"]][:5] == near[1:6]
+    assert [row["id"] for row in other.gallery.hidden()] == [near[0]]
+    assert near[0] not in [row["id"] for row in other.search(Question(like=site.ids[0], index="hnsw"))["results"]]
+    with pytest.raises(products.Missing):
+        other.search(Question(like=near[0]))
+    other.restore(near[0])
+    assert [row["id"] for row in shared.search(Question(like=site.ids[0]))["results"]] == near
+
+
+def test_two_additions_of_one_id_at_once_are_one_product(shared):
+    picture = products.stored(Image.new("RGB", (5, 5)))
+    shared.gallery.add("twin", {"gender": "Men"}, picture, {})
+    with pytest.raises(products.Conflict, match="taken"):  # the other had looked before it was there
+        shared.gallery.add("twin", {"gender": "Boys"}, picture, {})
+    assert shared.gallery.product("twin")["gender"] == "Men"
+
+
+def test_every_fact_and_filter_is_a_column(shared):
+    rows = shared.gallery.servers[0].ask(
+        "SELECT column_name FROM information_schema.columns WHERE table_name='product'"
+    )
+    assert {name for (name,) in rows} >= {*FILTERS, *catalog.COLUMNS}
+
+
+class TestSeveralServers:
+    """A catalogue in three databases."""
+
+    @pytest.fixture
+    def addresses(self, server, place, study):
+        several = [server.new(f"part_{number}") for number in range(3)]
+        loading.load(study, several, ["padded"], index=True)
+        return several
+
+    def test_they_find_what_one_finds(self, both, study, addresses):
+        here, there = both
+        for question in asked(here):
+            if question.get("encoder", "padded") == "padded":
+                same(here.search(Question(**question)), there.search(Question(**question)))
+        for page in ({}, {"offset": 90, "count": 7}, {"gender": ["Women"]}, {"offset": 10**30}):
+            assert there.gallery.listed(Page(**page)) == here.gallery.listed(Page(**page))
+        names = {"encoders": ["padded"], "indexes": ["exact", "hnsw"]}
+        assert there.status() == here.status() | names
+        backwards = opened(study, addresses[::-1])
+        assert (
+            backwards.search(Question(like=here.ids[7]))["results"]
+            == there.search(Question(like=here.ids[7]))["results"]
+        )
+
+    def test_products_come_and_go_in_each(self, shared, addresses, study, site):
+        other, photo = opened(study, addresses), Image.new("RGB", (60, 80), "red")
+        for number in range(9):
+            shared.add(f"new-{number}", {"productDisplayName": f"quaint {number}"}, photo)
+        assert all(one.ask("SELECT FROM product WHERE NOT catalogued") for one in shared.gallery.servers)
+        listed = other.gallery.listed(Page(offset=len(site.ids)))["products"]
+        assert [row["id"] for row in listed] == [f"new-{number}" for number in range(9)]
+        found = other.search(Question(text="quaint", count=20))["results"]
+        assert {row["id"] for row in found} == {f"new-{number}" for number in range(9)}
+        for number in range(9):
+            other.remove(f"new-{number}")
+        assert shared.status()["added"] == 0
+        for identity in site.ids[:6]:
+            other.remove(identity)
+        assert [row["id"] for row in shared.gallery.hidden()] == site.ids[:6]
+
+    def test_a_part_that_is_left_out_or_named_twice_is_told(self, addresses, server, study):
+        for wrong in (addresses[:2], addresses[:1], [addresses[0], *addresses[:2]], [*addresses, addresses[0]]):
+            with pytest.raises(DatabaseError, match="Name each database once"):
+                Shared(wrong)
+
+    def test_one_that_is_down_is_an_error_and_no_smaller_answer(self, shared, server, site):
+        shared.gallery.servers[1] = Server("postgresql://site:secret@127.0.0.1:9/part_1")
+        for question in ({"like": site.ids[0]}, {"text": "shirts"}, {"like": site.ids[0], "index": "hnsw"}):
+            with pytest.raises(DatabaseError, match=r"127.0.0.1:9/part_1") as told:
+                shared.search(Question(**question))
+            assert "secret" not in str(told.value) and "\n" not in str(told.value)
+        with pytest.raises(DatabaseError, match="so nothing is answered"):
+            shared.gallery.listed(Page())
