@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import signal
 import socket
 import sys
 import threading
@@ -27,6 +28,7 @@ except ModuleNotFoundError as error:  # the system's Python, without the librari
 
 from pipeline import params, paths
 from pipeline.progress import progress
+from pipeline.site import apart
 from pipeline.site.connections import Connection
 from pipeline.site.guard import Writing
 from pipeline.site.pages import Opening
@@ -111,8 +113,10 @@ def _serve(given: argparse.Namespace) -> int:
     faults: list[str] = []
     threading.Thread(target=_open, args=(opening, server, given, faults), daemon=True).start()
     print(f"http://{given.host}:{listening.getsockname()[1]}  Ctrl-C stops it", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # else it ends this process before what it has started
     with suppress(KeyboardInterrupt):  # which is how it is stopped
         server.run([listening])
+    apart.stop()
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0
@@ -126,7 +130,7 @@ def _open(opening: Opening, server: uvicorn.Server, given: argparse.Namespace, f
 
     try:
         site = _site(given)
-    except (SearchError, DatabaseError, ValueError, OSError) as error:
+    except (SearchError, DatabaseError, apart.CompileError, ValueError, OSError) as error:
         faults.append(str(error))
         server.should_exit = True
         return
@@ -140,7 +144,7 @@ def _site(given: argparse.Namespace) -> Site:
     """The site over the last run, or over a folder of pictures.
 
     Raises:
-        ValueError: neither is there. SearchError, DatabaseError, WeightsError, OSError.
+        ValueError: neither is there. SearchError, DatabaseError, WeightsError, CompileError, OSError.
     """
     from pipeline.site.shared import Shared
     from pipeline.site.site import Site

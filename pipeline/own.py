@@ -14,6 +14,7 @@ from pipeline.data import catalog, images
 from pipeline.encoders import extract, packed, store
 from pipeline.params import cards
 from pipeline.progress import progress
+from pipeline.site import apart
 
 KEPT = [catalog.ID, catalog.PRODUCT, catalog.WIDTH, catalog.HEIGHT, catalog.MODE, catalog.SHA256]
 SHOWN = 10  # faults that the terminal is told; the report has all
@@ -30,6 +31,7 @@ def study(gallery: Path, encoder: str | None = None) -> params.Study:
 
     Raises:
         ValueError: no such folder, no picture in it, or no such encoder. OSError: the disk.
+        CompileError: the network was not compiled.
     """
     folder = packed.found(encoder or cards.published()[0], Path())
     spec, name, data = packed.read_spec(folder), _word(folder), _data(gallery)
@@ -38,6 +40,7 @@ def study(gallery: Path, encoder: str | None = None) -> params.Study:
     target = paths.features(data, name)
     identity = extract.encoder_id(data, name, spec, paths.weights(data, WEIGHTS))
     if not _are(target, identity, ids):
+        apart.encoder(spec, paths.weights(data, WEIGHTS))  # compiled here, it would keep the page from being answered
         extract.extract_features(data, name, spec, ids, target)
     told = params.Data(name=data, source="folder", path=str(gallery), watch=str(gallery), seed=0, test_share=0.5)
     return params.Study.model_construct(data=told, encoders={name: spec}, concatenations={}, retrievals={})

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
 import zipfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import clones
 import httpx
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -102,6 +104,7 @@ def test_the_site_shows_a_folder_of_pictures(programs, elsewhere):
             assert client.get("/").text.startswith("<!doctype html>")
             while (status := client.get("/api/v1/status").json())["phase"] != "ready":
                 assert not status["fault"] and process.poll() is None
+                time.sleep(0.2)
             assert status["products"] == 12
             found = client.post("/api/v1/search", content=(elsewhere / "photos/asked.png").read_bytes())
             first = found.raise_for_status().json()["results"][0]
@@ -112,6 +115,19 @@ def test_the_site_shows_a_folder_of_pictures(programs, elsewhere):
         process.terminate()
         _, err = process.communicate(timeout=60)
     assert "left out: notes.txt: " in err
+
+
+def test_a_site_that_is_stopped_waits_for_no_network_that_is_compiled(programs, elsewhere):
+    process = started(programs, elsewhere, NAME, "--gallery", "my pictures", "--port", "0")
+    until, compiling = time.monotonic() + 120, []
+    while not compiling and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.02)
+        children = psutil.Process(process.pid).children()
+        compiling = [child for child in children if "pipeline.site.apart" in child.cmdline()]
+    compiling[0].suspend()  # and takes for ever
+    process.terminate()
+    process.communicate(timeout=60)
+    assert not compiling[0].is_running()
 
 
 @pytest.mark.parametrize(

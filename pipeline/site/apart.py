@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 LONGEST = 900  # seconds that a network may take
 NO_WEIGHTS = 3  # how the process ends where the weights are at fault
 BEHIND = 10  # how far it steps back behind those who are answered
+
+_working: set[subprocess.Popen] = set()
+_stopped = threading.Event()
 
 
 class CompileError(RuntimeError):
@@ -53,28 +57,47 @@ def cells(spec: params.Encoder, weights_folder: Path) -> "Compare":
     return regions.comparing(spec, weights_folder)
 
 
+def stop() -> None:
+    """Ends what is being compiled, and has nothing compiled from now on: a program that ends waits for none of it."""
+    _stopped.set()
+    for process in list(_working):
+        process.kill()
+
+
 def _write(what: str, path: Path, spec: params.Encoder, weights_folder: Path) -> None:
     """Has a process write a file, unless it is there."""
     if path.exists():
         return
     given = [what, spec.model_dump_json(), str(weights_folder.resolve()), str(paths.BUILD.resolve())]
-    command = [sys.executable, "-m", "pipeline.site.apart", *given]
+    code, said = _run([sys.executable, "-m", "pipeline.site.apart", *given], spec.backbone)
+    last = (said.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1][:300]
+    if code == NO_WEIGHTS:
+        raise WeightsError(last)
+    if code < 0:
+        last = f"{signal.strsignal(-code)}, as where memory is short"
+    if code:
+        raise CompileError(f"the process that compiles {spec.backbone} died: {last}. Ask again to try again")
+
+
+def _run(command: list[str], backbone: str) -> tuple[int, bytes]:
+    """How a process ended, and what it said of faults."""
     none = subprocess.DEVNULL
     try:
-        ended = subprocess.run(
-            command, env=_variables(), timeout=LONGEST, stdin=none, stdout=none, stderr=subprocess.PIPE
-        )
-    except subprocess.TimeoutExpired:
-        raise CompileError(f"{spec.backbone} was not compiled in {LONGEST} seconds. Ask again to try again") from None
+        process = subprocess.Popen(command, env=_variables(), stdin=none, stdout=none, stderr=subprocess.PIPE)
     except OSError as error:
-        raise CompileError(f"no process could be started that compiles {spec.backbone} ({error})") from None
-    said = (ended.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1][:300]
-    if ended.returncode == NO_WEIGHTS:
-        raise WeightsError(said)
-    if ended.returncode < 0:
-        said = f"{signal.strsignal(-ended.returncode)}, as where memory is short"
-    if ended.returncode:
-        raise CompileError(f"the process that compiles {spec.backbone} died: {said}. Ask again to try again")
+        raise CompileError(f"no process could be started that compiles {backbone} ({error})") from None
+    with process:
+        _working.add(process)
+        try:
+            if _stopped.is_set():
+                raise CompileError(f"{backbone} is not compiled: the program ends")
+            said = process.communicate(timeout=LONGEST)[1]
+            return process.returncode, said
+        except subprocess.TimeoutExpired:
+            raise CompileError(f"{backbone} was not compiled in {LONGEST} seconds. Ask again to try again") from None
+        finally:
+            process.kill()
+            _working.discard(process)
 
 
 def _variables() -> dict[str, str]:

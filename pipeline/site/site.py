@@ -166,6 +166,7 @@ class Site:
 
     def _both(self, name: str | None, wait: bool) -> tuple[encoders.Ready, Snapshot]:
         """An encoder, and the products of one moment with their features under it."""
+        self.snapshot()  # which refuses before an encoder is loaded for nothing
         while True:
             ready, now = self.ready(name, wait), self.snapshot()
             if ready.identity in now.features:  # else it made room for another, and the products changed, in between

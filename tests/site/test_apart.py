@@ -81,14 +81,14 @@ def test_a_process_leaves_the_file_that_this_one_would_have_written(uncompiled, 
     ],
 )
 def test_a_process_that_dies_or_takes_too_long_is_told_and_tried_again(uncompiled, client, monkeypatch, code, said):
-    run, begun = subprocess.run, []
+    start, begun = subprocess.Popen, []
 
     def instead(command, **options):
         begun.append(command)
-        return run([sys.executable, "-c", code], **options)
+        return start([sys.executable, "-c", code], **options)
 
     monkeypatch.setattr(apart, "LONGEST", 2)
-    monkeypatch.setattr(apart.subprocess, "run", instead)
+    monkeypatch.setattr(apart.subprocess, "Popen", instead)
     for count in (1, 2):
         with pytest.raises(apart.CompileError, match=said):
             uncompiled.ready("stretched")

@@ -44,11 +44,11 @@ def test_parts_that_do_not_go_together_are_refused(asked, said):
 
 def test_what_looks_at_all_products_is_refused_where_a_database_has_them_and_says_what_shows_it(study):
     site = Site(study, gallery=SimpleNamespace(having=lambda data, names: ["padded"]))
-    site._started, site._ready["padded"] = True, SimpleNamespace()
+    site._started = True
     for view in (
         lambda: views.maps(site, None),
-        lambda: views.judge(site, Judged(like="1")),
-        lambda: views.regions(site, Pair(like="1", of="2")),
+        lambda: views.judge(site, Judged(like="1"), wait=False),  # at once, and not once an encoder is loaded
+        lambda: views.regions(site, Pair(like="1", of="2"), wait=False),
     ):
         with pytest.raises(SearchError, match="in a database. A site that is started without one shows it"):
             view()
