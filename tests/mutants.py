@@ -1525,9 +1525,12 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/site/apart.py", "site/test_apart.py"): [
         ("who compiles an encoder lets all wait", '        _write("encoder", ', '        print("encoder", '),
         ("who compiles cells lets all wait", '    _write("cells", ', '    print("cells", '),
-        ("a process that died is believed", "    if ended.returncode:\n", "    if not said:\n"),
+        ("a process that died is believed", "    if code:\n", "    if not said:\n"),
         ("a process may take for ever", "timeout=LONGEST", "timeout=None"),
-        ("weights that are missing are a process's death", "if ended.returncode == NO_WEIGHTS:", "if not said:"),
+        ("weights that are missing are a process's death", "if code == NO_WEIGHTS:", "if not said:"),
+    ],
+    ("pipeline/site/apart.py", "test_installed.py::test_a_site_that_is_stopped"): [
+        ("a program that ends waits for a network", "for process in list(_working):", "for process in []:"),
     ],
     ("pipeline/site/site.py", "site/test_questions.py"): [
         ("a database's products are asked for what memory has", "if not isinstance(self.gallery, Local):", "if False:"),
@@ -1701,6 +1704,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
     ],
     ("pipeline/checking/moved.py", "checking/test_verify.py"): [
+        ("an interval's end counts as its value", "1 / ENDS if name in ends else 1.0", "1.0"),
         (
             "a number outside its interval is the same",
             "not found.words and not found.outside and",

@@ -59,14 +59,16 @@ def test_the_committed_lock_is_of_this_graph_and_these_parameters():
 
 
 def test_a_run_gives_the_sample_s_published_numbers_on_any_machine(run_done):
-    made, published = run_done[0] / "outputs/sample", ROOT / "reference/sample"
-    whole = pd.read_csv(made / "evaluation/metrics.csv", dtype={"gallery": str})
-    again = publish.published_metrics(published, list(params.load().retrievals)).astype({"gallery": str})
-    pd.testing.assert_frame_equal(again, whole, rtol=0, atol=0.02)  # another kind of processor may order ties otherwise
-    if not run_done[1]:
+    place, differing, _ = run_done
+    verified = stage(place, "verify", check=False)
+    assert verified.returncode == 0, verified.stdout[-3000:]  # 0: the same bytes, or numbers that hardware explains
+    if not differing:
+        published = ROOT / "reference/sample"
+        whole = pd.read_csv(place / "outputs/sample/evaluation/metrics.csv", dtype={"gallery": str})
+        again = publish.published_metrics(published, list(params.load().retrievals)).astype({"gallery": str})
         pd.testing.assert_frame_equal(again, whole)
         for file in published.glob("finetuning/*/*.csv"):
-            assert file.read_bytes() == (made / file.relative_to(published)).read_bytes()
+            assert file.read_bytes() == (place / "outputs/sample" / file.relative_to(published)).read_bytes()
 
 
 def test_a_run_says_which_machine_it_was_made_on(place):
@@ -286,7 +288,7 @@ def test_a_parameter_that_cannot_be_stops_before_the_work(place, override, words
     call(place, "dvc", "checkout")
 
 
-def test_publishing_copies_numbers_and_no_pictures(place):
+def test_publishing_copies_numbers_and_no_pictures(run_done, place):
     assert stage(place, "publish").stdout.splitlines()[-1] == "reference/sample"
     published = {
         str(path.relative_to(place / "reference/sample")) for path in (place / "reference/sample").rglob("*.*")
@@ -308,8 +310,10 @@ def test_publishing_copies_numbers_and_no_pictures(place):
     whole = pd.read_csv(place / "outputs/sample/evaluation/metrics.csv")
     again = publish.published_metrics(place / "reference/sample", list(params.load().retrievals))
     pd.testing.assert_frame_equal(again.astype({"gallery": str}), whole.astype({"gallery": str}))
-    changed = git(place, "status", "--porcelain").split()[1::2]
-    assert set(changed) <= {"reference/sample/machine.json", "reference/sample/dvc.lock"}  # as it was published
+    changed = set(git(place, "status", "--porcelain").split()[1::2])
+    assert all(name.startswith("reference/sample/") for name in changed)
+    if not run_done[1]:  # the numbers are those that stand there
+        assert changed <= {"reference/sample/machine.json", "reference/sample/dvc.lock"}
     git(place, "checkout", "-q", ".")
 
 

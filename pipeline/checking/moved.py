@@ -34,6 +34,7 @@ TOLERANCES: list[tuple[str, float | None, float | None]] = [
     (r"/(features|neighbours)/", 1e-5, None),
     (r"", 2e-3, 0.1),
 ]
+ENDS = 2  # how many times as far the end of an interval may be: by a share near 1 it moves further than the share does
 FREE = {"neighbour"}  # columns of words that may differ where the numbers beside them do not: equally near pictures
 LARGEST, GROWN = 2**30, 4  # bytes of a file that is read as numbers, and how many times the reference's it may have
 SPARE = 2**20  # bytes that a small file may have more than that
@@ -43,8 +44,9 @@ SPARE = 2**20  # bytes that a small file may have more than that
 class Moved:
     """What differs in one file: how many numbers of how many, the largest difference and where, how many words.
 
-    `largest`: a share of 1, or of the number if that is larger. `outside`: how many numbers lie outside the reference's
-    interval. `within`: whether all is within the tolerance; None where it is not for the file to say.
+    `largest`: a share of 1, or of the number if that is larger; of an interval's end a half of it. `outside`: how many
+    numbers lie outside the reference's interval. `within`: whether all is within the tolerance; None where it is not
+    for the file to say.
     """
 
     file: str
@@ -58,10 +60,15 @@ class Moved:
     tolerance: float | None = None
     within: bool | None = None
 
-    def number(self, was: float, now: float, where: str, rounded: float = 0.0) -> None:
-        """Counts two numbers that stand in one place; `rounded`: one in the last place that is written."""
+    def number(self, was: float, now: float, where: str, rounded: float = 0.0, part: float = 1.0) -> None:
+        """Counts two numbers that stand in one place.
+
+        Args:
+            rounded: one in the last place that is written.
+            part: how much of their difference counts.
+        """
         self.of += 1
-        difference = max(abs(now - was) - rounded, 0.0)
+        difference = part * max(abs(now - was) - rounded, 0.0)
         if was == now or (math.isnan(was) and math.isnan(now)):
             return
         self.numbers += 1
@@ -113,13 +120,14 @@ def _frames(was: pd.DataFrame, now: pd.DataFrame, found: Moved) -> None:
     for name in words:
         if name not in FREE:
             _column_of_words(was[name], now[name], name, found)
-    if {VALUE, LOW, HIGH} <= set(numeric):
+    ends = {LOW, HIGH} if {VALUE, LOW, HIGH} <= set(numeric) else set()
+    if ends:
         found.outside += int(((now[VALUE] < was[LOW]) | (now[VALUE] > was[HIGH])).sum())
     for name in numeric:
-        _column(was, now, name, words, found)
+        _column(was, now, name, words, found, 1 / ENDS if name in ends else 1.0)
 
 
-def _column(was: pd.DataFrame, now: pd.DataFrame, name: str, words: list[str], found: Moved) -> None:
+def _column(was: pd.DataFrame, now: pd.DataFrame, name: str, words: list[str], found: Moved, part: float) -> None:
     one, other = was[name].to_numpy(float), pd.to_numeric(now[name], errors="coerce").to_numpy(float)
     differing = np.flatnonzero(~((one == other) | (np.isnan(one) & np.isnan(other))))
     found.of += len(one) - len(differing)
@@ -129,7 +137,7 @@ def _column(was: pd.DataFrame, now: pd.DataFrame, name: str, words: list[str], f
     found.numbers, found.of = found.numbers + len(differing) - 1, found.of + len(differing) - 1
     row = differing[np.nan_to_num(apart, nan=np.inf).argmax()]  # counted last, as the largest of them
     label = "/".join(str(was[word].iloc[row])[:60] for word in words[:6]) or f"row {row}"
-    found.number(one[row], other[row], f"{label} {name}")
+    found.number(one[row], other[row], f"{label} {name}", part=part)
 
 
 def _column_of_words(was: pd.Series, now: pd.Series, name: str, found: Moved) -> None:

@@ -79,7 +79,8 @@ def crossed(vectors: dict[str, FeatureSet], frame: pd.DataFrame, queries: np.nda
     rows: dict[tuple[str, str], dict[str, float]] = {}
     for ask, answer in fits:
         gallery = vectors[answer]
-        taken = FeatureSet(gallery.ids[queries], vectors[ask].vectors[queries], gallery.encoder_id)  # which is untrue
+        # under the gallery's name: a search refuses another encoder's vectors, which is what is asked here
+        taken = FeatureSet(gallery.ids[queries], vectors[ask].vectors[queries], gallery.encoder_id)
         found[ask, answer] = search(taken, gallery, distance, NEAREST, (duplicates[queries], duplicates))
         precision = protocols.precisions(taken, gallery, frame, queries, [catalog.ARTICLE], distance)[catalog.ARTICLE]
         nearest = found[ask, answer].distances[:, 0]

@@ -295,6 +295,14 @@ def test_a_number_outside_its_interval_differs_however_little_it_moved(tmp_path)
     assert moved.between("evaluation/x.csv", one, other).within is False
 
 
+@pytest.mark.parametrize(("low", "within"), [(0.81, True), (0.79, False)])
+def test_the_end_of_an_interval_may_be_twice_as_far_as_its_value(tmp_path, low, within):
+    one, other = tmp_path / "1.csv", tmp_path / "2.csv"
+    one.write_text("what,value,low,high\na,1.0,0.999,1.0\n")
+    other.write_text(f"what,value,low,high\na,1.0,{low},1.0\n")
+    assert moved.between("evaluation/x.csv", one, other, trained=True).within is within
+
+
 def test_without_a_copy_of_the_published_file_bytes_alone_are_known(world):
     last_digits(world)
     shutil.rmtree(world.place / runs.CACHE)
