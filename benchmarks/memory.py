@@ -2,12 +2,13 @@
 
     python -m benchmarks.memory [--pictures 44441 400000]
 
-The drawn sample's pictures again and again, each with bytes of its own, in Kaggle's layout. Each piece of work is a
+Drawn pictures with the drawn sample's labels, in Kaggle's layout. Each piece of work is a
 process of its own, and its highest memory is told beside that of the features that it must hold. Evaluation: so many
 queries at either size.
 """
 
 import argparse
+import io
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from benchmarks import features
 from pipeline import environment, params, paths
@@ -63,19 +65,20 @@ def rows(pictures: Iterable[int] = PICTURES) -> Iterator[dict]:
 
 
 def _draw(target: Path, count: int) -> None:
-    """A zip of so many pictures in Kaggle's layout."""
+    """A zip of so many pictures in Kaggle's layout, none like another: a search for copies must find none."""
     drawn = sources.open_source(
         params.Data(name="sample", source="drawn", path=None, watch="x", seed=0, test_share=0.2)
     )
     header, *rows = drawn.styles.decode().splitlines()
     kept = [row.partition(",")[::2] for row in rows if row.count(",") == header.count(",")]
-    pictures = [(rest, drawn.read(name)) for name, rest in kept if name in drawn.images]
-    lines = [header]
+    labels, lines, rng = [rest for name, rest in kept if name in drawn.images], [header], np.random.default_rng(0)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for number in range(1, count + 1):
-            rest, picture = pictures[number % len(pictures)]
-            lines.append(f"{number},{rest} {number // 3}")  # three listings of a product
-            archive.writestr(f"images/{number}.jpg", picture + number.to_bytes(8, "big"))
+            lines.append(f"{number},{labels[number % len(labels)]} {number // 3}")  # three listings of a product
+            pixels = np.kron(rng.integers(0, 256, (10, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, "JPEG")
+            archive.writestr(f"images/{number}.jpg", buffer.getvalue())
         archive.writestr("styles.csv", "\n".join(lines))
 
 

@@ -1277,11 +1277,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "        product = picture.crop((0, 0, *picture.size))",
         ),
         ("equal bytes are near copies", " & (bytes_[ones] != bytes_[others])", ""),
-        (
-            "a later block's pictures are taken for the first's",
-            "(place + start for place in np.nonzero",
-            "(place for place in np.nonzero",
-        ),
+        ("a later block's pictures are taken for the first's", "        others += start\n", ""),
+        ("all pairs are kept", " < NEAREST\n", " < NEAREST * 99\n"),
         ("all of a chain are left out", "pd.Series(groups).duplicated()", "pd.Series(groups).duplicated(keep=False)"),
     ],
     ("pipeline/systems/composites.py", "systems/test_composites.py"): [
@@ -1529,7 +1526,10 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a process may take for ever", "timeout=LONGEST", "timeout=None"),
         ("weights that are missing are a process's death", "if code == NO_WEIGHTS:", "if not said:"),
     ],
-    ("pipeline/site/apart.py", "test_installed.py::test_a_site_that_is_stopped"): [
+    (
+        "pipeline/site/apart.py",
+        "test_installed.py::test_a_site_that_is_stopped_waits_for_no_network_that_is_compiled",
+    ): [
         ("a program that ends waits for a network", "for process in list(_working):", "for process in []:"),
     ],
     ("pipeline/site/site.py", "site/test_questions.py"): [

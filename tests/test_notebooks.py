@@ -49,7 +49,7 @@ def test_its_parameters_are_literals_that_its_section_accepts(path, tmp_path):
     given = papermill.inspect_notebook(str(path))
     stage = CHAPTERS[path.stem]
     suites = ["offline", *sorted(suite.stem for suite in (paths.SUITES / "suite").glob("*.yaml"))]
-    studies = [params.load(compose(tmp_path / "params.yaml", f"suite={suite}")) for suite in suites]
+    studies = (params.load(compose(tmp_path / "params.yaml", f"suite={suite}")) for suite in suites)
     study = next(study for study in studies if not stage.each or stages.items_of(study, stage))  # one that runs it
     item = stages.items_of(study, stage)[0] if stage.each else None
     assert set(given) == set(stages.parameters(study, stage, item))

@@ -27,7 +27,10 @@ ALIKE = 0.99  # correlation of the small pictures in grey
 SAME_COLOUR = 4.0  # mean difference of the small pictures in colour, of 255
 STILL = 2  # pixels by which an edge of the product moves where a picture is only encoded again
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # brightness, which a change of colour may leave as it is
-BLOCK = 1024  # pictures that are compared with all at once
+AT_ONCE = 2**22  # pairs of hashes, and a sixteenth of it of pictures: memory does not grow with the catalogue
+NEAREST = (
+    32  # pairs that a picture has with earlier ones at most: where thousands look alike, all pairs fill the memory
+)
 
 
 class Looks(NamedTuple):
@@ -67,7 +70,8 @@ def look(pictures: list[Image.Image]) -> Looks:
 
 
 def compared(looks: Looks, bytes_: np.ndarray) -> pd.DataFrame:
-    """The pairs that look alike, in the order of the first: `one`, `other`, `kind`.
+    """The pairs that look alike, in the order of the first: `one`, `other`, `kind`. Of the earlier pictures that one
+    looks like, the first `NEAREST`.
 
     Args:
         bytes_: a number per picture, equal where bytes are.
@@ -75,16 +79,30 @@ def compared(looks: Looks, bytes_: np.ndarray) -> pd.DataFrame:
     grey = (looks.small @ LUMA).reshape(len(looks.small), -1)
     grey -= grey.mean(axis=1, keepdims=True)
     grey /= np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), 1e-6)
-    found: list[tuple[int, int]] = []
-    for start in range(0, len(grey), BLOCK):
-        apart = np.bitwise_count(looks.hashes[start : start + BLOCK, None] ^ looks.hashes[None, start:])
-        ones, others = (place + start for place in np.nonzero(apart <= BITS))
-        later = (others > ones) & (bytes_[ones] != bytes_[others])
-        ones, others = ones[later], others[later]
-        alike = np.einsum("ij,ij->i", grey[ones], grey[others]) >= ALIKE
-        found += zip(ones[alike].tolist(), others[alike].tolist(), strict=True)
-    kinds = [kind_of(looks, one, other) for one, other in found]
-    return pd.DataFrame({"one": [one for one, _ in found], "other": [other for _, other in found], "kind": kinds})
+    found, rows = [np.empty((2, 0), int)], max(AT_ONCE // max(len(grey), 1), 1)
+    for start in range(0, len(grey), rows):
+        stop = min(start + rows, len(grey))
+        apart = np.bitwise_count(looks.hashes[start:stop, None] ^ looks.hashes[None, :stop])
+        others, ones = np.nonzero(apart <= BITS)
+        others += start
+        earlier = (ones < others) & (bytes_[ones] != bytes_[others])
+        ones, others = ones[earlier], others[earlier]
+        alike = _correlated(grey, ones, others) >= ALIKE
+        ones, others = ones[alike], others[alike]
+        first = np.arange(len(others)) - np.searchsorted(others, others) < NEAREST
+        found.append(np.stack([ones[first], others[first]]))
+    ones, others = np.concatenate(found, axis=1)
+    order = np.lexsort((others, ones))
+    ones, others = ones[order], others[order]
+    kinds = [kind_of(looks, one, other) for one, other in zip(ones, others, strict=True)]
+    return pd.DataFrame({"one": ones, "other": others, "kind": kinds})
+
+
+def _correlated(grey: np.ndarray, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The correlation of each of the pairs, a part of them at a time."""
+    part = AT_ONCE // 16
+    parts = [slice(start, start + part) for start in range(0, max(len(ones), 1), part)]
+    return np.concatenate([np.einsum("ij,ij->i", grey[ones[some]], grey[others[some]]) for some in parts])
 
 
 def kind_of(looks: Looks, one: int, other: int) -> str:

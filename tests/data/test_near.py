@@ -51,10 +51,20 @@ def test_equal_bytes_are_no_near_copies_and_empty_pictures_break_nothing():
 
 
 def test_more_pictures_than_are_compared_at_once(monkeypatch):
-    monkeypatch.setattr(near, "BLOCK", 4)
+    monkeypatch.setattr(near, "AT_ONCE", 44)  # four of eleven with all others
     pictures = [*(product(seed) for seed in range(9)), recoded(product(2)), recoded(product(8))]
     found = near.compared(near.look(pictures), np.arange(len(pictures)))
     assert found[["one", "other"]].values.tolist() == [[2, 9], [8, 10]]
+
+
+def test_where_many_look_alike_the_pairs_grow_with_the_pictures_and_all_but_the_first_are_surplus(monkeypatch):
+    monkeypatch.setattr(near, "NEAREST", 3)
+    monkeypatch.setattr(near, "AT_ONCE", 64)  # and of their pictures four
+    looks = near.Looks(*(np.repeat(part, 40, axis=0) for part in near.look([product(0)])))
+    found = near.compared(looks, np.arange(40))
+    assert found["other"].value_counts().sort_index().tolist() == [1, 2, *[3] * 37]
+    assert set(found["one"]) == {0, 1, 2}
+    assert near.surplus(found, ["recoded"], 40).tolist() == [False, *[True] * 39]
 
 
 def test_the_first_of_a_chain_is_kept_and_other_kinds_stay():

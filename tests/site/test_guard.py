@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import socket
 import subprocess
 import sys
@@ -138,6 +139,18 @@ def test_what_says_nothing_is_closed_and_others_are_answered_meanwhile(monkeypat
                 pass
             one.close()
         assert time.perf_counter() - began < 25
+
+
+def test_a_head_that_comes_letter_by_letter_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(connections, "SILENT", 1.0)
+    with answering(Guard(echo, [])) as address:
+        began, place = time.perf_counter(), ("127.0.0.1", int(address.rpartition(":")[2]))
+        with socket.create_connection(place, timeout=30) as one:
+            one.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+            while not select.select([one], [], [], 0.1)[0]:
+                one.sendall(b"x")
+                assert time.perf_counter() - began < 25
+            assert one.recv(4096) == b""
 
 
 def test_a_request_that_takes_longer_than_a_silence_is_answered(monkeypatch):

@@ -33,6 +33,7 @@ def test_the_indexes_are_the_studys_less_those_that_are_named_as_no_use():
         ({"text": "red", "index": "hnsw"}, "searches by cosine and without words"),
         ({"like": "1", "index": "hnsw", "distance": "euclidean"}, "searches by cosine and without words"),
         ({"gender": ["Men"]}, "nothing to search with"),
+        ({"like": "1", "box": "5,5,30,40"}, "box= is a photo's part, and there is no photo"),
     ],
 )
 def test_parts_that_do_not_go_together_are_refused(asked, said):
