@@ -1704,6 +1704,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
     ],
     ("pipeline/checking/moved.py", "checking/test_verify.py"): [
+        ("a number in a name is a number", r"(?<![\w@.])-?(?:", "-?(?:"),
+        ("a whole number may be one off", "if places or found.trained else 0.0", ""),
         ("an interval's end counts as its value", "1 / ENDS if name in ends else 1.0", "1.0"),
         (
             "a number outside its interval is the same",
@@ -1731,6 +1733,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a long diff is cut in silence", '[*diff[:LONGEST], f"… {len(diff) - LONGEST} lines more"]', "diff[:LONGEST]"),
     ],
     ("pipeline/checking/submission.py", "checking/test_grade.py"): [
+        ("folders are passed over at any depth", "        if Path(place) == root:", "        if place:"),
         ("a zip's path may lead out", 'if path.is_absolute() or ".." in path.parts or', "if"),
         ("a zip may hold links", "if stat.S_ISLNK(member.external_attr >> 16):", "if False:"),
         ("links are followed", "if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):", "if False:"),
@@ -1746,11 +1749,14 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a path that a submission names is read", "if weights.path not in files]", "if False]"),
         (
             "a pipe that the lock names is opened",
-            "return None if SKIPPED.intersection(PurePosixPath(path).parts) else found",
-            "return found",
+            "return None if not first or first[0] in SKIPPED else runs.at(self.place, path)",
+            "return runs.at(self.place, path)",
         ),
     ],
     ("pipeline/checking/grade.py", "checking/test_grade.py"): [
+        ("a lock may say other parameters", "    if not _as_stated(run, chain):", "    if not run:"),
+        ("other code is a reason for any number", "        if not own:  #", "        if False:  #"),
+        ("a run of its own parameters is not asked", "if not looked.its_own and any(", "if any("),
         ("scores are not looked at", "if abs(stated - again) > EXACT:", "if False:"),
         (
             "the order of cells is not looked at",
@@ -1759,7 +1765,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
         ("what a metric follows from is not looked at", "    if edited:\n", "    if False:\n"),
         ("an invented number has its points", "RIGHT if abs(stated - expected) <= part.tolerance else WRONG", "RIGHT"),
-        ("a formula comes into the table", "map(files.plain, row)", "row"),
+        ("a formula comes into the table", "files.plain(printable(value)) if", "printable(value) if"),
     ],
     ("pipeline/report/html.py", "checking/test_compare.py"): [
         ("pages draw what stands in notebooks", "autoescape=True", "autoescape=False"),

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,7 +15,6 @@ from pipeline.checking.verify import MEANS, RAN, SAME, STATUS, Row, verify, wors
 from pipeline.report import html
 
 TEMPLATES = Path(__file__).with_name("templates")
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError, MemoryError)
 
 
 def page(template: str, **values: Any) -> str:
@@ -35,7 +35,7 @@ def verify_command(rest: list[str]) -> int:
         here, rows = look(study, reference)
     else:
         for name in scratch.left_out():
-            print(f"not committed, and so not in the clone: {name}")
+            print(f"not committed, and so not in the clone: {name}", file=sys.stderr)
         with scratch.rerun(given.jobs, paths.PARAMS) as place:
             here = runs.of_folder(place)
             rows = verify(here, reference, record.names(study), {}, record.read(data, place))
@@ -57,12 +57,16 @@ def _verify_options(rest: list[str]) -> argparse.Namespace:
     parser.add_argument("--sign", metavar="KEY", help="sign the receipt with this SSH key")
     parser.add_argument("--receipt", metavar="FILE", help="check someone else's receipt, and nothing else")
     parser.add_argument("--crate", action="store_true", help="write ro-crate-metadata.json and codecheck.yml")
-    return parser.parse_args(rest)
+    given = parser.parse_args(rest)
+    if given.from_scratch and given.crate:
+        parser.error("--crate describes the files of this folder, and --from-scratch runs in another")
+    return given
 
 
 def _tell(given: argparse.Namespace, here: Run, reference: Run, rows: list[Row], data: str, seconds: float) -> int:
     """Prints what was found, and writes the receipt, the page and what else was asked for."""
     found = receipt.make(here, reference, rows, data, seconds)
+    found["from scratch"] = given.from_scratch
     written = [receipt.write(paths.verified(data), found)]
     if given.sign:
         written.append(receipt.sign(written[0], Path(given.sign).expanduser()))
@@ -167,12 +171,15 @@ def grade_command(rest: list[str]) -> int:
                     found = _executed(opened, asked, given.minutes * 60)
                 else:
                     found = grade.grade(opened, asked, _reference(opened))
-        except UNREADABLE as why:  # one that cannot be read stops no other
-            found = grade.Graded(path.name, flags=[f"refused: {' '.join(str(why).split())[:300]}"])
+        except Exception as why:  # whatever it is made of: one that cannot be read stops no other
+            said = " ".join(str(why).split())[:300] or type(why).__name__
+            found = grade.Graded(path.name, flags=[f"refused: {said}"])
         graded.append(found)
         name = f"{number:03d}.html"
-        files.write_text(given.out / name, page("graded.html.j2", title=f"{found.name}: {asked.title}", graded=found))
-        print(f"{found.name:<32} {found.points:6.1f} of {grade.of(asked):g}  {'; '.join(found.flags)[:200]}")
+        shown = page("graded.html.j2", title=f"{found.name}: {asked.title}", graded=found)
+        files.write_text(given.out / name, shown.encode("utf-8", "replace").decode())  # half a surrogate pair: a mark
+        line = f"{found.name:<32} {found.points:6.1f} of {grade.of(asked):g}  {'; '.join(found.flags)[:200]}"
+        print(grade.printable(line))  # else it could write over other lines
     files.write_text(given.out / "grades.csv", grade.csv_of(graded, asked))
     print(f"Pages and the class: {given.out}")
     return int(any(flag.startswith("refused") for found in graded for flag in found.flags))
@@ -185,7 +192,7 @@ def _reference(opened: Any) -> Run | None:
     try:
         submission.check_texts(opened)
         return runs.published(str(params.read_yaml(opened.files[runs.PARAMETERS])["data"]["name"]))
-    except UNREADABLE:  # what is wrong is told where it is graded
+    except Exception:  # what is wrong is told where it is graded
         return None
 
 
@@ -199,14 +206,15 @@ def _executed(opened: Any, asked: Any, seconds: float) -> Any:
     submission.check_texts(opened)
     submission.check_reach(params.load(parameters), params.load())
     with scratch.rerun(1, parameters, seconds) as place:
-        return grade.grade(opened, asked, runs.of_folder(place))
+        return grade.grade(opened, asked, runs.of_folder(place), its_own=True)
 
 
 def _other(path: Path, reference: Run) -> dict[str, Any]:
     """What the page says of someone's receipt; one that cannot be read is a row that says so."""
     try:
         found, wrong = receipt.check(path, reference)
-    except runs.RunError as error:
+        signed = _signed(path)
+    except (runs.RunError, OSError) as error:
         return {
             "name": path.name,
             "signed": "",
@@ -218,13 +226,20 @@ def _other(path: Path, reference: Run) -> dict[str, Any]:
         }
     return {
         "name": path.name,
-        "signed": receipt.signed_by(path),
+        "signed": signed,
         "processor": str(found["machine"].get("processor")),
         "verdict": found["verdict"],
         "ran": sum(row.get("how") == RAN for row in found["stages"]),
         "stages": len(found["stages"]),
         "wrong": wrong,
     }
+
+
+def _signed(path: Path) -> str:
+    try:
+        return receipt.signed_by(path)
+    except runs.RunError as error:
+        return f"signature not checked: {error}"
 
 
 def _others_receipt(path: Path, reference: Run) -> int:

@@ -68,6 +68,7 @@ class Looked:
     given: Submission
     result: Graded
     reference: Run | None = None
+    its_own: bool = False
     run: Run | None = None
     rows: dict[str, Row] = field(default_factory=dict)
     read: dict[str, Any] = field(default_factory=dict)
@@ -101,9 +102,14 @@ def _read(path: Path) -> dict[str, Any] | Refused:
         return why
 
 
-def grade(given: Submission, rubric: Rubric, reference: Run | None) -> Graded:
-    """A submission's findings. `reference`: the published run, or one that was made of the submission's parameters."""
-    looked = Looked(given, Graded(given.name), reference)
+def grade(given: Submission, rubric: Rubric, reference: Run | None, its_own: bool = False) -> Graded:
+    """A submission's findings.
+
+    Args:
+        reference: the published run, or one that was made here of the submission's parameters.
+        its_own: the latter.
+    """
+    looked = Looked(given, Graded(given.name), reference, its_own)
     _results(looked, reference)
     asked: list[tuple[Callable, Any]] = [(_executed, part) for part in rubric.executed]
     asked += [(_section, part) for part in rubric.sections] + [(_figure, part) for part in rubric.figures]
@@ -170,6 +176,9 @@ def _executed(looked: Looked, part: Executed) -> Finding:
         for name, cell in source.items()
         if cell["cell_type"] == "code" and moved.source_of(cells.get(name, {})) != moved.source_of(cell)
     ]
+    ids = [str(cell.get("id")) for cell in code]
+    added = [name for name in ids if name not in source and name != INJECTED]
+    added += [name for name in set(ids) if ids.count(name) > 1]
     last = list(source)[-1]
     if last in changed:
         faults.append(f"its last cell, {last}, does not assert what the chapter's does")
@@ -178,7 +187,9 @@ def _executed(looked: Looked, part: Executed) -> Finding:
     for name, cell in cells.items():
         if any(ACTIVE.search(str(value)) for value in _htmls(cell)):
             looked.flag(f"{part.notebook}: cell {name} has active content, which no page draws")
-    others = f"code changed in {', '.join(changed)}" if changed else "code as given"
+    told = [f"code changed in {', '.join(changed)}"] if changed else []
+    told += [f"code added in {', '.join(sorted(added))[:200]}"] if added else []
+    others = "; ".join(told) or "code as given"
     return _finding(_executed, part, WRONG if faults else RIGHT, "; ".join([*faults, others]))
 
 
@@ -245,13 +256,31 @@ def _metric(looked: Looked, part: Metric) -> Finding:
     edited = [row.stage for row in chain if EDITED in row.found or row.verdict == DIFFERS]
     if edited:
         return _finding(_metric, part, WRONG, f"{stated:.4f}, and it follows from what is edited or differs: {edited}")
-    if any(OTHER in row.found for row in chain):
-        own = _own(run, looked.reference, chain) or ["other inputs than the published run's"]
-        said = f"{stated:.4f}, as its own scores give; not held against a run of its parameters: {'; '.join(own)[:300]}"
-        return _finding(_metric, part, RIGHT, said)
+    if not _as_stated(run, chain):
+        return _finding(_metric, part, WRONG, f"{stated:.4f}; its lock has other parameters than its params.yaml")
+    if not looked.its_own and any(OTHER in row.found for row in chain):
+        own = _own(run, looked.reference, chain)
+        said = f"{stated:.4f}, as its own scores give; not held against a run of its "
+        if not own:  # nothing that a student may choose explains another number
+            looked.flag(f"{part.retrieval}: it follows from other code or data than the published run's")
+            return _finding(_metric, part, OPEN, f"{said}code or data, for the instructor")
+        return _finding(_metric, part, RIGHT, f"{said}parameters: {'; '.join(own)[:300]}")
     expected = _expected(looked.reference, part)
     verdict = RIGHT if abs(stated - expected) <= part.tolerance else WRONG
     return _finding(_metric, part, verdict, f"{stated:.4f}; its parameters give {expected:.4f}")
+
+
+def _as_stated(run: Run, chain: list[Row]) -> bool:
+    """Whether the lock's parameters of a chain of stages are those of the submission's params.yaml."""
+    given = [pair for row in chain if row.stage in run.stages for pair in run.stages[row.stage].params.items()]
+    return all(_at(run.params, name) == value for name, value in given)
+
+
+def _at(values: Any, name: str) -> Any:
+    """What stands in nested mappings at keys with dots between."""
+    for key in name.split("."):
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
 
 
 def _own(run: Run, reference: Run | None, chain: list[Row]) -> list[str]:
@@ -319,9 +348,12 @@ def _chain(run: Run, stage: str) -> list[str]:
 
 
 def _library(looked: Looked, part: Library) -> Finding:
-    """Whether the tested code is as it is here, file by file."""
-    own = {path.relative_to(paths.ROOT).as_posix(): path for path in (paths.ROOT / "pipeline").rglob("*.py")}
-    given = {name: path for name, path in looked.given.files.items() if re.fullmatch(r"pipeline/.*\.py", name)}
+    """Whether the tested code and what it is shipped with are as they are here, file by file."""
+    found = {path.relative_to(paths.ROOT).as_posix(): path for path in (paths.ROOT / "pipeline").rglob("*")}
+    own, given = (
+        {name: path for name, path in some.items() if name.startswith("pipeline/") and "__pycache__" not in name}
+        for some in ({name: path for name, path in found.items() if path.is_file()}, looked.given.files)
+    )
     if not given:
         return _finding(_library, part, WRONG, "not in the submission")
     allowed = set(part.may_change)
@@ -393,5 +425,10 @@ def csv_of(graded: list[Graded], asked: Rubric) -> str:
     for number, found in enumerate(graded, 1):
         left = sum(finding.of for finding in found.findings if finding.verdict == OPEN)
         row = [f"{number:03d}.html", found.name, found.points, of(asked), left, "; ".join(found.flags)]
-        table.writerow(map(files.plain, row))
+        table.writerow(files.plain(printable(value)) if isinstance(value, str) else value for value in row)
     return written.getvalue()
+
+
+def printable(text: str) -> str:
+    """A text as part of a line: what a terminal or a table would act on, or a file not take, is a question mark."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

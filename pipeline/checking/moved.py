@@ -23,7 +23,8 @@ from pipeline.checking.runs import leaves
 from pipeline.evaluation.tables import HIGH, LOW, VALUE
 from pipeline.vectors import unit
 
-NUMBER = re.compile(r"-?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?")
+# one that stands by itself: what is part of a name (lite0, hit@1, seed_2) is a word
+NUMBER = re.compile(r"(?<![\w@.])-?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?(?![\w@])")
 PICTURE = re.compile(r"data:image/[^\"')\s]+")
 # How far a number may be from the published one, as a share of 1 or of the number if that is larger, by what the path
 # has in it: where nothing was trained anew, and where weights are others, though trained in the same way. Measured on
@@ -35,6 +36,7 @@ TOLERANCES: list[tuple[str, float | None, float | None]] = [
     (r"", 2e-3, 0.1),
 ]
 ENDS = 2  # how many times as far the end of an interval may be: by a share near 1 it moves further than the share does
+NAMES = {"id", "query", "row", "seed"}  # columns of numbers that only name something
 FREE = {"neighbour"}  # columns of words that may differ where the numbers beside them do not: equally near pictures
 LARGEST, GROWN = 2**30, 4  # bytes of a file that is read as numbers, and how many times the reference's it may have
 SPARE = 2**20  # bytes that a small file may have more than that
@@ -45,8 +47,8 @@ class Moved:
     """What differs in one file: how many numbers of how many, the largest difference and where, how many words.
 
     `largest`: a share of 1, or of the number if that is larger; of an interval's end a half of it. `outside`: how many
-    numbers lie outside the reference's interval. `within`: whether all is within the tolerance; None where it is not
-    for the file to say.
+    numbers lie outside the reference's interval. `trained`: as of `between`. `within`: whether all is within the
+    tolerance; None where it is not for the file to say.
     """
 
     file: str
@@ -58,6 +60,7 @@ class Moved:
     pictures: int = 0
     outside: int = 0
     tolerance: float | None = None
+    trained: bool = False
     within: bool | None = None
 
     def number(self, was: float, now: float, where: str, rounded: float = 0.0, part: float = 1.0) -> None:
@@ -96,7 +99,7 @@ def between(file: str, was: Path, now: Path, trained: bool = False) -> Moved:
     bounds = next(bounds for pattern, *bounds in TOLERANCES if re.search(pattern, file))
     tolerance = bounds[trained]
     reader = READERS.get(Path(file).suffix)
-    found = Moved(file, tolerance=tolerance)
+    found = Moved(file, tolerance=tolerance, trained=trained)
     if reader is None or max(was.stat().st_size, now.stat().st_size) > LARGEST:
         return found
     try:
@@ -115,7 +118,8 @@ def _frames(was: pd.DataFrame, now: pd.DataFrame, found: Moved) -> None:
     if list(was.columns) != list(now.columns) or len(was) != len(now):
         found.words += max(1, abs(len(was) - len(now)))
         return
-    numeric = [name for name in was if pd.api.types.is_numeric_dtype(was[name]) and was[name].dtype != bool]
+    numbers = [name for name in was if pd.api.types.is_numeric_dtype(was[name]) and was[name].dtype != bool]
+    numeric = [name for name in numbers if name not in NAMES]
     words = [name for name in was if name not in numeric]
     for name in words:
         if name not in FREE:
@@ -142,12 +146,15 @@ def _column(was: pd.DataFrame, now: pd.DataFrame, name: str, words: list[str], f
 
 def _column_of_words(was: pd.Series, now: pd.Series, name: str, found: Moved) -> None:
     one, other = was.astype(str).to_numpy(), now.astype(str).to_numpy()
+    if name in NAMES:
+        found.words += int((one != other).sum())
+        return
     for row in np.flatnonzero(one != other):
         _texts(one[row], other[row], f"row {row} {name}", found)
 
 
 def _texts(was: str, now: str, where: str, found: Moved) -> None:
-    """Counts two texts: their words exactly, and the numbers in them."""
+    """Counts two texts: their words exactly, and the numbers in them, each but for one in its last decimal place."""
     if PICTURE.sub("", was) != was or PICTURE.sub("", now) != now:
         found.pictures += sum(
             one != other for one, other in zip(PICTURE.findall(was), PICTURE.findall(now), strict=False)
@@ -160,7 +167,8 @@ def _texts(was: str, now: str, where: str, found: Moved) -> None:
         if one != other:
             places = len(one.partition(".")[2].partition("e")[0])
             first, second = (float(text.replace(",", "")) for text in (one, other))
-            found.number(first, second, where, 1.01 * 10.0**-places)
+            last = 1.01 * 10.0**-places if places or found.trained else 0.0  # a whole number is a count
+            found.number(first, second, where, last)
 
 
 def _csv(was: Path, now: Path, found: Moved) -> None:
@@ -168,9 +176,9 @@ def _csv(was: Path, now: Path, found: Moved) -> None:
 
 
 def _parquet(was: Path, now: Path, found: Moved) -> None:
-    one, other = (parquet.read_metadata(path).num_rows for path in (was, now))  # a few bytes may stand for any number
-    if one != other:
-        found.words += abs(one - other)
+    one, other = (parquet.read_metadata(path) for path in (was, now))  # a few bytes may stand for any number of rows
+    if one.num_rows != other.num_rows or one.schema != other.schema:
+        found.words += max(1, abs(one.num_rows - other.num_rows))
         return
     _frames(pd.read_parquet(was), pd.read_parquet(now), found)
 
@@ -223,13 +231,18 @@ def _weights(was: Path, now: Path, found: Moved) -> None:
         first, second = _arrays(one), _arrays(other)
         found.words += len(first.keys() ^ second.keys())
         for name in first.keys() & second.keys():
-            if first[name].shape != second[name].shape:  # before it is read: zeros are packed to next to nothing
+            if not _plain(first[name], second[name]):  # before it is read: zeros are packed to next to nothing
                 found.words += 1
                 continue
             was_array, now_array = first[name][()], second[name][()]
             if was_array.size:
                 share = np.abs(was_array - now_array).max() / max(float(np.abs(was_array).max()), 1e-12)
                 found.number(0.0, float(share), f"share of the largest of {name}")
+
+
+def _plain(was: h5py.Dataset, now: h5py.Dataset) -> bool:
+    """Whether an array has the reference's form, and its numbers lie in its own file."""
+    return (was.shape, was.dtype) == (now.shape, now.dtype) and not now.external and not now.is_virtual
 
 
 def _arrays(store: h5py.File) -> dict[str, h5py.Dataset]:

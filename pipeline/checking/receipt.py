@@ -20,6 +20,7 @@ NAMESPACE = "fashion-retrieval-study"  # of signatures: one made for something e
 LARGEST = 2**22  # bytes of a receipt
 ALLOWED = "allowed_signers"  # beside receipts: whose keys are known, in OpenSSH's form
 TIME = 30  # seconds for ssh-keygen
+TEXTS = ("data", "reference", "lock", "verdict")
 NEEDED = {"format", "data", "commit", "reference", "lock", "machine", "verdict", "stages"}
 
 
@@ -94,10 +95,14 @@ def read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         missing = NEEDED - found.keys()
-        rows = [(str(row["stage"]), row["verdict"] in STATUS, dict(row["outs"])) for row in found["stages"]]
+        known = all(
+            isinstance(row["stage"], str) and row["verdict"] in STATUS and isinstance(row["outs"], dict)
+            for row in found["stages"]
+        )
+        known &= isinstance(found["machine"], dict) and all(isinstance(found[name], str) for name in TEXTS)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise RunError(f"{path} is no receipt: it is not what verify writes") from None
-    if missing or found["format"] != FORMAT or not all(known for _, known, _ in rows):
+    if missing or found["format"] != FORMAT or not known:
         raise RunError(f"{path} is no receipt of this form: {FORMAT}. It lacks {sorted(missing)}, or says another")
     return found
 
@@ -125,7 +130,10 @@ def _ssh_keygen(*arguments: str, given: bytes = b"") -> tuple[int, str]:
     program = shutil.which("ssh-keygen")
     if program is None:
         raise RunError("ssh-keygen is not there: OpenSSH is needed to sign and to check signatures")
-    said = subprocess.run([program, *arguments], input=given, capture_output=True, timeout=TIME)
+    try:
+        said = subprocess.run([program, *arguments], input=given, capture_output=True, timeout=TIME)
+    except subprocess.TimeoutExpired:
+        raise RunError(f"ssh-keygen did not end in {TIME} seconds: does its key ask for a passphrase?") from None
     return said.returncode, (said.stdout + said.stderr).decode(errors="replace").strip()
 
 

@@ -32,7 +32,8 @@ def rerun(jobs: int, parameters: Path, seconds: float | None = None) -> Iterator
         command = [sys.executable, "-m", "pipeline.run", "repro", "--jobs", str(jobs)]
         limited = _limit if seconds and sys.platform != "win32" else None
         try:
-            code = subprocess.run(command, cwd=place, timeout=seconds, preexec_fn=limited).returncode
+            # its lines are progress: what a command was asked for stands alone on standard output
+            code = subprocess.run(command, cwd=place, timeout=seconds, preexec_fn=limited, stdout=sys.stderr).returncode
         except subprocess.TimeoutExpired:  # killed; its stages and kernels end with it
             raise RunError(f"the study was stopped in the clone after {seconds:g} seconds") from None
         if code:
@@ -52,6 +53,6 @@ def _limit() -> None:
 
 def left_out() -> list[str]:
     """The changes that are not committed and that a clone therefore lacks."""
-    changed = (runs.git("status", "--porcelain", "--untracked-files=no") or "").splitlines()
+    changed = (runs.git("status", "--porcelain") or "").splitlines()
     own = {paths.PARAMS.name, runs.LOCK}
     return [line[3:] for line in changed if line[3:] not in own]

@@ -9,9 +9,11 @@ import re
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,7 +29,7 @@ NOTEBOOK, TEXT = 2**26, 2**22  # bytes of one notebook, of one lock or parameter
 ALIAS = re.compile(r"(?m)(?:^|[\s,\[{:-])[&*][A-Za-z0-9_]")  # of YAML: a few of them unfold to any size
 TABLE, CELLS = 2**28, 10**8  # bytes of a table, and what it may have in rows times columns, at most
 RECORDS = {paths.machine("x").name, paths.made("x").name}  # what a run says of its machine and of its stages
-SKIPPED = {".git", ".venv", ".dvc", "build", "__pycache__"}  # folders of which nothing is read
+SKIPPED = {".git", ".venv", ".dvc", "build"}  # folders at its top of which nothing is read
 PICTURES = ("name", "source", "path", "watch", "handle")  # of the parameters of data: where pictures come from
 COPIED = 2**20  # bytes of an archive's member that are unpacked at once
 
@@ -54,8 +56,8 @@ class Submission:
 
     def at(self, path: str) -> Path | None:
         """What lies at a path that its lock names; None where nothing does that was looked at when it was opened."""
-        found = runs.at(self.place, path)
-        return None if SKIPPED.intersection(PurePosixPath(path).parts) else found
+        first = PurePosixPath(path).parts[:1]
+        return None if not first or first[0] in SKIPPED else runs.at(self.place, path)
 
 
 @contextmanager
@@ -95,7 +97,8 @@ def _listed(root: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     total = 0
     for place, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if name not in SKIPPED]
+        if Path(place) == root:  # further down a lock may name what holds such a folder
+            folders[:] = [name for name in folders if name not in SKIPPED]
         for path in (Path(place) / name for name in [*folders, *names]):
             status = path.lstat()
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
@@ -130,7 +133,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                         total += len(part)
                         _bound(0, total)
                         written.write(part)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise Refused(f"the zip cannot be unpacked: {str(error)[:100]}") from None
 
 

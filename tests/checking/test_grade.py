@@ -74,7 +74,8 @@ def results(place, values=(0.2, 0.6), size=96, stated=None, by=0.0):
         sides = [[{"path": f"{OUT}/{p}", "md5": runs.hash_of(place / OUT / p)} for p in side] for side in (deps, outs)]
         entries[name] = {"cmd": "x", "deps": sides[0], "outs": sides[1], "params": {"params.yaml": given}}
     (place / "dvc.lock").write_text(json.dumps({"stages": entries}))
-    (place / "params.yaml").write_text("data: {name: sample}\nretrievals: {a-cosine: {}}\n")
+    stated = {"encoders": {"a": {"image_size": size}}, "retrievals": {"a-cosine": {"encoder": "a"}}}
+    (place / "params.yaml").write_text(json.dumps({"data": {"name": "sample"}, **stated}))
 
 
 def table(place, value):
@@ -304,6 +305,63 @@ def hidden_pipe(place):
     return place
 
 
+def hidden_deeper(place):
+    """A pipe in a folder that a lock names whole, behind a name that is passed over at the top."""
+    fork(place)
+    (place / OUT / "features/build").mkdir()
+    os.mkfifo(place / OUT / "features/build/x")
+    return place
+
+
+def forged_code(place, **given):
+    """Invented scores, with a lock that says that they are of other code."""
+    fork(place, **given)
+    values = json.loads((place / "dvc.lock").read_text())
+    values["stages"]["knn_retrieval@a-cosine"]["deps"].append({"path": "build/code/knn.json", "md5": "0" * 32})
+    (place / "dvc.lock").write_text(json.dumps(values))
+    return place
+
+
+def stated_otherwise(place, **given):
+    """The same, with a lock that says other parameters than params.yaml does."""
+    fork(place, **given)
+    values = json.loads((place / "dvc.lock").read_text())
+    values["stages"]["feature_extraction@a"]["params"]["params.yaml"]["encoders.a"]["image_size"] = 64
+    (place / "dvc.lock").write_text(json.dumps(values))
+    return place
+
+
+def damaged_zip(place):
+    """A member whose packed bytes are none."""
+    path = zipped(place.with_suffix(".zip"), {"a.txt": "x" * 5000})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", "x" * 5000)
+    content = bytearray(path.read_bytes())
+    content[36:44] = b"\xff" * 8
+    path.write_bytes(content)
+    return path
+
+
+def half_letters(place):
+    """Half of a surrogate pair in an answer, and letters that move a terminal's cursor in an error's name."""
+
+    def change(notebook, code):
+        notebook.cells[-1].source = ANSWER + " \ud800"
+        code[3].outputs = [nbformat.v4.new_output("error", ename="\x1b[2K\rfull marks", evalue="", traceback=[])]
+
+    return fork(place, notebook=executed(change))
+
+
+def added_cell(place):
+    """A cell of its own, before the last one asserts."""
+
+    def change(notebook, code):
+        extra = nbformat.v4.new_code_cell("data = 1", id="mine", execution_count=len(code) + 1)
+        notebook.cells.append(extra)
+
+    return fork(place, notebook=executed(change))
+
+
 def hidden_machine(place):
     """As above, by the name of the data: what was recorded of the machine would be read there."""
     fork(place)
@@ -408,7 +466,17 @@ SUBMISSIONS = {
     "linked_folder": (linked_folder, [], "all is a symbolic link"),
     "pipe": (pipe, [], "pipeline/pipe.py is no plain file"),
     "hidden_pipe": (hidden_pipe, ALL, ""),
-    "hidden_machine": (hidden_machine, but(metric=W), "params.yaml names data 'build'"),
+    "hidden_deeper": (hidden_deeper, [], "features/build/x is no plain file"),
+    "forged_code": (
+        lambda p: forged_code(p, values=(0.9, 0.9)),
+        but(metric="instructor"),
+        "follows from other code or data than the published run's",
+    ),
+    "stated_otherwise": (lambda p: stated_otherwise(p, values=(0.9, 0.9)), but(metric=W), ""),
+    "damaged_zip": (damaged_zip, [], "the zip cannot be unpacked"),
+    "half_letters": (half_letters, but(executed=W), "an error"),
+    "added_cell": (added_cell, ALL, ""),
+    "hidden_machine": (hidden_machine, [], "outputs/build/machine.json is no plain file"),
     "unknown_data": (unknown_data, but(metric=W), "nothing was published of its data"),
     "zip_out": (lambda p: zipped(p.with_suffix(".zip"), {"../../x.ipynb": "{}"}), [], "leads out of the submission"),
     "zip_absolute": (lambda p: zipped(p.with_suffix(".zip"), {"/tmp/x.ipynb": "{}"}), [], "leads out"),
@@ -467,9 +535,11 @@ def test_what_a_metric_is_held_against_is_said(project, tmp_path):
 def test_a_run_of_its_own_parameters_tells_invented_scores(project, tmp_path):
     """As with --execute: the reference is then a run of the submission's parameters."""
     reference = runs.of_folder(fork(tmp_path / "again", values=(0.5, 0.5), size=64))
-    for name, values, verdict in (("true", (0.5, 0.5), "right"), ("invented", (0.9, 0.9), "wrong")):
-        with submission.opened(fork(tmp_path / name, values=values, size=64)) as opened:
-            assert [finding.verdict for finding in grade.grade(opened, METRIC, reference).findings] == [verdict]
+    cases = [("true", fork, 0.5, "right"), ("invented", fork, 0.9, "wrong"), ("other code", forged_code, 0.9, "wrong")]
+    for name, make, value, verdict in cases:
+        with submission.opened(make(tmp_path / name, values=(value, value), size=64)) as opened:
+            found = grade.grade(opened, METRIC, reference, its_own=True).findings
+            assert [finding.verdict for finding in found] == [verdict], name
 
 
 def test_a_table_of_a_few_bytes_and_of_rows_without_number_is_not_read(tmp_path, monkeypatch):

@@ -74,6 +74,13 @@ def test_what_is_no_receipt_is_refused(tmp_path, text):
         receipt.read(path)
 
 
+@pytest.mark.parametrize("change", [{"machine": "x"}, {"stages": [{"stage": [], "verdict": "edited", "outs": {}}]}])
+def test_a_receipt_of_another_form_is_refused(written, change):
+    forge(written, lambda values: values.update(change))
+    with pytest.raises(runs.RunError, match="is no receipt of this form"):
+        receipt.read(written)
+
+
 def test_a_signature_is_checked_by_the_key_and_by_who_is_known(written, key):
     receipt.sign(written, key)
     assert receipt.signed_by(written).startswith("signed with a key that allowed_signers does not name: SHA256:")

@@ -295,6 +295,31 @@ def test_a_number_outside_its_interval_differs_however_little_it_moved(tmp_path)
     assert moved.between("evaluation/x.csv", one, other).within is False
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "trained", "within"),
+    [
+        ("lite0", "lite1", True, False),
+        ("hit@1", "hit@2", True, False),
+        ("joint_seed_1", "joint_seed_2", True, False),
+        ("4 pictures are right", "5 pictures are right", False, False),
+        ("400 pictures are right", "401 pictures are right", True, True),
+        ("at .671 of 9", "at .672 of 9", False, True),
+    ],
+)
+def test_what_is_part_of_a_name_is_a_word_and_a_whole_number_a_count(tmp_path, was, now, trained, within):
+    one, other = tmp_path / "1.csv", tmp_path / "2.csv"
+    for path, text in ((one, was), (other, now)):
+        path.write_text(f"what,value\n{text},0.5\n")
+    assert moved.between("evaluation/x.csv", one, other, trained).within is within
+
+
+def test_an_id_is_no_number(tmp_path):
+    one, other = tmp_path / "1.csv", tmp_path / "2.csv"
+    one.write_text("id,value\n15970,0.5\n")
+    other.write_text("id,value\n15971,0.5\n")
+    assert moved.between("evaluation/x.csv", one, other).within is False
+
+
 @pytest.mark.parametrize(("low", "within"), [(0.81, True), (0.79, False)])
 def test_the_end_of_an_interval_may_be_twice_as_far_as_its_value(tmp_path, low, within):
     one, other = tmp_path / "1.csv", tmp_path / "2.csv"
@@ -461,7 +486,7 @@ def test_from_scratch_runs_what_is_committed_with_the_parameters_given_and_leave
         assert (place / "made").read_text().split()[0] == "mine"
     assert not place.exists() and not (cloned / "made").exists()
     (cloned / "pipeline/run.py").write_text("")
-    assert scratch.left_out() == ["pipeline/run.py"]
+    assert scratch.left_out() == ["pipeline/run.py", "untracked"]
 
 
 def test_from_scratch_that_fails_says_so(cloned):
