@@ -250,8 +250,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("scans are counted without their pixels", "scans * pixels > MAX_SCANNED", "scans > MAX_SCANNED"),
         (
             "a film behind a picture counts as scans",
-            "and (marker := found[1][0]) != END",
-            "and (marker := found[1][0])",
+            "or (marker := found[1][0]) == END:",
+            "or not (marker := found[1][0]):",
         ),
         ("a PNG of crumbs is read", "if place >= len(data):", "if place >= 0:"),
         ("a turned photo's size is not", "image.size[::-1] if turned", "image.size if turned"),
@@ -1453,6 +1453,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("questions are not counted", "self.at_work += asks", "self.at_work += 0"),
     ],
     ("pipeline/site/kept.py", "site/test_kept.py"): [
+        ("a photo's mark is known to whoever has it", "blake2b(photo, key=self._key,", "blake2b(photo,"),
         ("photos are kept for ever", "now - asked <= SECONDS and ", ""),
         ("photos are kept without end", " and self.held <= MOST_BYTES", ""),
         (
@@ -1472,6 +1473,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
     ],
     ("pipeline/site/connections.py", "site/test_guard.py"): [
+        ("an answer that nobody takes is held", "        if now >= left:", "        if now < left:"),
+        ("a slow reader is cut off", "        if now >= left:", "        if left:"),
         (
             "half a head is waited for",
             "        elif self._silence is None:",
@@ -1553,6 +1556,9 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("pipeline/site/tables.py", "site/test_turns.py::test_a_table_holds_no_formula"): [
         ("a batch's table has formulas", "files.plain(value)", "value"),
+    ],
+    ("pipeline/encoders/compiled.py", "encoders/test_compiled.py::test_what_was_compiled_by_other_code_is_not_taken"): [
+        ("what was compiled outlives an edit", ', "code": code()}', "}"),
     ],
     ("pipeline/site/products.py", "site/test_answers.py"): [
         ("the longest name is refused", "len(value) > LONGEST", "len(value) >= LONGEST"),

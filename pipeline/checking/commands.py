@@ -152,7 +152,7 @@ def compare_command(rest: list[str]) -> int:
 
 def grade_command(rest: list[str]) -> int:
     """Holds submissions against a rubric: a page for each, a table for all; 1 where one could not be opened."""
-    from pipeline.checking import grade, rubric, submission  # here: verify is quick without pandas
+    from pipeline.checking import grade, rubric  # here: verify is quick without pandas
 
     parser = argparse.ArgumentParser(prog="python -m pipeline.run grade", allow_abbrev=False)
     parser.add_argument("rubric", type=Path)
@@ -165,15 +165,7 @@ def grade_command(rest: list[str]) -> int:
     given = parser.parse_args(rest)
     asked, graded = rubric.load(given.rubric), []
     for number, path in enumerate(given.submissions, 1):
-        try:
-            with submission.opened(path) as opened:
-                if given.execute:
-                    found = _executed(opened, asked, given.minutes * 60)
-                else:
-                    found = grade.grade(opened, asked, _reference(opened))
-        except Exception as why:  # whatever it is made of: one that cannot be read stops no other
-            said = " ".join(str(why).split())[:300] or type(why).__name__
-            found = grade.Graded(path.name, flags=[f"refused: {said}"])
+        found = _graded(path, asked, given.minutes * 60 if given.execute else None)
         graded.append(found)
         name = f"{number:03d}.html"
         shown = page("graded.html.j2", title=f"{found.name}: {asked.title}", graded=found)
@@ -183,6 +175,20 @@ def grade_command(rest: list[str]) -> int:
     files.write_text(given.out / "grades.csv", grade.csv_of(graded, asked))
     print(f"Pages and the class: {given.out}")
     return int(any(flag.startswith("refused") for found in graded for flag in found.flags))
+
+
+def _graded(path: Path, asked: Any, seconds: float | None) -> Any:
+    """What a submission's page says, by a run of its own parameters where there are seconds for one."""
+    from pipeline.checking import grade, submission
+
+    try:
+        with submission.opened(path) as opened:
+            if seconds is not None:
+                return _executed(opened, asked, seconds)
+            return grade.grade(opened, asked, _reference(opened))
+    except Exception as why:  # whatever it is made of: one that cannot be read stops no other
+        said = " ".join(str(why).split())[:300] or type(why).__name__
+        return grade.Graded(path.name, flags=[f"refused: {said}"])
 
 
 def _reference(opened: Any) -> Run | None:

@@ -157,6 +157,8 @@ def placed(size: tuple[int, int], network: params.Network) -> tuple[float, float
 def _opened(data: bytes) -> Image.Image:
     if data.startswith(PNG):
         _check_chunks(data)
+    if data.startswith(JPEG):
+        _check_segments(data)
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
@@ -179,11 +181,24 @@ def _opened(data: bytes) -> Image.Image:
 def _scans(data: bytes) -> int:
     """How often a JPEG goes through its picture, counted as the decoder finds them: to the first end marker."""
     scans, place = 0, 2
-    while (found := MARKER.search(data, place)) and (marker := found[1][0]) != END:
+    for _ in range(MAX_CHUNKS):
+        if not (found := MARKER.search(data, place)) or (marker := found[1][0]) == END:
+            return scans
         scans += marker == SCAN
         length = int.from_bytes(data[found.end() : found.end() + 2])
         place = found.end() + (0 if marker in ALONE else length)
-    return scans
+    raise UnreadableImage(f"a JPEG of more than {MAX_CHUNKS:,} parts")
+
+
+def _check_segments(data: bytes) -> None:
+    """Raises UnreadableImage for a JPEG of more than `MAX_CHUNKS` parts before its first scan: as `_check_chunks`."""
+    place = 2
+    for _ in range(MAX_CHUNKS + 1):
+        found = MARKER.search(data, place)
+        if not found or found[1][0] in (SCAN, END):
+            return
+        place = found.end() + (0 if found[1][0] in ALONE else int.from_bytes(data[found.end() : found.end() + 2]))
+    raise UnreadableImage(f"a JPEG of more than {MAX_CHUNKS:,} parts")
 
 
 def _check_chunks(data: bytes) -> None:

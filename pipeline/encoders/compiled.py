@@ -10,6 +10,7 @@ import platform
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -21,6 +22,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from pipeline import files, params, paths
+from pipeline.data import images
 from pipeline.encoders import weights
 
 BLOCK = 8  # images that the network is given at once: a core's cache holds what becomes of them, of 64 it does not
@@ -41,9 +43,17 @@ def settings(spec: params.Encoder, weights_folder: Path) -> dict:
     return {**spec.model_dump(include=counted), "weights": weights.fingerprint(weights_folder)}
 
 
+@cache
+def code() -> str:
+    """The digest of what features are made by: in the name of all that is kept, so that none of it outlives an edit."""
+    modules = [*sorted(Path(__file__).parent.glob("*.py")), Path(images.__file__)]
+    return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
+
+
 def place(spec: params.Encoder, weights_folder: Path, ends: str = ".tflite") -> Path:
     """Where what is compiled of an encoder is kept: its name has the fingerprint of all that it follows from."""
-    facts = {**settings(spec, weights_folder), "tensorflow": tf.__version__, "keras": keras.__version__}
+    versions = {"tensorflow": tf.__version__, "keras": keras.__version__, "code": code()}
+    facts = {**settings(spec, weights_folder), **versions}
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     return paths.BUILD / "compiled" / f"{spec.backbone}-{key}{ends}"
 

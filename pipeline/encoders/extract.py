@@ -67,7 +67,7 @@ def extract_features(
     dimension = _encoder(identity, spec.model_dump_json(), weights_folder).dimension
     _need_disk(target, len(ids) * (4 * dimension + 64) * 3)
     rows = max(SHARD_ROWS // spec.batch_size, 1) * spec.batch_size
-    run = hashlib.sha256(json.dumps([identity, spec.batch_size, rows, ids]).encode()).hexdigest()[:16]
+    run = hashlib.sha256(json.dumps([identity, compiled.code(), spec.batch_size, rows, ids]).encode()).hexdigest()[:16]
     folder = paths.BUILD / "features" / f"{data}-{name}-{run}"
     work = Work(identity, spec.model_dump_json(), weights_folder, paths.images(data), folder)
     try:

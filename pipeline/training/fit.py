@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import backbones, extract, squeeze, store, weights
+from pipeline.encoders import backbones, compiled, extract, squeeze, store, weights
 from pipeline.encoders.card import read_card
 from pipeline.encoders.squeeze import Squeeze
 from pipeline.evaluation import classification
@@ -251,7 +251,7 @@ class _Run:
         weights.save(parts, paths.weights(self.data, self.name), card)
 
     def _id(self) -> str:
-        """Changes with anything that changes the training, so that no run resumes from another's state."""
+        """Changes with all that the training is given, so that no run resumes from another's state."""
         start = weights.fingerprint(paths.weights(self.data, self.spec.init))
         labels = {
             part: {label: codes.tolist() for label, codes in self.numbers[part].items()}
@@ -288,7 +288,7 @@ def frozen_features(data: str, spec: Finetune, frame: pd.DataFrame) -> store.Fea
     network = {name: getattr(spec, name) for name in params.Network.model_fields}
     encoder = params.Encoder(**{**network, "head": []}, weights=spec.init, batch_size=64)
     identity = extract.encoder_id(data, "frozen", encoder, paths.weights(data, spec.init))
-    facts = [identity, spec.precision, frame[catalog.ID].tolist(), frame[catalog.SHA256].tolist()]
+    facts = [identity, compiled.code(), spec.precision, frame[catalog.ID].tolist(), frame[catalog.SHA256].tolist()]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     target = paths.BUILD / "training" / f"{data}-frozen-{key}.sqlite"
     target.parent.mkdir(parents=True, exist_ok=True)

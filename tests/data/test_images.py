@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -226,6 +227,21 @@ def test_a_long_side_and_a_png_of_crumbs_are_refused_unread(monkeypatch):
         images.decode(data[:33] + crumb * images.MAX_CHUNKS + data[33:])
     monkeypatch.setattr(images, "MAX_CHUNKS", 3)  # header, pixels, end
     assert images.decode(data).size == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [b"\xff\xfe\0\2" * 2_500_000, b"\xff\x01" * 5_000_000, b"\xff\xda\0\2" + b"\xff\xd8" * 5_000_000],
+    ids=["comments", "without length", "behind a scan"],
+)
+def test_a_jpeg_of_many_parts_is_refused_before_each_is_a_turn_of_a_loop(parts):
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 80)).save(buffer, "JPEG")
+    whole = buffer.getvalue()
+    began = time.perf_counter()
+    with pytest.raises(images.UnreadableImage):
+        images.decode(whole[:2] + parts + whole[2:])
+    assert time.perf_counter() - began < 1
 
 
 def test_a_reduced_photo_is_smaller_upright_and_looks_the_same():

@@ -1,6 +1,8 @@
 """Compiled encoders: TensorFlow's values, the same bytes whatever the threads and the batch, compiled once."""
 
+import shutil
 import threading
+from pathlib import Path
 
 import children
 import keras
@@ -9,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline import params, paths
+from pipeline.data import images
 from pipeline.encoders import backbones, compiled, pretrained, weights
 from pipeline.params.backbones import BACKBONES
 
@@ -95,6 +98,21 @@ def test_an_encoder_is_compiled_once_for_its_weights(made, monkeypatch):
     assert other.tobytes() != first.tobytes()
     assert len(list((paths.BUILD / "compiled").iterdir())) == 3
     assert path.exists()
+
+
+def test_what_was_compiled_by_other_code_is_not_taken(made, tmp_path, monkeypatch):
+    folder, decoding = tmp_path / "encoders", tmp_path / "images.py"
+    shutil.copytree(Path(compiled.__file__).parent, folder, ignore=shutil.ignore_patterns("published"))
+    shutil.copyfile(images.__file__, decoding)
+    monkeypatch.setattr(compiled, "__file__", str(folder / "compiled.py"))
+    monkeypatch.setattr(images, "__file__", str(decoding))
+    seen = []
+    for edited in (folder / "compiled.py", folder / "backbones.py", decoding):
+        edited.write_text(f"{edited.read_text(encoding='utf-8')}# edited\n", encoding="utf-8")
+        compiled.code.cache_clear()
+        seen.append(compiled.place(children.ENCODER, made))
+    compiled.code.cache_clear()
+    assert len(set(seen)) == 3
 
 
 def test_where_there_is_a_gpu_tensorflow_runs(made, monkeypatch):
