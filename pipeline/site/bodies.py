@@ -40,21 +40,22 @@ class Bodies:
         parts: list[bytes] = []
         length = 0
         try:
-            async with asyncio.timeout(SECONDS_TO_SEND):
-                async for part in request.stream():
-                    length, self.held = length + len(part), self.held + len(part)
-                    if length > most:
-                        raise _too_large(most)
-                    if self.held > MOST_HELD:
-                        raise Busy(f"photos of {MOST_HELD:,} bytes are held already; ask again in a moment")
-                    parts.append(part)
+            try:
+                async with asyncio.timeout(SECONDS_TO_SEND):
+                    async for part in request.stream():
+                        length, self.held = length + len(part), self.held + len(part)
+                        if length > most:
+                            raise _too_large(most)
+                        if self.held > MOST_HELD:
+                            raise Busy(f"photos of {MOST_HELD:,} bytes are held already; ask again in a moment")
+                        parts.append(part)
+            except TimeoutError:
+                raise HTTPException(408, f"the photo did not come within {SECONDS_TO_SEND} seconds") from None
             if not length:
                 raise HTTPException(422, "the body is empty. Send the photo's bytes: curl --data-binary @photo.jpg …")
             data = b"".join(parts)
             parts.clear()
             yield data
-        except TimeoutError:
-            raise HTTPException(408, f"the photo did not come within {SECONDS_TO_SEND} seconds") from None
         finally:
             self.held -= length
 

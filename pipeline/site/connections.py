@@ -1,4 +1,4 @@
-"""Connections as uvicorn keeps them, but for those that say nothing: they are closed."""
+"""Connections as uvicorn keeps them, but for those that say nothing or take nothing: they are closed."""
 
 import asyncio
 import json
@@ -9,12 +9,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pipeline.site.guard import HEADERS
 
 SILENT = 10  # seconds in which a request's head has to come
+UNREAD = 30  # seconds in which some of an answer has to be taken
 
 
 class Connection(H11Protocol):
     """One that is closed where no request comes in `SILENT` seconds, and answers what is no HTTP as any other fault."""
 
     _silence: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -26,7 +28,34 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._hear()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._offer(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._taken()
+        super().resume_writing()
+
+    def _offer(self, left: int) -> None:
+        self._taken()
+        self._unread = self.loop.call_later(UNREAD, self._look, left)
+
+    def _look(self, left: int) -> None:
+        """Ends a connection that has taken nothing of its answer, which would be held for ever."""
+        self._unread = None
+        now = self.transport.get_write_buffer_size()
+        if now >= left:
+            self.transport.abort()
+        else:
+            self._offer(now)
+
+    def _taken(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def send_400_response(self, msg: str) -> None:
         headers = [(b"content-type", b"application/json"), (b"connection", b"close"), *HEADERS.items()]

@@ -20,6 +20,7 @@ from pipeline.data import images
 from pipeline.encoders import concatenation, store
 from pipeline.retrieval import distances, indexes
 from pipeline.site import apart, products
+from pipeline.site.questions import NotReady
 
 CANDIDATES = 1000  # products that an index gives, which filters then choose from
 PORTION = 32  # added products whose features are kept together: a restart need not make them again
@@ -52,13 +53,22 @@ class Ready:
         """As `measure` by cosine, infinite but for the `CANDIDATES` that an index finds.
 
         The index is built when it is first asked for and takes the place of the one before: each holds the catalogue
-        anew.
+        anew. Who asks meanwhile is put off.
+
+        Raises:
+            NotReady: another's question has an index built.
         """
-        with self.building:
-            if kind not in self.searches:
-                self.searches.clear()
-                self.searches[kind] = indexes.build(kind, self.vectors)
-            search = self.searches[kind]
+        search = self.searches.get(kind)
+        if search is None:
+            if not self.building.acquire(blocking=False):
+                raise NotReady(f"an index of {self.name} is being built; ask again in a moment")
+            try:
+                if (search := self.searches.get(kind)) is None:
+                    search = indexes.build(kind, self.vectors)
+                    self.searches.clear()
+                    self.searches[kind] = search
+            finally:
+                self.building.release()
 
         def measure(queries: np.ndarray) -> np.ndarray:
             whole = np.full((len(queries), len(self.vectors)), np.inf, np.float32)

@@ -1,6 +1,7 @@
 """Photos that were sent a while ago, by their hash: a search is repeated, and its address passed on, without them."""
 
 import hashlib
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,11 +18,12 @@ class Kept:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.held = 0
         self._clock = clock
+        self._key = secrets.token_bytes(32)  # else whoever has a photo could ask whether somebody searched with it
         self._photos: OrderedDict[str, tuple[float, bytes]] = OrderedDict()  # asked for longest ago first
 
     def keep(self, photo: bytes) -> str:
         """Keeps a photo, and gives its hash: 32 hexadecimal digits, which nobody guesses."""
-        mark = hashlib.blake2b(photo, digest_size=16).hexdigest()
+        mark = hashlib.blake2b(photo, key=self._key, digest_size=16).hexdigest()
         self._forget(mark)
         self._photos[mark] = self._clock(), photo
         self.held += len(photo)

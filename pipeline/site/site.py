@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -129,8 +130,10 @@ class Site:
         with self._asking:
             if (there := held.get(name)) is not None:
                 return there
-            if (future := self._loading.get(called)) is None:
+            if new := (future := self._loading.get(called)) is None:
                 future = self._loading[called] = self._loader.submit(load, name)
+        if new:
+            future.add_done_callback(partial(self._loaded, called))
         if not wait and not future.done():
             raise NotReady(f"the encoder {called} is being loaded; ask again in a moment")
         try:
@@ -139,6 +142,12 @@ class Site:
             with self._asking:
                 if self._loading.get(called) is future:
                     del self._loading[called]
+
+    def _loaded(self, called: str, future: Future) -> None:
+        """Lets go of what was loaded, which is held elsewhere; a fault stays for whoever asks next."""
+        with self._asking:
+            if future.exception() is None and self._loading.get(called) is future:
+                del self._loading[called]
 
     def _load_cells(self, name: str) -> encoders.Cells:
         loaded = encoders.cells(self.study, name)
@@ -153,6 +162,8 @@ class Site:
             if len(self._ready) >= MOST_READY:  # the one loaded longest ago goes, but not the first
                 del self._ready[next(other for other in self._ready if other != self.first)]
             self._ready[name] = loaded
+        if name == self.first and self.phase == "failed":  # who asked again had it tried again
+            self.phase, self.fault = "ready", None
         return loaded
 
     def snapshot(self) -> Snapshot:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from servers import answering
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from pipeline.site import connections, guard, pages
 from pipeline.site.guard import Guard, Writing
@@ -151,6 +151,28 @@ def test_a_head_that_comes_letter_by_letter_is_not_waited_for(monkeypatch):
                 one.sendall(b"x")
                 assert time.perf_counter() - began < 25
             assert one.recv(4096) == b""
+
+
+def test_an_answer_that_nobody_takes_is_let_go_and_a_slow_reader_has_all_of_it(monkeypatch):
+    monkeypatch.setattr(connections, "UNREAD", 1.0)
+    size, left = 30_000_000, []
+
+    async def large(scope, receive, send):
+        await Response(bytes(size))(scope, receive, send)
+        left.append(scope["path"])
+
+    with answering(Guard(large, [])) as address:
+        place = ("127.0.0.1", int(address.rpartition(":")[2]))
+        unread, slow = (socket.create_connection(place, timeout=30) for _ in range(2))
+        for one, path in ((unread, b"unread"), (slow, b"slow")):
+            one.sendall(b"GET /" + path + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        began, taken = time.perf_counter(), 0
+        while taken < size:
+            taken += len(slow.recv(1_000_000))
+            time.sleep(0.05 if time.perf_counter() - began < 4 else 0)
+        assert sum(iter(lambda: len(unread.recv(1_000_000)), 0)) < size  # what was on its way
+        for one in (unread, slow):
+            one.close()
 
 
 def test_a_request_that_takes_longer_than_a_silence_is_answered(monkeypatch):

@@ -22,6 +22,13 @@ def photo(colour):
     return buffer.getvalue()
 
 
+def test_whoever_has_a_photo_cannot_ask_whether_it_was_sent():
+    one, other = kept.Kept(), kept.Kept()
+    assert one.keep(b"photo") == one.keep(b"photo")
+    with pytest.raises(Missing):
+        one.get(other.keep(b"photo"))
+
+
 def test_photos_are_kept_within_bounds_of_bytes_and_of_time(monkeypatch):
     monkeypatch.setattr(kept, "MOST_BYTES", 30)
     now = [0.0]

@@ -20,6 +20,8 @@ from PIL import Image
 from servers import answering
 
 from pipeline.data import catalog, images
+from pipeline.encoders.store import StoreError
+from pipeline.retrieval import indexes
 from pipeline.site import bodies, encoders, products
 from pipeline.site import service as module
 from pipeline.site.guard import Writing
@@ -386,6 +388,34 @@ def test_an_encoder_that_is_loaded_blocks_nobody(client, site, monkeypatch):
     goes_on.set()
     site.ready("stretched")
     assert client.get("/api/v1/search", params=asked).json()["encoder"] == "stretched"
+    assert client.get("/api/v1/status").json()["loading"] == []
+
+
+def test_an_index_that_is_built_blocks_nobody(client, site, monkeypatch):
+    goes_on, begun, build = threading.Event(), threading.Event(), indexes.build
+    monkeypatch.setattr(indexes, "build", lambda *given: begun.set() or (goes_on.wait(60) and build(*given)))
+    asked, answers = {"like": site.ids[0], "index": "hnsw"}, []
+    first = threading.Thread(target=lambda: answers.append(client.get("/api/v1/search", params=asked)))
+    first.start()
+    assert begun.wait(60)
+    for _ in range(45):
+        answer = client.get("/api/v1/search", params=asked)
+        assert (answer.status_code, "is being built" in answer.json()["error"]) == (503, True)
+    assert client.get("/api/v1/search", params={"like": site.ids[0]}).status_code == 200
+    goes_on.set()
+    first.join()
+    assert answers[0].status_code == client.get("/api/v1/search", params=asked).status_code == 200
+
+
+def test_a_first_encoder_that_failed_and_was_tried_again_is_ready(place, study, monkeypatch):
+    site = Site(study)
+    with monkeypatch.context() as patch:
+        patch.setattr(encoders, "load", lambda *given: (_ for _ in ()).throw(StoreError("not now")))
+        with pytest.raises(StoreError):
+            site.start()
+    assert site.status()["phase"] == "failed"
+    site.ready(None)
+    assert (site.status()["phase"], site.status()["fault"]) == ("ready", None)
 
 
 def test_a_picture_that_goes_while_it_is_asked_for_is_not_there(client, site, monkeypatch):

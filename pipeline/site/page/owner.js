@@ -1,6 +1,6 @@
 // For whoever runs the site: adding the photo as a product, taking products away, and putting them back.
 import { html, useEffect, useState } from "./vendor/preact.js";
-import { call, picture, write } from "./calls.js";
+import { call, write } from "./calls.js";
 import { named } from "./grid.js";
 import { photoBlob } from "./photo.js";
 import { renew, sentence } from "./search.js";
@@ -56,7 +56,7 @@ function Hidden() {
   };
   return html`<section id="hidden"><h3>Taken away</h3>
     <p>${hidden === null ? "" : hidden.length ? `${hidden.length} of the catalogue's products:` : "Nothing of the catalogue is."} <button type="button" class="outline" onClick=${look}>Look again</button></p>
-    <ul>${(hidden || []).map((one) => html`<li data-id=${one.id}><img src=${picture(one.id)} alt="" width="45" height="60"/>${named(one)} <button type="button" class="outline" aria-label=${`Put it back: ${named(one)}`} onClick=${() => back(one)}>Put it back</button></li>`)}</ul></section>`;
+    <ul>${(hidden || []).map((one) => html`<li data-id=${one.id}>${named(one)} <button type="button" class="outline" aria-label=${`Put it back: ${named(one)}`} onClick=${() => back(one)}>Put it back</button></li>`)}</ul></section>`;
 }
 
 export function Owner() {

@@ -65,9 +65,12 @@ function draw({ ask: asked, ...shown }) {
 async function start() {
   try {
     const site = await call("api/v1/status");
-    if (site.phase === "failed") return change({ fault: `The site could not start: ${site.fault}`, said: "" });
+    if (site.phase === "failed") {
+      change({ fault: `The site could not start: ${site.fault}`, said: "" });
+      return setTimeout(start, 5000); // who asks again has it tried again
+    }
     if (site.phase === "ready") {
-      change({ site, said: "" });
+      change({ site, fault: "", said: "" });
       return follow();
     }
     change({ said: `Just a moment: ${site.phase} …` });

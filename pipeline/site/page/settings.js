@@ -12,7 +12,7 @@ import { study } from "./study.js";
 function Panel({ site, found }) {
   const place = useRef(null), panel = useRef(null);
   useEffect(() => {
-    panel.current = study(place.current, { call, like: (id) => ask({ like: id }), cut: (farthest, encoder) => ask({ farthest, encoder }) });
+    panel.current = study(place.current, { call, like: (id) => ask({ like: id }), cut: (farthest, encoder, distance) => ask({ farthest, encoder, distance, words: "" }) });
     panel.current.opened(site);
   }, []);
   const { answer } = found || {};

@@ -302,7 +302,7 @@ export function study(place, { call, like, cut }) {
       if (!curve) { shown.push(make("section", {}, head, make("p", { textContent: "The study has no threshold curve for it by this distance." }))); continue; }
       const within = answers[side]?.results.filter((one) => one.distance <= curve.best).length;
       const use = make("button", { type: "button", textContent: `Leave out what is farther than ${three(curve.best)}` });
-      use.addEventListener("click", () => cut(curve.best, encoder));
+      use.addEventListener("click", () => cut(curve.best, encoder, state.distance));
       shown.push(make("section", {}, head, line(curve, answers[side]?.results || []),
         make("p", { textContent: `Best F1 on the train part at ${three(curve.best)}.${within === undefined ? "" : ` Of the products above ${within} are nearer.`}` }), use));
     }
