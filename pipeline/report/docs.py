@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -211,7 +212,7 @@ def choices() -> str:
 
 def speed() -> str:
     """Each ratio of the last bench with what was aimed at; the machine's limits in a sentence."""
-    found = json.loads(paths.BENCH.read_text(encoding="utf-8"))
+    found = _bench()
     rows = [
         [row["work"], row["against"], f"{row['ratio']:.2g}×", f"{row['bar']:.2g}×" if row["bar"] else ""]
         for row in found["rows"]
@@ -221,6 +222,16 @@ def speed() -> str:
         _table(["what", "against", "ratio", "aimed at"], rows)
         + f"\n\nMeasured on {found['day']}: {found['machine']['processor']}, {', '.join(limits)}."
     )
+
+
+def same_bytes() -> str:
+    """For how many threads and batches each network's features had how many different bytes in the last bench."""
+    rows = [[row["network"], str(row["settings"]), str(row["different"])] for row in _bench()["bytes"]]
+    return _table(["network", "threads and pictures at once", "different bytes"], rows)
+
+
+def _bench() -> dict[str, Any]:
+    return json.loads(paths.BENCH.read_text(encoding="utf-8"))
 
 
 def networks() -> str:
@@ -237,7 +248,7 @@ def _speeds() -> list[tuple[str, str, float, float, float, str]]:
     mAP of an encoder with it, and that retrieval; no number and no name where none was published."""
     study, reached = params.load(PLACE / "params.yaml"), _headline()[MAP]
     rows = []
-    for network in json.loads(paths.BENCH.read_text(encoding="utf-8"))["networks"]:
+    for network in _bench()["networks"]:
         names = [
             name
             for name, spec in study.encoders.items()
@@ -382,6 +393,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "choices": choices,
     "speed": speed,
     "networks": networks,
+    "same_bytes": same_bytes,
     "growth": growth,
     "judged": judged,
     "verdicts": verdicts,
