@@ -45,10 +45,19 @@ docs: .venv/installed        # README and docs/ as pages that open offline, with
 help:                        # what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*# \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
+# Where a Python is named and .venv has another, it is made anew.
+ifneq ($(filter command environment,$(firstword $(origin PYTHON))),)
+ifneq ($(wildcard .venv/installed),)
+ifneq ($(shell "$(PYTHON)" -V),$(shell $(VENV) -V))
+.PHONY: .venv/installed
+endif
+endif
+endif
+
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or name it:" \
 		"make PYTHON=/path/to/python3.12 (TensorFlow 2.21 has no wheels for 3.14, nor for macOS on Intel)" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	"$(PYTHON)" -m venv --clear .venv
 	@$(VENV) -m pip install --quiet --disable-pip-version-check uv || echo "without uv, pip takes minutes"
 	if $(VENV) -m uv --version > /dev/null 2>&1; then $(VENV) -m uv pip install --quiet $(COMPILED) -r requirements.lock -e .; \
 		else $(VENV) -m pip install --quiet -r requirements.lock -e .; fi

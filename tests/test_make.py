@@ -1,0 +1,29 @@
+"""The Makefile's choice of a Python."""
+
+import shutil
+import subprocess
+
+import pytest
+from clones import ROOT
+
+
+def interpreter(path, version):
+    """A program that says that it is this Python."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\necho Python {version}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not there")
+@pytest.mark.parametrize(("version", "anew"), [("3.11.7", False), ("3.13.0", True)])
+def test_a_python_that_is_named_and_is_another_has_the_environment_made_anew(tmp_path, version, anew):
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(ROOT / name, tmp_path)
+    interpreter(tmp_path / ".venv/bin/python", "3.11.7")
+    (tmp_path / ".venv/installed").touch()
+    named = interpreter(tmp_path / "a path/python", version)
+    for given in ([f"PYTHON={named}"], []):
+        said = subprocess.run(["make", "-n", "lab", *given], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert (f'"{named}" -m venv --clear .venv' in said.stdout) == (anew and bool(given)), said.stdout
+        assert said.stdout.endswith("-m jupyterlab notebooks\n")
