@@ -53,7 +53,10 @@ def until(true, seconds=20):
 
 
 def gone(process):
-    return not psutil.pid_exists(process) or psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_fork_has_the_askers_words_folder_environment_and_streams(asked, tmp_path):
