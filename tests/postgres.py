@@ -1,5 +1,6 @@
 """A PostgreSQL with pgvector of the tests' own, from a wheel: no root, no service, killed at will."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -60,9 +61,10 @@ class Postgres:
         server = psutil.Process(int((self.home / "data/postmaster.pid").read_text().split()[0]))
         processes = [server, *server.children(recursive=True)]
         for process in processes:
-            process.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended with the first of them
+                process.send_signal(signal.SIGKILL)
         psutil.wait_procs(processes, timeout=30)
-        while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes):
+        while not all(_gone(process) for process in processes):
             time.sleep(0.01)
 
     def address(self, name="postgres", port=None):
@@ -82,3 +84,10 @@ class Postgres:
             self._run("pg_ctl", "-m", "immediate", "stop")
         finally:
             shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _gone(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
