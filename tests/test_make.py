@@ -1,5 +1,6 @@
 """The Makefile's choice of a Python."""
 
+import os
 import shutil
 import subprocess
 
@@ -23,7 +24,9 @@ def test_a_python_that_is_named_and_is_another_has_the_environment_made_anew(tmp
     interpreter(tmp_path / ".venv/bin/python", "3.11.7")
     (tmp_path / ".venv/installed").touch()
     named = interpreter(tmp_path / "a path/python", version)
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "PYTHON"))}
     for given in ([f"PYTHON={named}"], []):
-        said = subprocess.run(["make", "-n", "lab", *given], cwd=tmp_path, capture_output=True, text=True, check=True)
+        command = ["make", "--no-print-directory", "-n", "lab", *given]
+        said = subprocess.run(command, cwd=tmp_path, env=outer, capture_output=True, text=True, check=True)
         assert (f'"{named}" -m venv --clear .venv' in said.stdout) == (anew and bool(given)), said.stdout
         assert said.stdout.endswith("-m jupyterlab notebooks\n")
