@@ -2,9 +2,8 @@
 
     python -m benchmarks.memory [--pictures 44441 400000]
 
-Drawn pictures with the drawn sample's labels, in Kaggle's layout. Each piece of work is a
-process of its own, and its highest memory is told beside that of the features that it must hold. Evaluation: so many
-queries at either size.
+Drawn pictures with the drawn sample's labels, in Kaggle's layout. Each piece of work is a process of its own, and its
+highest memory is told beside that of the features that it must hold. Evaluation: so many queries at either size.
 """
 
 import argparse

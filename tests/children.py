@@ -3,6 +3,8 @@
 import multiprocessing
 from pathlib import Path
 
+import psutil
+
 from pipeline import params, paths
 from pipeline.data import catalog
 
@@ -106,3 +108,11 @@ def _in_place(work, root: Path, build: Path) -> None:
     paths.ROOT, paths.BUILD = root, build
     build.mkdir(parents=True, exist_ok=True)
     work()
+
+
+def gone(pid):
+    """Whether a process has ended; one that its parent has not fetched has."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from children import gone
 
 REQUIRED = "DATABASE_TESTS"  # set to `required`: what is missing is a failure, not a skip
 MISSING = "pip install -e .[database,database_tests]: no test with a database was run"
@@ -64,7 +65,7 @@ class Postgres:
             with contextlib.suppress(psutil.NoSuchProcess):  # it has ended with the first of them
                 process.send_signal(signal.SIGKILL)
         psutil.wait_procs(processes, timeout=30)
-        while not all(_gone(process) for process in processes):
+        while not all(gone(process.pid) for process in processes):
             time.sleep(0.01)
 
     def address(self, name="postgres", port=None):
@@ -84,10 +85,3 @@ class Postgres:
             self._run("pg_ctl", "-m", "immediate", "stop")
         finally:
             shutil.rmtree(self.home, ignore_errors=True)
-
-
-def _gone(process):
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

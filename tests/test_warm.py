@@ -6,8 +6,8 @@ import subprocess
 import sys
 import time
 
-import psutil
 import pytest
+from children import gone
 from clones import ROOT
 
 from pipeline import environment, warm
@@ -50,13 +50,6 @@ def until(true, seconds=20):
     while time.monotonic() < end and not true():
         time.sleep(0.05)
     return true()
-
-
-def gone(process):
-    try:
-        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_a_fork_has_the_askers_words_folder_environment_and_streams(asked, tmp_path):

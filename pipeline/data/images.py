@@ -157,8 +157,7 @@ def placed(size: tuple[int, int], network: params.Network) -> tuple[float, float
 def _opened(data: bytes) -> Image.Image:
     if data.startswith(PNG):
         _check_chunks(data)
-    if data.startswith(JPEG):
-        _check_segments(data)
+    scans = _scans(data) if data.startswith(JPEG) else 1  # before Pillow goes through its parts; it calls some MPO
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
@@ -170,7 +169,6 @@ def _opened(data: bytes) -> Image.Image:
         raise UnreadableImage(
             f"{image.width}x{image.height} pixels; at most {MAX_PIXELS:,} are allowed, {MAX_SIDE:,} a side"
         )
-    scans = _scans(data) if data.startswith(JPEG) else 1  # Pillow calls some of them MPO
     if scans > MAX_SCANS or scans * pixels > MAX_SCANNED:
         raise UnreadableImage(
             f"{scans} scans of {pixels:,} pixels; at most {MAX_SCANS} are allowed, {MAX_SCANNED:,} pixels in all"
@@ -179,7 +177,11 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def _scans(data: bytes) -> int:
-    """How often a JPEG goes through its picture, counted as the decoder finds them: to the first end marker."""
+    """How often a JPEG goes through its picture, counted as the decoder finds them: to the first end marker.
+
+    Raises:
+        UnreadableImage: so many parts, each a turn of a slow loop.
+    """
     scans, place = 0, 2
     for _ in range(MAX_CHUNKS):
         if not (found := MARKER.search(data, place)) or (marker := found[1][0]) == END:
@@ -187,17 +189,6 @@ def _scans(data: bytes) -> int:
         scans += marker == SCAN
         length = int.from_bytes(data[found.end() : found.end() + 2])
         place = found.end() + (0 if marker in ALONE else length)
-    raise UnreadableImage(f"a JPEG of more than {MAX_CHUNKS:,} parts")
-
-
-def _check_segments(data: bytes) -> None:
-    """Raises UnreadableImage for a JPEG of more than `MAX_CHUNKS` parts before its first scan: as `_check_chunks`."""
-    place = 2
-    for _ in range(MAX_CHUNKS + 1):
-        found = MARKER.search(data, place)
-        if not found or found[1][0] in (SCAN, END):
-            return
-        place = found.end() + (0 if found[1][0] in ALONE else int.from_bytes(data[found.end() : found.end() + 2]))
     raise UnreadableImage(f"a JPEG of more than {MAX_CHUNKS:,} parts")
 
 

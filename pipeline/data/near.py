@@ -28,9 +28,7 @@ SAME_COLOUR = 4.0  # mean difference of the small pictures in colour, of 255
 STILL = 2  # pixels by which an edge of the product moves where a picture is only encoded again
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # brightness, which a change of colour may leave as it is
 AT_ONCE = 2**22  # pairs of hashes, and a sixteenth of it of pictures: memory does not grow with the catalogue
-NEAREST = (
-    32  # pairs that a picture has with earlier ones at most: where thousands look alike, all pairs fill the memory
-)
+NEAREST = 32  # of the earlier pictures that one looks like, at most so many: pairs of thousands would fill memory
 
 
 class Looks(NamedTuple):
