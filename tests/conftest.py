@@ -1,6 +1,5 @@
 """Shared by all tests: a place with the drawn sample ingested, and small pieces of it."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +10,7 @@ import children
 import clones
 import numpy as np
 import pytest
-from filelock import FileLock
+from places import once
 
 from pipeline import params, paths
 from pipeline.data import ingest
@@ -135,23 +134,13 @@ def here(workplace, monkeypatch):
 @pytest.fixture(scope="session")
 def run_done(tmp_path_factory):
     """A clone in which the sample's run was done from nothing, and the tracked files that then differ from the
-    committed ones: none, unless this is another kind of processor than the one that made them.
-
-    One for all processes that test: the first that needs it makes it, others wait.
-    """
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    place, note = shared / "run", shared / "run.json"
-    with FileLock(shared / "run.lock"):
-        if not note.exists():
-            shutil.rmtree(place, ignore_errors=True)
-            note.write_text(json.dumps(_run_from_nothing(place)), encoding="utf-8")
-    return place, *json.loads(note.read_text(encoding="utf-8"))
+    committed ones: none, unless this is another kind of processor than the one that made them."""
+    place, said = once(tmp_path_factory, "run", _run_from_nothing)
+    return place, *said
 
 
 def _run_from_nothing(place):
     """What `git status` then says, and what the command said."""
-    place.mkdir()
     clones.make(place)
     clones.git(place, "add", "-A")
     clones.git(place, "commit", "-q", "-m", "as it is")

@@ -14,7 +14,7 @@ from pipeline.claims import registry
 from pipeline.params.kinds import Way
 
 SYSTEMS = {"s002": "hybrid", "s000": "index_study", "s003": "user_photos", "s004": "recommendation"}
-EXPERIMENT = "s002"  # the shortest: an experiment has no processes that are warm
+EXPERIMENT = "s002"
 # A suite's stages, modules and chapter are what is tested; shorter is what only takes time on 650 drawn products.
 SHORTER = {
     "s000": [
@@ -57,13 +57,18 @@ def place(run_done, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=SYSTEMS)
 def suite(request, place):
-    """A suite's name and stage, once it has run: one as an experiment, the others by the two commands."""
+    """A suite's name and stage, once it has run: one composed by an experiment, the others by a command.
+
+    The experiment itself makes the first stage only: it has no warm processes, and tests/test_graph.py has a whole one.
+    """
     changes = [f"suite={request.param}", *SHORTER.get(request.param, [])]
     if request.param == EXPERIMENT:
-        call(place, "dvc", "exp", "run", "-n", request.param, *(f"--set-param={change}" for change in changes))
+        call(
+            place, "dvc", "exp", "run", "-n", request.param, *(f"--set-param={change}" for change in changes), "ingest"
+        )
     else:
         stage(place, "compose", *changes)
-        stage(place, "repro")
+    stage(place, "repro", "--jobs", "2")
     return place, request.param, SYSTEMS[request.param]
 
 

@@ -140,6 +140,7 @@ def test_the_rankings_compared_below_do_have_ties_and_a_query_with_nothing_to_fi
     assert len(np.unique(tied["gains"])) == 5
 
 
+@pytest.mark.xdist_group("ranx")  # which compiles for a minute in each process that asks it
 @pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaTypeSafetyWarning")
 @pytest.mark.parametrize("k", [1, 5, 10, 1000, 1300])
 def test_metrics_equal_ranx(tied, k):

@@ -13,6 +13,8 @@ from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols, scoring, separation, space, space_tables, tables
 
+pytestmark = pytest.mark.xdist_group("space")  # what is measured once takes longest
+
 SPACE = params.EmbeddingSpace(
     pictures=20,
     perplexity=30,

@@ -6,11 +6,12 @@ from pathlib import Path
 import children
 import httpx
 import pytest
+from places import once
 from servers import answering
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import concatenation, extract
+from pipeline.encoders import concatenation, extract, regions
 from pipeline.site.guard import Writing
 from pipeline.site.service import service
 from pipeline.site.site import Site
@@ -32,18 +33,24 @@ def study():
 
 @pytest.fixture(scope="session")
 def extracted(sample_place, tmp_path_factory, study):
-    """A place with the catalogue and all encoders' features."""
-    place = tmp_path_factory.mktemp("site")
-    shutil.copytree(sample_place / "outputs", place / "outputs")
-    children.run(children.make_weights, place)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paths, "ROOT", place)
-        patch.setattr(paths, "BUILD", place / "build")
-        ids = catalog.load("sample")[catalog.ID].tolist()
-        for name, spec in ENCODERS.items():
-            extract.extract_features("sample", name, spec, ids, paths.features("sample", name))
-        concatenation.concatenate("sample", "both", BOTH)
-    return place
+    """A place with the catalogue, all encoders' features, and all networks that a site needs compiled.
+
+    It is copied by the tests, and never changed.
+    """
+
+    def make(place):
+        shutil.copytree(sample_place / "outputs", place / "outputs")
+        children.run(children.make_weights, place)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(paths, "ROOT", place)
+            patch.setattr(paths, "BUILD", place / "build")
+            ids = catalog.load("sample")[catalog.ID].tolist()
+            for name, spec in ENCODERS.items():
+                extract.extract_features("sample", name, spec, ids, paths.features("sample", name))
+                regions.comparing(spec, paths.weights("sample", spec.weights))
+            concatenation.concatenate("sample", "both", BOTH)
+
+    return once(tmp_path_factory, "site", make)[0]
 
 
 @pytest.fixture
