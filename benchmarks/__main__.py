@@ -5,8 +5,6 @@ python -m benchmarks [--parts ranking features indexes site training networks by
 
 import argparse
 import json
-import os
-import sys
 import time
 
 import numpy as np
@@ -29,8 +27,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", default=[*PARTS, *TABLES], choices=[*PARTS, *TABLES])
     chosen = parser.parse_args().parts
     if not environment.is_set():  # as the stages are started
-        python = [sys.executable, "-m", "benchmarks"]
-        os.execve(sys.executable, [*python, "--parts", *chosen], {**os.environ, **environment.variables()})
+        environment.restart("benchmarks", ["--parts", *chosen])
     found = {"day": time.strftime("%Y-%m-%d"), "machine": limits(), "rows": []}
     print(json.dumps(found["machine"], indent=1))
     for name in chosen:

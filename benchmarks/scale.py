@@ -10,7 +10,6 @@ pages that are mapped from disk are the system's, which takes them back when it 
 import argparse
 import contextlib
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -54,8 +53,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     if not environment.is_set():  # as the stages are started
-        python = [sys.executable, "-m", "benchmarks.scale"]
-        os.execve(sys.executable, [*python, *sys.argv[1:]], {**os.environ, **environment.variables()})
+        environment.restart("benchmarks.scale", sys.argv[1:])
     with tempfile.TemporaryDirectory() as folder, _cluster(Path(folder), given.workers) as (file, workers):
         for count in given.pictures:
             frame, features, run = _study(given) if given.run else (*_drawn(count, given), RUN)

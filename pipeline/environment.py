@@ -8,6 +8,7 @@ process starts, so they cannot be set from within.
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ THREADS = "TF_NUM_INTRAOP_THREADS"
 TRAINED_WITH = "2"
 # glibc hands every activation back to the system and takes it anew; kept, a training step takes half the time.
 GLIBC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
+# On Windows a process cannot become another one: it would end at once, and who waits for it would go on.
+BECOMES = os.name != "nt"
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "PYTHONHASHSEED": "0",
@@ -62,6 +65,14 @@ def quiet() -> Iterator[None]:
         finally:
             sys.stderr.flush()
             os.dup2(shown.fileno(), 2)
+
+
+def restart(module: str, arguments: list[str]) -> NoReturn:
+    """Goes on as a module in a process that was started with them."""
+    command, chosen = [sys.executable, "-m", module, *arguments], {**os.environ, **variables()}
+    if not BECOMES:
+        sys.exit(subprocess.call(command, env=chosen))
+    os.execve(sys.executable, command, chosen)
 
 
 def hand_over(module: str, error: ModuleNotFoundError) -> NoReturn:

@@ -307,7 +307,7 @@ def _owner(variables: dict[str, str], log: IO[str]) -> Iterator[IO[bytes] | None
             stderr=log,
             bufsize=0,
         )
-        variables[warm.ADDRESS] = address
+        variables |= {warm.ADDRESS: address, warm.SERVER: str(owner.pid)}
         try:
             yield owner.stdin
         finally:

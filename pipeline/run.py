@@ -62,8 +62,7 @@ def _in_environment(name: str, rest: list[str]) -> int:
     if warm.available():
         return warm.run("pipeline.run", command)
     if not environment.is_set():  # some of it is read when a process starts
-        python = [sys.executable, "-m", "pipeline.run"]
-        os.execve(sys.executable, [*python, *command], {**os.environ, **environment.variables()})
+        environment.restart("pipeline.run", command)
     run_stage(stages.find(name), rest)
     return 0
 

@@ -26,6 +26,7 @@ from pathlib import Path
 
 MODULE = "pipeline.warm"
 ADDRESS = "PIPELINE_WARM"  # in the environment: the socket of the process to fork from
+SERVER = "PIPELINE_WARM_PROCESS"  # in the environment: that process
 FORK = "PIPELINE_WARM_FORK"  # in a fork's environment: the fork itself, which asks for no other in its place
 # Libraries alone: the project's own code is read by each stage, as it is when the stage starts.
 LIBRARIES = (
@@ -47,6 +48,8 @@ LIBRARIES = (
 )
 LOADING = 120.0  # seconds that loading may take
 GRACE = 3.0  # seconds between the request to end and the end
+WHAT = "the process that stages are forked from"
+AGAIN = "What it said is in build/run.log; start the run again"
 _LONGEST = 1 << 20  # bytes of a request: arguments and environment
 
 
@@ -60,13 +63,17 @@ def run(module: str, arguments: list[str]) -> int:
 
     Returns:
         Its exit code; negative: the signal that ended it.
+
+    Raises:
+        RuntimeError: the warm process has died, or does not answer in time.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # one that comes early is passed on once it can be
-    address, until = Path(os.environ[ADDRESS]), time.monotonic() + LOADING
-    while not address.exists() and time.monotonic() < until and address.parent.exists():
-        time.sleep(0.02)
+    _await(Path(os.environ[ADDRESS]), os.environ.get(SERVER))
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(address))
+        try:
+            connection.connect(os.environ[ADDRESS])
+        except OSError as error:
+            raise RuntimeError(f"{WHAT} has died ({error}). {AGAIN}") from None
         request = {"module": module, "arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
         message = json.dumps(request).encode()
         socket.send_fds(connection, [len(message).to_bytes(4, "big")], [0, 1, 2])
@@ -75,6 +82,17 @@ def run(module: str, arguments: list[str]) -> int:
         signal.signal(signal.SIGINT, lambda *_: _send(fork, signal.SIGINT))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return _answer(connection)
+
+
+def _await(address: Path, server: str | None) -> None:
+    """Waits until the warm process has loaded its libraries and is heard; RuntimeError where that cannot be."""
+    until = time.monotonic() + LOADING
+    while not address.exists():
+        if time.monotonic() > until:
+            raise RuntimeError(f"{WHAT} was not ready in {LOADING:.0f} seconds. {AGAIN}")
+        if not address.parent.exists() or (server and not _lives(int(server))):
+            raise RuntimeError(f"{WHAT} died while it was loading. {AGAIN}")
+        time.sleep(0.02)
 
 
 def serve(address: str) -> dict | None:
@@ -260,7 +278,11 @@ def _main() -> int:
             _live(request)
         shutil.rmtree(Path(sys.argv[2]).parent, ignore_errors=True)  # who made it may have been killed
         return 0
-    code = run(sys.argv[1], sys.argv[2:])
+    try:
+        code = run(sys.argv[1], sys.argv[2:])
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
     if code < 0:  # ended by a signal: so does this process, for whoever watches it
         if -code != signal.SIGKILL:
             signal.signal(-code, signal.SIG_DFL)

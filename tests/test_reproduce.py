@@ -211,6 +211,19 @@ def test_what_processes_are_started_with_is_the_same_whatever_the_person_has_set
     assert all(chosen[name] == value for name, value in environment.variables().items())
 
 
+@pytest.mark.parametrize("becomes", [True, False], ids=["becomes", "waits"])
+def test_a_process_that_starts_anew_is_waited_for_and_tells_how_the_new_one_ended(tmp_path, becomes):
+    (tmp_path / "work.py").write_text(
+        "import sys, time\nfrom pipeline import environment\nassert environment.is_set()\ntime.sleep(1)\n"
+        "print(sys.argv[1:])\nsys.exit(7)"
+    )
+    code = f"from pipeline import environment\nenvironment.BECOMES = {becomes}\nenvironment.restart('work', ['a b'])"
+    plain = {name: value for name, value in os.environ.items() if name not in environment.variables()}
+    variables = {**plain, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(clones.ROOT)])}
+    result = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True)
+    assert (result.stdout, result.returncode) == ("['a b']\n", 7), result.stderr
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A clone in which nothing has run."""

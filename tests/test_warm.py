@@ -127,3 +127,22 @@ def test_all_forks_and_what_was_named_end_with_the_owner_even_those_that_do_not_
     assert until(lambda: gone(fork) and gone(other.pid))
     assert owner.wait(20) == 0
     assert not tmp_path.exists()  # the socket's folder goes too: who made it may have been killed
+
+
+@pytest.mark.parametrize("when", ["while it loads", "later"])
+def test_a_warm_process_that_has_died_is_told_at_once(tmp_path, when):
+    owner, variables = served(tmp_path)
+    if when == "later":
+        assert until(lambda: (tmp_path / "warm").exists(), 60)
+    owner.kill()  # not fetched: it is a zombie, as that of a command that has not looked
+    assert until(lambda: gone(owner.pid))
+    began = time.monotonic()
+    command = [sys.executable, "-m", "pipeline.run", "eda"]
+    result = subprocess.run(
+        command, cwd=ROOT, env={**variables, warm.SERVER: str(owner.pid)}, capture_output=True, text=True
+    )
+    assert result.returncode == 1
+    assert "the process that stages are forked from" in result.stderr and "died" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert time.monotonic() - began < 30
+    owner.wait()
