@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from benchmarks import STUDY, Row, rate
 from benchmarks.features import drawn
-from pipeline import params, paths
+from pipeline import environment, params, paths
 from pipeline.encoders import backbones
 from pipeline.training import batches, fit, objective
 
@@ -51,8 +52,28 @@ def rows() -> Iterator[Row]:
         system = after.ru_stime - before.ru_stime
         share = system / (system + after.ru_utime - before.ru_utime)
         faults = (after.ru_minflt - before.ru_minflt) / (2 * STEPS)
+        speed = ours * flops(spec, encoder) / 1e9
         work = (
             f"a step of `joint`, batch {spec.batches.size} at {list(spec.height_width)}, from the zip "
-            f"({share:.0%} system time, {faults:,.0f} page faults a step)"
+            f"({share:.0%} system time, {faults:,.0f} page faults a step; {1 / ours:.2f} seconds, {speed:.0f} GFLOP/s)"
         )
         yield Row(work, "the same step on batches in memory", ours, theirs, "steps/s", 0.9)
+
+
+def flops(spec: params.Finetune, encoder: keras.Model) -> float:
+    """Floating-point operations of a step: each picture goes there, and back twice through what is trained, for the
+    activations and for the weights."""
+    backbone = encoder.get_layer("backbone")
+    forward = _forward(encoder)
+    kept = spec.frozen and _forward(keras.Model(backbone.input, backbone.get_layer(spec.frozen).output))
+    return spec.batches.size * (forward + 2 * (forward - (kept or 0)))
+
+
+def _forward(network: keras.Model) -> float:
+    """Those of one picture's way through a network, as TensorFlow counts them."""
+    given = tf.TensorSpec((1, *network.input_shape[1:]), network.inputs[0].dtype)
+    graph = tf.function(network).get_concrete_function(given).graph
+    counted = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options = tf.compat.v1.profiler.ProfileOptionBuilder(counted).with_empty_output().build()
+    with environment.quiet():
+        return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops

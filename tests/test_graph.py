@@ -169,7 +169,7 @@ def test_a_claim_is_added_with_one_entry_and_reruns_the_evaluation_only(place):
         "    judge: {kind: bound, key: data/pictures, at_least: 1}\n    see: 05_evaluation#data\n"
     )
     path.write_text(before + entry, encoding="utf-8")
-    assert ran(stage(place, "repro").stdout) == ["evaluation", "reenactment", "report"]
+    assert ran(stage(place, "repro", "--jobs", "2").stdout) == ["evaluation", "reenactment", "report"]
     table = pd.read_csv(place / "outputs/sample/evaluation/verdicts.csv").set_index("claim")
     assert table.loc["000-new", "verdict"] == summary.NOT_RUN
     path.write_text(before.replace("kind: bound", "kind: bond", 1), encoding="utf-8")
@@ -206,7 +206,7 @@ def test_saving_a_notebook_in_an_editor_reruns_nothing_else(place):
     notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="looked at")]
     notebook.cells[1].execution_count = 3
     nbformat.write(notebook, path)
-    assert ran(stage(place, "repro").stdout) == ["sources"]
+    assert ran(stage(place, "repro", "--jobs", "2").stdout) == ["sources"]
     git(place, "checkout", "-q", ".")
     stage(place, "repro")
 
@@ -234,7 +234,7 @@ def test_a_notebook_run_by_hand_leaves_the_study_as_it_is(place):
     assert (place / "outputs/sample/features/trial.sqlite").exists()
     assert (place / "outputs/sample/scores/trial.parquet").exists()
     assert pd.read_parquet(place / "outputs/sample/neighbours/trial.parquet")["rank"].max() == 5
-    assert ran(stage(place, "repro").stdout) == []
+    assert ran(stage(place, "repro", "--jobs", "2").stdout) == []
     assert git(place, "status", "--porcelain") == ""
 
 

@@ -211,6 +211,31 @@ def test_what_processes_are_started_with_is_the_same_whatever_the_person_has_set
     assert all(chosen[name] == value for name, value in environment.variables().items())
 
 
+PARTS = """
+stages:
+  one: {cmd: cat a > one, deps: [a], outs: [one]}
+  two: {cmd: cat one b > two, deps: [one, b], outs: [two]}
+  three: {cmd: cat two > three, deps: [two], outs: [three]}
+  other: {cmd: cat b > other, deps: [b], outs: [other]}
+  apart: {cmd: cat c > apart, deps: [c], outs: [apart]}
+"""
+
+
+def test_stages_that_are_stale_are_those_that_changed_and_all_that_follow(tmp_path, monkeypatch):
+    (tmp_path / "dvc.yaml").write_text(PARTS)
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    clones.call(tmp_path, "dvc", "init", "-q", "--no-scm")
+    clones.call(tmp_path, "dvc", "repro", "-q")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert reproduce._stale(every=False) == ({}, 5)
+    (tmp_path / "a").write_text("changed")
+    (tmp_path / "apart").unlink()
+    follows = {"one": set(), "two": {"one"}, "three": {"two"}, "apart": set()}
+    assert reproduce._stale(every=False) == (follows, 1)
+    assert reproduce._stale(every=True) == (follows | {"other": set()}, 0)
+
+
 @pytest.mark.parametrize("becomes", [True, False], ids=["becomes", "waits"])
 def test_a_process_that_starts_anew_is_waited_for_and_tells_how_the_new_one_ended(tmp_path, becomes):
     (tmp_path / "work.py").write_text(
