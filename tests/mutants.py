@@ -1644,6 +1644,56 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a killed worker ended well", "return abs(worker.wait()) or 1", "return 0"),
         ("a worker that says nothing ended well", "return abs(worker.wait()) or 1", "return abs(worker.wait())"),
     ],
+    (
+        "pipeline/reproduce.py",
+        "test_reproduce.py::test_stages_that_are_stale_are_those_that_changed_and_all_that_follow",
+    ): [
+        (
+            "what follows from a changed stage is left as it was",
+            ".union(*({s.name for s in ancestors(graph, stage)} for stage in changed))",
+            ".union(())",
+        ),
+        ("a worker waits for a stage that does not run", "if name in stale}, len", "}, len"),
+    ],
+    ("pipeline/warm.py", "test_warm.py::test_a_warm_process_that_has_died_is_told_at_once"): [
+        ("a dead warm process is waited for", "or (server and not _lives(int(server)))", "or (server and False)"),
+    ],
+    (
+        "pipeline/environment.py",
+        "test_reproduce.py::test_a_process_that_starts_anew_is_waited_for_and_tells_how_the_new_one_ended",
+    ): [
+        (
+            "how the new process ended is not told",
+            "sys.exit(subprocess.call(command, env=chosen))",
+            "sys.exit(0 * subprocess.call(command, env=chosen))",
+        ),
+    ],
+    ("pipeline/site/site.py", "site/test_service.py::test_a_first_encoder_that_failed_and_was_tried_again_is_ready"): [
+        ("a first encoder that failed stays so", 'if self.phase == "failed" and self._started:', "if False:"),
+    ],
+    (
+        "pipeline/site/service.py",
+        "site/test_service.py::test_products_that_another_process_changes_are_asked_for_again_in_a_moment",
+    ): [
+        ("a store that is busy is told as a full disk", "& 0xFF in (sqlite3.SQLITE_BUSY,", "& 0xFF in (-1,"),
+    ],
+    ("pipeline/site/service.py", "site/test_kept.py::test_photos_go_in_time_though_nobody_asks"): [
+        (
+            "kept photos go when somebody asks, and not before",
+            "            app.state.kept.tidy()\n",
+            "            pass\n",
+        ),
+    ],
+    (
+        "pipeline/site/service.py",
+        "site/test_service.py::test_what_is_asked_of_a_photo_is_asked_of_one_that_was_sent_before",
+    ): [
+        (
+            "a kept photo's product is judged by none",
+            "study.judge(site, question, photo, wait=False))\n\n\n@router.post",
+            "study.judge(site, question, None, wait=False))\n\n\n@router.post",
+        ),
+    ],
     ("pipeline/reproduce.py", "test_reproduce.py::test_a_fault_here_leaves_nobody_waiting"): [
         ("somebody waits for ever after a fault", "        plan.stop()  # all is done", "        pass  # all is done"),
     ],

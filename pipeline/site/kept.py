@@ -27,12 +27,12 @@ class Kept:
         self._forget(mark)
         self._photos[mark] = self._clock(), photo
         self.held += len(photo)
-        self._tidy()
+        self.tidy()
         return mark
 
     def get(self, mark: str) -> bytes:
         """A photo by its hash. Raises Missing: it was never sent here, or too long ago."""
-        self._tidy()
+        self.tidy()
         if mark not in self._photos:
             raise Missing(
                 f"this photo is no longer known here: it is kept in memory for {SECONDS // 60} minutes after it was "
@@ -42,7 +42,8 @@ class Kept:
         self._photos[mark] = self._clock(), photo
         return photo
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
+        """Lets go of what is kept too long, or is too much."""
         now = self._clock()
         while self._photos:
             mark, (asked, _) = next(iter(self._photos.items()))

@@ -70,12 +70,16 @@ else:  # a search and a list that may also be narrowed by each filter
     Page = pydantic.create_model("Page", __base__=_Page, **{name: (Some, []) for name in FILTERS})
 
 
-class Known(Question):
-    """A search with a photo that was sent before, or without one."""
+class _Sent(pydantic.BaseModel):
+    """A question about a photo that was sent before, or about none."""
 
     photo: Annotated[
         str | None, Field(max_length=64, description="what /api/v1/photos called a photo that was sent there")
     ] = None
+
+
+class Known(Question, _Sent):
+    """A search with a photo that was sent before, or without one."""
 
 
 class Several(Question):
@@ -107,6 +111,14 @@ class Pair(pydantic.BaseModel):
     encoder: Annotated[str | None, Field(max_length=64, description="as for a search")] = None
     like: Annotated[str | None, Field(max_length=64, description="the id of a product")] = None
     box: Annotated[str | None, Field(max_length=80, description="as for a search")] = None
+
+
+class KnownJudged(Judged, _Sent):
+    """A search that is judged, with a photo that was sent before, or without one."""
+
+
+class KnownPair(Pair, _Sent):
+    """A product, or a photo that was sent before, and the product `of` which is asked."""
 
 
 def narrowed(asked: Question | Page) -> dict[str, list[str]]:

@@ -4,9 +4,11 @@ A photo is the body of a request, or the file of a form; it never touches the di
 another host, and tells the browser so.
 """
 
+import asyncio
 import io
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
@@ -31,7 +33,18 @@ from pipeline.site import bodies, kept, manual, pages, photos, replies, study, t
 from pipeline.site.apart import CompileError
 from pipeline.site.guard import HEADERS, RETRY, Guard, Writing, fault
 from pipeline.site.products import LONGEST, Conflict, Missing, ProductError
-from pipeline.site.questions import Judged, Known, NotReady, Page, Pair, Question, SearchError, Several
+from pipeline.site.questions import (
+    Judged,
+    Known,
+    KnownJudged,
+    KnownPair,
+    NotReady,
+    Page,
+    Pair,
+    Question,
+    SearchError,
+    Several,
+)
 from pipeline.site.site import Site
 from pipeline.site.turns import Busy, Turns
 
@@ -50,7 +63,6 @@ STATUS = {
     NotReady: 503,
     Busy: 503,
     DatabaseError: 503,
-    sqlite3.OperationalError: 507,
 }
 
 
@@ -70,6 +82,7 @@ FAULTS = _faults(
 )
 ABSENT = _faults({404: "there is no such product"})
 SENDING = _faults({408: "the photo did not come in time", 413: "too many bytes", 415: "no picture, or a damaged one"})
+OF_KEPT = ABSENT | _faults({415: "a damaged picture"})
 CHANGING = _faults(
     {
         401: "the site's token is wanted",
@@ -96,7 +109,9 @@ PHOTO = {
     }
 }
 PICTURE = ABSENT | {200: {"content": {kind: {} for kind in KINDS}, "description": "a picture"}}
+TIDIED = 60.0  # seconds between two looks at the kept photos, of which nobody may ask again
 KEPT, KEPT_ADDED = "private, max-age=3600", "private, max-age=60"  # an added product may be another's tomorrow
+Sent = Annotated[str, Query(max_length=64, description="what /api/v1/photos called a photo that was sent there")]
 Fact = Annotated[str | None, Field(max_length=LONGEST)]
 
 
@@ -129,12 +144,14 @@ def service(site: Site, names: Sequence[str], public: Sequence[str] = (), writin
         docs_url=None,
         redoc_url=None,
         responses=FAULTS,
+        lifespan=_tidying,
     )
     app.state.site, app.state.writing = site, writing or Writing()
     app.state.bodies, app.state.turns = bodies.Bodies(), Turns()
     app.state.kept = kept.Kept()
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _answer_with(status))
+    app.add_exception_handler(sqlite3.OperationalError, _store)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]  # it is called with this kind alone
     app.add_exception_handler(StarletteHTTPException, _http)  # type: ignore[arg-type]
     app.add_exception_handler(Exception, _failed)
@@ -144,6 +161,20 @@ def service(site: Site, names: Sequence[str], public: Sequence[str] = (), writin
     app.include_router(router, prefix="/api", include_in_schema=False)  # as it was before it had a version
     app.include_router(outside)
     return app
+
+
+@asynccontextmanager
+async def _tidying(app: FastAPI) -> AsyncIterator[None]:
+    """Photos that are kept go in time, whether or not anybody asks."""
+
+    async def now_and_then() -> None:
+        while True:
+            await asyncio.sleep(TIDIED)
+            app.state.kept.tidy()
+
+    task = asyncio.create_task(now_and_then())
+    yield
+    task.cancel()
 
 
 async def _site(request: Request) -> Site:
@@ -167,7 +198,7 @@ def status(site: Asked, request: Request) -> replies.Status:
     return replies.Status(**site.status(), writable=writing.on, token=writing.token is not None)
 
 
-@router.get("/search", responses=ABSENT)
+@router.get("/search", responses=OF_KEPT)
 async def search(site: Asked, request: Request, question: Annotated[Known, Query()]) -> replies.Answer:
     """Products like a product (`like`) or a photo that was sent before (`photo`), or described by words (`text`)."""
     if question.photo is None:
@@ -236,6 +267,20 @@ async def box(site: Asked, request: Request) -> replies.Box:
         return await _in_turn(request, photo, lambda: {"box": site.find_box(photo)})
 
 
+@router.get("/box", responses=OF_KEPT)
+async def box_of_kept(site: Asked, request: Request, photo: Sent) -> replies.Box:
+    """Where the product is in a photo that was sent before."""
+    data = request.app.state.kept.get(photo)
+    return await _in_turn(request, data, lambda: {"box": site.find_box(data)})
+
+
+@router.get("/boxes", responses=OF_KEPT)
+async def boxes_of_kept(site: Asked, request: Request, photo: Sent) -> replies.Boxes:
+    """Where products may be in a photo that was sent before."""
+    data = request.app.state.kept.get(photo)
+    return await _in_turn(request, data, lambda: {"boxes": site.find_boxes(data)})
+
+
 @router.post("/boxes", openapi_extra=PHOTO, responses=SENDING)
 async def boxes(site: Asked, request: Request) -> replies.Boxes:
     """Where products may be in the photo in the body: each box can be searched with."""
@@ -244,10 +289,14 @@ async def boxes(site: Asked, request: Request) -> replies.Boxes:
         return await _in_turn(request, photo, lambda: {"boxes": site.find_boxes(photo)})
 
 
-@router.get("/study", responses=ABSENT)
-def judged(site: Asked, question: Annotated[Judged, Query()]) -> replies.Study:
-    """How right a search for products like one (`like`) is, by article type, beside what the study measured."""
-    return study.judge(site, question, wait=False)  # type: ignore[return-value]
+@router.get("/study", responses=OF_KEPT)
+async def judged(site: Asked, request: Request, question: Annotated[KnownJudged, Query()]) -> replies.Study:
+    """How right a search for products like one (`like`) or a photo that was sent before (`photo`) is, by article type,
+    beside what the study measured."""
+    if question.photo is None:
+        return await run_in_threadpool(study.judge, site, question, None, False)  # type: ignore[arg-type]
+    photo = request.app.state.kept.get(question.photo)
+    return await _in_turn(request, photo, lambda: study.judge(site, question, photo, wait=False))
 
 
 @router.post("/study", openapi_extra=PHOTO, responses=SENDING)
@@ -258,10 +307,14 @@ async def judged_by_photo(site: Asked, request: Request, question: Annotated[Jud
         return await _in_turn(request, photo, lambda: study.judge(site, question, photo, wait=False))
 
 
-@router.get("/regions", responses=ABSENT)
-async def regions(site: Asked, request: Request, pair: Annotated[Pair, Query()]) -> replies.Regions:
-    """Where in two products' pictures (`like`, `of`) their cosine similarity comes from."""
-    return await request.app.state.turns.run(request, lambda: study.regions(site, pair, wait=False))
+@router.get("/regions", responses=OF_KEPT)
+async def regions(site: Asked, request: Request, pair: Annotated[KnownPair, Query()]) -> replies.Regions:
+    """Where in the pictures of two products (`like`, `of`), or of a photo that was sent before (`photo`) and a product,
+    their cosine similarity comes from."""
+    if pair.photo is None:
+        return await request.app.state.turns.run(request, lambda: study.regions(site, pair, wait=False))
+    photo = request.app.state.kept.get(pair.photo)
+    return await _in_turn(request, photo, lambda: study.regions(site, pair, photo, wait=False))
 
 
 @router.post("/regions", openapi_extra=PHOTO, responses=SENDING | ABSENT)
@@ -381,10 +434,16 @@ def _answer_with(status: int):
     """An error's own message as the answer: `{"error": …}`."""
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
-        said = f"the products cannot be stored: {error}" if status == 507 else str(error)
-        return fault(status, said, RETRY if status == 503 else None)
+        return fault(status, str(error), RETRY if status == 503 else None)
 
     return answer
+
+
+async def _store(request: Request, error: sqlite3.OperationalError) -> JSONResponse:
+    """What SQLite says of the added products' file: another process writes it just now, or it cannot be written."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return fault(503, f"another process changes the products ({error}); ask again in a moment", RETRY)
+    return fault(507, f"the products cannot be stored: {error}")
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -5,6 +5,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -184,7 +185,10 @@ class Site:
                 return ready, now
 
     def status(self) -> dict[str, Any]:
-        """What the site is doing, and what can be asked of it."""
+        """What the site is doing, and what can be asked of it. A first encoder that failed is tried again meanwhile."""
+        if self.phase == "failed" and self._started:
+            with suppress(Exception):  # which is told below, as it was
+                self.ready(self.first, wait=False)
         names = [self.first, *(name for name in self.names if name != self.first)]
         status = {"phase": self.phase, "fault": self.fault, "data": self.data, "encoders": names}
         status["loading"] = list(self._loading)

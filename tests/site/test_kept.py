@@ -3,12 +3,15 @@
 import hashlib
 import io
 import json
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
+from servers import answering
 
-from pipeline.site import kept, pages
+from pipeline.site import kept, pages, service
 from pipeline.site.products import Missing
 
 ROOT = Path(__file__).parents[2]
@@ -102,3 +105,16 @@ def test_what_the_page_imports_is_sent_and_fetched_at_once():
     at_once = {name for name in scripts if f'<link rel="modulepreload" href="{name}">' in index}
     assert scripts - at_once == {"vendor/cropper.js"}  # once it is wanted
     assert {"vendor/lock.json", "vendor/pico.LICENSE", "page.py"}.isdisjoint(pages.FILES)
+
+
+def test_photos_go_in_time_though_nobody_asks(site, monkeypatch):
+    monkeypatch.setattr(service, "TIDIED", 0.05)
+    monkeypatch.setattr(kept, "SECONDS", 0.5)
+    program = service.service(site, ["127.0.0.1"])
+    with answering(program) as address:
+        httpx.post(f"{address}/api/v1/photos", content=photo("red")).raise_for_status()
+        assert program.state.kept.held
+        until = time.monotonic() + 20
+        while program.state.kept.held and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not program.state.kept.held

@@ -155,8 +155,9 @@ def test_a_chosen_photo_is_sent_as_it_is_once_and_shows_what_the_api_finds(visit
     expect(page).to_have_url(re.compile("gender=Women"))
     cards(page)
     assert kept_by(page, client) == site.picture(site.ids[0])  # the very bytes
-    assert len([url for url in sent if url.endswith("/photos")]) == 1  # C5
-    assert not [url for url in sent if "/search" in url]
+    page.locator("#settings > summary").click()  # the panel asks about it too, as the boxes over it did
+    expect(page.locator(".study-part").nth(1).locator("li").first).to_be_visible(timeout=60_000)
+    assert [url.rsplit("/", 1)[1] for url in sent] == ["photos"]  # C5
 
 
 def test_a_large_photo_is_made_smaller_before_it_is_sent_and_the_page_says_so(page, client):

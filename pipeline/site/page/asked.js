@@ -61,7 +61,7 @@ function Photo({ asked }) {
     setCount(0);
     for (const old of place.current.querySelectorAll(".several")) old.remove();
     const mark = asked.photo;
-    photoBlob(mark).then((blob) => blob && several(place.current, blob, { call, choose: (box) => ask({ box }) })).then((found) => {
+    photoBlob(mark).then((blob) => blob && several(place.current, blob, { call, mark, choose: (box) => ask({ box }) })).then((found) => {
       if (mark === state.ask.photo) setCount(found || 0);
     }).catch(() => {});
   }, [asked.photo]);

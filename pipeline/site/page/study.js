@@ -3,7 +3,7 @@
 //
 //   const panel = study(element, { call, like, cut });   // once
 //   panel.opened(status);                                // what /api/v1/status says, once it is ready
-//   panel.searched({ photo, box, like, encoder, distance });  // after each search; without photo and like: words alone
+//   panel.searched({ photo, mark, box, like, encoder, distance });  // after each search; without photo and like: words alone
 //
 // `call(path, options)` answers as JSON and waits where the site says 503; `like(id)` and `cut(distance, encoder)` are
 // done by the page. Nothing is asked of the site until the panel is unfolded.
@@ -67,7 +67,7 @@ export function study(place, { call, like, cut }) {
     if (!query) return call(`api/v1/${path}?${asked}`);
     if (query.like) asked.set("like", query.like);
     if (query.photo && query.box) asked.set("box", query.box.join(","));
-    return call(`api/v1/${path}?${asked}`, query.photo ? { method: "POST", body: query.photo } : {});
+    return query.photo ? shown(call, path, asked, query) : call(`api/v1/${path}?${asked}`);
   }
 
   function opened(status) {
@@ -82,10 +82,10 @@ export function study(place, { call, like, cut }) {
     draw();
   }
 
-  function searched({ photo = null, box = null, like: id = null, encoder, distance: by }) {
+  function searched({ photo = null, mark = null, box = null, like: id = null, encoder, distance: by }) {
     if (photo !== state.query?.photo || id !== state.query?.like) Object.assign(state, { type: "", of: null });
     type.value = state.type;
-    state.query = photo || id ? { photo, box, like: photo ? null : id } : null;
+    state.query = photo || id ? { photo, mark, box, like: photo ? null : id } : null;
     if (encoder && encoder !== state.encoders[0]) {
       state.encoders = [encoder, state.encoders[1] === encoder ? state.encoders[0] : state.encoders[1]];
       [first.value, second.value] = state.encoders;
@@ -401,9 +401,21 @@ export function table(votes) {
   return [names.join(","), ...votes.map((vote) => names.map((name) => cell(vote[name])).join(","))].join("\r\n") + "\r\n";
 }
 
+// Asks about a photo: by the hash that the site gave it, if it did and has it still; else the photo is sent.
+async function shown(call, path, asked, { photo, mark }) {
+  if (mark) {
+    try {
+      return await call(`api/v1/${path}?${new URLSearchParams([...asked, ["photo", mark]])}`);
+    } catch (error) {
+      if (error.status !== 404) throw error;
+    }
+  }
+  return call(`api/v1/${path}?${asked}`, { method: "POST", body: photo });
+}
+
 // Several products in one photo: its boxes, each a button. `choose(box)` searches with one.
-export async function several(place, photo, { call, choose }) {
-  const { boxes } = await call("api/v1/boxes", { method: "POST", body: photo });
+export async function several(place, photo, { call, choose, mark = null }) {
+  const { boxes } = await shown(call, "boxes", new URLSearchParams(), { photo, mark });
   const image = await createImageBitmap(photo);
   for (const old of place.querySelectorAll(".several")) old.remove();
   boxes.forEach(({ box: [x, y, width, height] }, number) => {
