@@ -12,22 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from pipeline import files, paths
-from pipeline.checking import moved, record, runs
+from pipeline.checking import means, moved, record, runs
 from pipeline.checking.rubric import Answer, Cell, Executed, Heading, Library, Metric, Rubric
 from pipeline.checking.runs import LOCK, PARAMETERS, Run
-from pipeline.checking.submission import Refused, Submission, check_texts, notebook, table
+from pipeline.checking.submission import Refused, Submission, check_texts, notebook
 from pipeline.checking.verify import DIFFERS, EDITED, OTHER, Row, follows, parameters, verify
-from pipeline.evaluation import metrics as measures
-from pipeline.evaluation.names import ALL, GALLERY, PROTOCOL, RELEVANCE, STRICT
-from pipeline.evaluation.tables import pick
 
 RIGHT, WRONG, OPEN = "right", "wrong", "instructor"
 INJECTED = "injected-parameters"
 KNOWN = 0.5  # of a chapter's cells: with fewer it is another project's
-PLACE = {PROTOCOL: STRICT, GALLERY: ALL}
 ACTIVE = re.compile(r"<\s*(script|iframe|object|embed|link|meta|form|svg|img)\b|javascript:|\bon\w+\s*=", re.IGNORECASE)
 EXACT = 1e-5  # between a table's mean and that of the scores it was taken of: the table has six decimals
 ROOM = 4_000_000  # letters of all pictures on a page
@@ -248,7 +242,8 @@ def _metric(looked: Looked, part: Metric) -> Finding:
     run, stage = looked.run, f"knn_retrieval@{part.retrieval}"
     if run is None or looked.rows.get(stage) is None:
         raise Refused(f"{part.retrieval}: no results with a lock in the submission")
-    stated, again = _number(_file(run, "evaluation/metrics.csv"), part), _again(run, part)
+    tables = _file(run, "evaluation/metrics.csv"), _file(run, f"scores/{part.retrieval}.parquet")
+    stated, again = means.both(*tables, *_named(part))
     if abs(stated - again) > EXACT:
         looked.flag(f"{part.retrieval}: the table says {part.metric} {stated:.4f}, its own scores give {again:.4f}")
         return _finding(_metric, part, WRONG, f"{stated:.4f} in the table, {again:.4f} by its own scores")
@@ -299,33 +294,11 @@ def _expected(reference: Run | None, part: Metric) -> float:
     ran = reference.find(
         f"outputs/{data}/evaluation/metrics.csv", reference.outs().get(f"outputs/{data}/evaluation/metrics.csv", "")
     )
-    return _number(ran or published, part)
+    return means.number(ran or published, *_named(part))
 
 
-def _number(path: Path, part: Metric) -> float:
-    """A metric's value in a tidy table."""
-    where = {"retrieval": part.retrieval, "metric": part.metric, **PLACE, RELEVANCE: part.relevance}
-    rows = pick(pd.read_csv(table(path)), **where)
-    if len(rows) != 1:
-        raise Refused(f"{part.retrieval}: the table has {len(rows)} numbers for {part.metric}")
-    return float(rows["value"].iloc[0])
-
-
-def _again(run: Run, part: Metric) -> float:
-    scores = pd.read_parquet(table(_file(run, f"scores/{part.retrieval}.parquet")))
-    rows = pick(scores, **PLACE, **{RELEVANCE: part.relevance})
-    column = next((name for name in rows if _mean_name(name) == part.metric), None)
-    if column is None:
-        raise Refused(f"{part.retrieval}: its scores have no {part.metric}")
-    return float(rows[column].mean())
-
-
-def _mean_name(column: str) -> str:
-    """What the mean of a column of scores is called; '' where it is no metric's."""
-    try:
-        return measures.mean_name(column)
-    except ValueError:
-        return ""
+def _named(part: Metric) -> tuple[str, str, str]:
+    return part.retrieval, part.relevance, part.metric
 
 
 def _file(run: Run, path: str) -> Path:

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from pipeline import paths
@@ -30,7 +31,7 @@ def rerun(jobs: int, parameters: Path, seconds: float | None = None) -> Iterator
             raise RunError("--from-scratch clones this repository, and git does not: is this a clone with a commit?")
         shutil.copyfile(parameters, place / paths.PARAMS.name)
         command = [sys.executable, "-m", "pipeline.run", "repro", "--jobs", str(jobs)]
-        limited = _limit if seconds and sys.platform != "win32" else None
+        limited = partial(limit, MEMORY, FILE) if seconds and sys.platform != "win32" else None
         try:
             # its lines are progress: what a command was asked for stands alone on standard output
             code = subprocess.run(command, cwd=place, timeout=seconds, preexec_fn=limited, stdout=sys.stderr).returncode
@@ -41,11 +42,11 @@ def rerun(jobs: int, parameters: Path, seconds: float | None = None) -> Iterator
         yield place
 
 
-def _limit() -> None:
-    """Bounds the process that calls it, and all that it starts."""
+def limit(memory: int, file: int) -> None:
+    """Bounds the process that calls it, and all that it starts: bytes of each one's memory, and of a file it writes."""
     import resource
 
-    for kind, most in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_FSIZE, FILE), (resource.RLIMIT_CORE, 0)):
+    for kind, most in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_FSIZE, file), (resource.RLIMIT_CORE, 0)):
         _, hard = resource.getrlimit(kind)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(kind, (allowed, allowed))

@@ -4,20 +4,24 @@ import contextlib
 import csv
 import json
 import os
+import resource
 import shutil
 import sqlite3
 import stat
+import time
 import zipfile
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from checked_world import OUT, features
+from pyarrow import parquet
 
 from pipeline import params, paths
-from pipeline.checking import commands, grade, rubric, runs, submission
+from pipeline.checking import commands, grade, means, rubric, runs, submission
 
 PROJECT = Path(__file__).parents[2]
 CHAPTER, ITEM = "04_knn_retrieval", "04_knn_retrieval/a-cosine"
@@ -30,6 +34,7 @@ metrics: [{retrieval: a-cosine, metric: mAP, points: 3}]
 answers: [{notebook: 04_knn_retrieval/a-cosine, cell: answer, points: 5, words: 5}]
 library: {points: 2, may_change: [pipeline/free.py]}
 """
+PLACED = {"protocol": ["strict"], "gallery": ["all"], "relevance": ["articleType"], "precision@7": [0.5]}
 METRIC = rubric.Rubric(title="t", metrics=[rubric.Metric(retrieval="a-cosine", metric="mAP", points=1.0)])
 ANSWER = "A query finds itself first, so the first result is always right."
 STAGES = {
@@ -551,6 +556,42 @@ def test_a_table_of_a_few_bytes_and_of_rows_without_number_is_not_read(tmp_path,
     path.write_bytes(b"no table")
     with pytest.raises(submission.Refused, match="is no table"):
         submission.table(path)
+
+
+def test_a_table_whose_few_bytes_unfold_to_gigabytes_is_refused_and_takes_no_memory(tmp_path):
+    place = fork(tmp_path / "bomb", values=(0.5, 0.5))
+    scores = place / OUT / "scores/a-cosine.parquet"
+    rows = 2000
+    places = {"protocol": "strict", "gallery": "all", "relevance": "articleType"}
+    filled = {name: pa.array([value] * rows) for name, value in places.items()}
+    words = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["a" * 100_000_000]))
+    parquet.write_table(
+        pa.table({**filled, "AP": [0.5] * rows, "word": words}), scores, compression="zstd", store_schema=False
+    )
+    assert scores.stat().st_size < 10_000  # and in memory 200 gigabytes
+    assert submission.table(scores) == scores
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with pytest.raises(submission.Refused, match="unfold to more than"):
+        means.both(place / OUT / "evaluation/metrics.csv", scores, "a-cosine", "articleType", "mAP")
+    assert time.monotonic() - began < 60
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert most == before or most * 1024 < 1.2 * means.MEMORY
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"protocol": ["strict"]}, "not those of a run"),
+        ({"word": ["a"]}, "not those of a run"),
+        (PLACED, "have no mAP"),
+    ],
+)
+def test_scores_that_are_none_are_refused_in_a_sentence(tmp_path, columns, said):
+    place = fork(tmp_path / "odd", values=(0.5, 0.5))
+    scores = place / OUT / "scores/a-cosine.parquet"
+    pd.DataFrame(columns).to_parquet(scores)
+    with pytest.raises(submission.Refused, match=said):
+        means.both(place / OUT / "evaluation/metrics.csv", scores, "a-cosine", "articleType", "mAP")
 
 
 def test_a_cell_may_be_named_as_nbgrader_names_it(project, tmp_path):
