@@ -18,6 +18,7 @@ from pipeline import files, paths
 from pipeline.checking import runs
 from pipeline.checking.runs import FOLDER, Entry, Run
 from pipeline.params.sections import read_yaml
+from pipeline.report import published
 
 CRATE, MANIFEST = "ro-crate-metadata.json", "codecheck.yml"
 PROFILES = [
@@ -127,12 +128,24 @@ def _file(path: str, name: str, known: str) -> dict[str, Any]:
     return {"@id": name, "@type": "File", "name": path, **described}
 
 
+def _shows(path: str) -> list[str]:
+    """The documents' tables and figures that an executed notebook shows, each with its cell."""
+    _, _, notebook = path.partition("/notebooks/")
+    chapter = notebook.removesuffix(".ipynb").partition("/")[0]
+    found = []
+    for cell, names in published.documents_by_cell().items():
+        place, _, identity = cell.partition("#")
+        if place == chapter:
+            found += [f"shows {name} (cell {identity})" for name in names]
+    return found
+
+
 def codecheck(run: Run, receipt: dict[str, Any]) -> dict[str, Any]:
     """CODECHECK's manifest: what was made, what the check found; who checked is for that person to fill in."""
     cited = read_yaml(paths.ROOT / "CITATION.cff")
     makers = {path: name for name, entry in run.stages.items() for path in entry.outs}
     rows = [
-        {"file": path, "comment": f"made by {name}"}
+        {"file": path, "comment": "; ".join([f"made by {name}", *_shows(path)])}
         for path, name in makers.items()
         if path.endswith(SHOWN) and not path.startswith("build/")
     ]
