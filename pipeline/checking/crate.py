@@ -18,7 +18,6 @@ from pipeline import files, paths
 from pipeline.checking import runs
 from pipeline.checking.runs import FOLDER, Entry, Run
 from pipeline.params.sections import read_yaml
-from pipeline.report import published
 
 CRATE, MANIFEST = "ro-crate-metadata.json", "codecheck.yml"
 PROFILES = [
@@ -130,6 +129,8 @@ def _file(path: str, name: str, known: str) -> dict[str, Any]:
 
 def _shows(path: str) -> list[str]:
     """The documents' tables and figures that an executed notebook shows, each with its cell."""
+    from pipeline.report import published  # here: it draws, and a verification loads nothing for that
+
     _, _, notebook = path.partition("/notebooks/")
     chapter = notebook.removesuffix(".ipynb").partition("/")[0]
     found = []
