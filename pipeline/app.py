@@ -293,6 +293,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
         uvicorn.Config(
             app,
             http=Connection,
+            lifespan="off",
             log_level="warning",
             timeout_keep_alive=65,  # longer than clients keep one: else both end it at once, and a question is lost
             timeout_graceful_shutdown=5,

@@ -19,6 +19,7 @@ from pipeline.site import apart
 KEPT = [catalog.ID, catalog.PRODUCT, catalog.WIDTH, catalog.HEIGHT, catalog.MODE, catalog.SHA256]
 SHOWN = 10  # faults that the terminal is told; the report has all
 WEIGHTS = "packed"
+CUTOFFS = [1, 5, 10, 15]  # as params/config.yaml has them
 
 
 def study(gallery: Path, encoder: str | None = None) -> params.Study:
@@ -43,7 +44,9 @@ def study(gallery: Path, encoder: str | None = None) -> params.Study:
         apart.encoder(spec, paths.weights(data, WEIGHTS))  # compiled here, it would keep the page from being answered
         extract.extract_features(data, name, spec, ids, target)
     told = params.Data(name=data, source="folder", path=str(gallery), watch=str(gallery), seed=0, test_share=0.5)
-    return params.Study.model_construct(data=told, encoders={name: spec}, concatenations={}, retrievals={})
+    none: dict = {"concatenations": {}, "retrievals": {}, "user_photos": {}}
+    knn_retrieval = params.KnnRetrieval.model_construct(cutoffs=CUTOFFS)
+    return params.Study.model_construct(data=told, encoders={name: spec}, knn_retrieval=knn_retrieval, **none)
 
 
 def _are(target: Path, identity: str, ids: list[str]) -> bool:

@@ -122,6 +122,11 @@ def system(data: str, stage: str, name: str) -> Path:
     return outputs(data) / "systems" / stage / name
 
 
+def detector(data: str, name: str) -> Path:
+    """What finds several products in one photo, as a study of user photos trained it."""
+    return system(data, "user_photos", name) / "detector.npz"
+
+
 def system_values(data: str, stage: str, name: str) -> Path:
     """The numbers of one system by key; beside the scores, which chapter 5 reads as a whole."""
     return outputs(data) / "scores" / f"{stage}.{name}.parquet"

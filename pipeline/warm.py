@@ -69,16 +69,16 @@ def run(module: str, arguments: list[str]) -> int:
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # one that comes early is passed on once it can be
     _await(Path(os.environ[ADDRESS]), os.environ.get(SERVER))
+    request = {"module": module, "arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+    message = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as connection:
         try:
             connection.connect(os.environ[ADDRESS])
+            socket.send_fds(connection, [len(message).to_bytes(4, "big")], [0, 1, 2])
+            connection.sendall(message)
+            fork = int.from_bytes(_exactly(connection, 4), "big")
         except OSError as error:
             raise RuntimeError(f"{WHAT} has died ({error}). {AGAIN}") from None
-        request = {"module": module, "arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
-        message = json.dumps(request).encode()
-        socket.send_fds(connection, [len(message).to_bytes(4, "big")], [0, 1, 2])
-        connection.sendall(message)
-        fork = int.from_bytes(_exactly(connection, 4), "big")
         signal.signal(signal.SIGINT, lambda *_: _send(fork, signal.SIGINT))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return _answer(connection)

@@ -1680,8 +1680,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/site/service.py", "site/test_kept.py::test_photos_go_in_time_though_nobody_asks"): [
         (
             "kept photos go when somebody asks, and not before",
-            "            app.state.kept.tidy()\n",
-            "            pass\n",
+            "    app.state.kept.tidy()\n",
+            "    pass\n",
         ),
     ],
     (
@@ -1693,6 +1693,25 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "study.judge(site, question, photo, wait=False))\n\n\n@router.post",
             "study.judge(site, question, None, wait=False))\n\n\n@router.post",
         ),
+    ],
+    (
+        "pipeline/systems/detector.py",
+        "systems/test_composites.py::test_a_kept_detector_says_what_the_trained_one_says_and_of_a_longer_photo_in_its_own_pixels",
+    ): [
+        (
+            "a kept head's last layer is cut at 0",
+            "seen if kernel is layered[-2] else np.maximum(seen, 0)",
+            "np.maximum(seen, 0)",
+        ),
+        ("boxes of a tall photo are those of its square", "(box.x - left * there.side) * wide", "box.x * wide"),
+        ("slivers are proposed", ">= SMALLEST * photo.width", ">= 0 * photo.width"),
+    ],
+    ("pipeline/evaluation/separation.py", "evaluation/test_space.py"): [
+        ("as many clusters as vectors", "if count >= len(vectors):", "if count > len(vectors):"),
+        ("clusters that there are not are told", "if len(np.unique(clusters)) == count:", "if True:"),
+    ],
+    ("pipeline/evaluation/space_tables.py", "evaluation/test_space_tables.py"): [
+        ("the lowest silhouette is told", '["silhouette"].idxmax()', '["silhouette"].idxmin()'),
     ],
     ("pipeline/reproduce.py", "test_reproduce.py::test_a_fault_here_leaves_nobody_waiting"): [
         ("somebody waits for ever after a fault", "        plan.stop()  # all is done", "        pass  # all is done"),
@@ -1813,7 +1832,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a lock may say other parameters", "    if not _as_stated(run, chain):", "    if not run:"),
         ("other code is a reason for any number", "        if not own:  #", "        if False:  #"),
         ("a run of its own parameters is not asked", "if not looked.its_own and any(", "if any("),
-        ("scores are not looked at", "if abs(stated - again) > EXACT:", "if False:"),
+        ("scores are not looked at", "if not abs(stated - again) <= EXACT:", "if False:"),
         (
             "the order of cells is not looked at",
             "return [] if counts == list(range(1, len(counts) + 1)) else",

@@ -16,7 +16,7 @@ def answering(app):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, http=Connection, port=port, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, http=Connection, lifespan="off", port=port, log_level="critical"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

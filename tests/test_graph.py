@@ -97,6 +97,7 @@ def test_the_report_links_every_page_and_each_page_stands_alone(place):
     for page in pages:
         text = (report / page).read_text(encoding="utf-8")
         assert "<details" in text
+        assert len(text.encode()) < 5_000_000, page
         assert not re.findall(r'(?:src|href)="https?://[^"]+\.(?:js|css)[^"]*"', text), page
 
 

@@ -6,6 +6,7 @@ Source: https://w3id.org/ro/wfrun/workflow/0.5 and /process/0.5 (the profiles), 
 https://codecheck.org.uk/spec/config/1.0/.
 """
 
+import json
 import mimetypes
 import time
 from pathlib import Path
@@ -128,16 +129,18 @@ def _file(path: str, name: str, known: str) -> dict[str, Any]:
 
 
 def _shows(path: str) -> list[str]:
-    """The documents' tables and figures that an executed notebook shows, each with its cell."""
-    from pipeline.report import published  # here: it draws, and a verification loads nothing for that
-
-    _, _, notebook = path.partition("/notebooks/")
-    chapter = notebook.removesuffix(".ipynb").partition("/")[0]
+    """The documents' tables and figures that an executed notebook shows, each with its cell, and how it differs."""
+    if not path.endswith(".ipynb"):
+        return []
+    chapter = path.partition("/notebooks/")[2].removesuffix(".ipynb").partition("/")[0]
+    there = {cell.get("id") for cell in json.loads((paths.ROOT / path).read_text(encoding="utf-8"))["cells"]}
     found = []
-    for cell, names in published.documents_by_cell().items():
-        place, _, identity = cell.partition("#")
-        if place == chapter:
-            found += [f"shows {name} (cell {identity})" for name in names]
+    for document, entries in read_yaml(paths.ROOT / "docs" / "manifest.yaml").items():
+        for name, entry in entries.items():
+            place, _, cell = entry.get("cell", "").partition("#")
+            if place == chapter and cell in there:
+                differs = f"; {entry['but']}" if "but" in entry else ""
+                found.append(f"shows {document}, {name} (cell {cell}{differs})")
     return found
 
 

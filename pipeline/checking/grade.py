@@ -244,7 +244,7 @@ def _metric(looked: Looked, part: Metric) -> Finding:
         raise Refused(f"{part.retrieval}: no results with a lock in the submission")
     tables = _file(run, "evaluation/metrics.csv"), _file(run, f"scores/{part.retrieval}.parquet")
     stated, again = means.both(*tables, *_named(part))
-    if abs(stated - again) > EXACT:
+    if not abs(stated - again) <= EXACT:  # nor is what is no number
         looked.flag(f"{part.retrieval}: the table says {part.metric} {stated:.4f}, its own scores give {again:.4f}")
         return _finding(_metric, part, WRONG, f"{stated:.4f} in the table, {again:.4f} by its own scores")
     chain = [looked.rows[name] for name in _chain(run, stage) if name in looked.rows]

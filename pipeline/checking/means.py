@@ -34,7 +34,10 @@ def both(stated: Path, scores: Path, retrieval: str, relevance: str, metric: str
     except subprocess.TimeoutExpired:
         raise Refused(f"{retrieval}: its tables were not read in {SECONDS} seconds") from None
     if done.returncode:
-        raise Refused(f"{retrieval}: its tables cannot be read, or unfold to more than the {MEMORY:,} bytes allowed")
+        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["it was ended"])[-1][:200]
+        raise Refused(
+            f"{retrieval}: its tables were not read, since they unfold to more than {MEMORY:,} bytes or: {last}"
+        )
     found = json.loads(done.stdout)
     if isinstance(found, str):
         raise Refused(found)

@@ -6,12 +6,13 @@ labels shuffled: purity and NMI of k-means, for one, are far from 0 for labels t
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.metrics import normalized_mutual_info_score, silhouette_score
+from sklearn.metrics import normalized_mutual_info_score, pairwise_distances, silhouette_score
 from threadpoolctl import threadpool_limits
 
 from pipeline.retrieval.distances import cosine
 from pipeline.vectors import unit
 
+CLUSTERS, STARTS = range(2, 21), 5  # numbers of clusters that are tried, each from so many starts
 NAMES = ["intra", "inter", "ratio", "silhouette", "purity", "NMI"]
 
 
@@ -40,6 +41,25 @@ def separation(vectors: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, 
     measured = _measure(distances, labels, clusters)
     shuffled = _measure(distances, np.random.default_rng(seed).permutation(labels), clusters)
     return {name: {"value": measured[name], "chance": shuffled[name]} for name in NAMES}
+
+
+def by_clusters(vectors: np.ndarray, seed: int) -> dict[int, float]:
+    """The silhouette of k-means by the number of its clusters, whatever the labels: how many groups there are.
+
+    Euclidean distances of vectors (N, D) as they are, as in the study that thesis section 2.3.4 cites. A number that
+    the vectors do not give, or that leaves each alone, is left out.
+    """
+    found = {}
+    with threadpool_limits(1):  # as `_clusters`
+        distances = pairwise_distances(vectors.astype(float))
+        np.fill_diagonal(distances, 0)
+        for count in CLUSTERS:
+            if count >= len(vectors):
+                break
+            clusters = KMeans(count, n_init=STARTS, random_state=seed).fit_predict(vectors)
+            if len(np.unique(clusters)) == count:
+                found[count] = float(silhouette_score(distances, clusters, metric="precomputed"))
+    return found
 
 
 def labels_in(codes: np.ndarray) -> int:

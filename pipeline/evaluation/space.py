@@ -22,7 +22,7 @@ from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import protocols
 from pipeline.evaluation.metrics import AP
 from pipeline.evaluation.names import QUERY
-from pipeline.evaluation.separation import labels_in, separation
+from pipeline.evaluation.separation import by_clusters, labels_in, separation
 from pipeline.retrieval.distances import cosine
 from pipeline.vectors import unit
 
@@ -61,6 +61,7 @@ def measure(data: str, encoder: str, features: FeatureSet, frame: pd.DataFrame, 
         files.write_parquet(folder / "edges.parquet", edges)
         files.write_parquet(folder / "pca.parquet", curve)
         told = {"separation": separations, "absent": absent, "pca": pca, "maps": distances_kept(vectors, drawn)}
+        told["clusters"] = {str(count): value for count, value in by_clusters(vectors, run.seed).items()}
         files.write_json(folder / "measures.json", told)
 
 

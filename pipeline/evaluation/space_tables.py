@@ -17,10 +17,12 @@ EXTRACTED, ENOUGH, EVERY = "as extracted", "90 percent", "all"  # numbers of pri
 # what changes, and the two counts of components whose difference it is
 REDUCTION = {"centring alone": (EVERY, EXTRACTED), "90 % of the variance, both centred": (ENOUGH, EVERY)}
 MAP_KEY = "map"  # of how far a map keeps the order of all distances
+CLUSTERS, HIGHEST = "clusters", "k"  # of the number of k-means clusters with the highest silhouette
 SHUFFLED = " shuffled"  # ends the key of what the same labels in another order give
 SEPARATION_KEYS: list[Pattern] = [
     ("space", FEATURES, space.LABELS, [*separation.NAMES, *(f"{name}{SHUFFLED}" for name in separation.NAMES)]),
     ("space", FEATURES, MAP_KEY, space.MAPS),
+    ("space", FEATURES, CLUSTERS, HIGHEST),
 ]
 COMPONENT_KEYS: list[Pattern] = [
     ("pca", FEATURES, [EXTRACTED, ENOUGH, EVERY, "0", COUNT], MAP),
@@ -32,7 +34,8 @@ def separations(data: str, encoders: list[str]) -> Measured:
     """Per encoder and label: each of `separation.NAMES` with the value that shuffled labels give.
 
     A label that the catalogue lacks has no rows and no keys (`absent`). The values also have how far each map keeps the
-    order of distances, `space/<encoder>/map/<map>`.
+    order of distances, `space/<encoder>/map/<map>`, and `space/<encoder>/clusters/k`: the number of clusters with the
+    highest silhouette.
     """
     rows = [
         {"encoder": encoder, "label": label, "measure": name, **pair}
@@ -50,7 +53,20 @@ def separations(data: str, encoders: list[str]) -> Measured:
         for encoder in encoders
         for kind, kept in _measures(data, encoder).get("maps", {}).items()
     }
+    best = clusters(data, encoders).groupby("encoder")["silhouette"].idxmax()
+    values |= {key("space", name, CLUSTERS, HIGHEST): int(count) for name, count in best}
     return Measured(pd.DataFrame(rows, columns=["encoder", "label", "measure", "value", "chance"]), values)
+
+
+def clusters(data: str, encoders: list[str]) -> pd.DataFrame:
+    """`silhouette` of k-means, by `encoder` and number of `clusters`: the index. Labels have no part in it."""
+    found = {
+        (encoder, int(count)): value
+        for encoder in encoders
+        for count, value in _measures(data, encoder).get("clusters", {}).items()
+    }
+    index = pd.MultiIndex.from_tuples(list(found), names=["encoder", "clusters"])
+    return pd.DataFrame({"silhouette": list(found.values())}, index=index)
 
 
 def absent(data: str, encoders: list[str]) -> list[str]:

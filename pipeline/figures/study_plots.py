@@ -192,6 +192,19 @@ def components(table: pd.DataFrame, title: str) -> Figure:
     return done(figure)
 
 
+def clusters(table: pd.DataFrame, title: str) -> Figure:
+    """Silhouette against the number of clusters, a line per encoder; the dot is its highest."""
+    figure, axis = plt.subplots(figsize=(8, 3.4), layout="constrained")
+    lines = table["silhouette"].unstack("encoder", sort=False).sort_index()
+    for name, colour in zip(lines, sns.color_palette("husl", lines.shape[1]), strict=True):
+        best = lines[name].idxmax()
+        axis.plot(lines.index, lines[name], color=colour, label=f"{name}: {best}")
+        axis.plot(best, lines[name][best], "o", color=colour)
+    axis.set(title=title, xlabel="clusters", ylabel="silhouette", xticks=lines.index)
+    legend_beside(axis, fontsize=7)
+    return done(figure)
+
+
 def precision_recall(table: pd.DataFrame, title: str) -> Figure:
     """Precision against recall per retrieval: solid on the train part (a dot where `best`), dashed on the test part."""
     figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")

@@ -139,7 +139,7 @@ def _entry(run: Published, one: Any) -> dict[str, Any]:
         "files": [name for name in one.files if (run.place / name).exists()],  # an older run has fewer
         "notebook": chapter.partition("/")[0],
         "cell": cell,
-        "documents": documents_by_cell().get(f"{chapter.partition('/')[0]}#{cell}", []),
+        "documents": _documents().get(f"{chapter.partition('/')[0]}#{cell}", []),
         "drawing": "",
         "table": None,
         "why": one.made if isinstance(one.made, str) else "",
@@ -152,7 +152,7 @@ def _entry(run: Published, one: Any) -> dict[str, Any]:
 
 
 @cache
-def documents_by_cell() -> dict[str, list[str]]:
+def _documents() -> dict[str, list[str]]:
     """By cell, the documents' tables and figures that it reproduces."""
     by_cell: dict[str, list[str]] = {}
     for document, entries in params.read_yaml(paths.ROOT / "docs" / "manifest.yaml").items():

@@ -24,6 +24,7 @@ from pipeline.site.questions import NotReady
 
 CANDIDATES = 1000  # products that an index gives, which filters then choose from
 PORTION = 32  # added products whose features are kept together: a restart need not make them again
+Detect = Callable[[Image.Image], list]  # a photo → its boxes, the surest first, each with how sure
 Encode = Callable[[Image.Image], np.ndarray]
 
 
@@ -157,6 +158,28 @@ def cells(study: params.Study, name: str) -> Cells:
     spec = study.encoders[name]
     compare = apart.cells(spec, paths.weights(study.data.name, spec.weights))
     return Cells(spec, regions.adds_up(spec), compare)
+
+
+def trained_detector(study: params.Study) -> str | None:
+    """The study of user photos that trained what finds several products in one photo; None where none did."""
+    there = (name for name in study.user_photos if paths.detector(study.data.name, name).exists())
+    return next((name for name in there if study.user_photos[name].encoders[0] in study.encoders), None)
+
+
+def detector(study: params.Study, name: str) -> Detect:
+    """What finds several products in one photo, as a study of user photos trained it.
+
+    Raises:
+        StoreError: it is damaged, or was trained on another network. WeightsError, CompileError: as `apart.encoder`.
+    """
+    from pipeline.systems import detector as trained
+
+    data, spec = study.data.name, study.encoders[study.user_photos[name].encoders[0]]
+    there = trained.opened(paths.detector(data, name))
+    if there.network != trained.network_of(data, spec, there.side):
+        raise store.StoreError(f"the detector of {name} was trained on another network than is there. Run: dvc repro")
+    run = apart.encoder(trained.looking_through(spec, there.side), paths.weights(data, spec.weights)).run
+    return trained.seeing(there, spec, run)
 
 
 def mapped(data: str, name: str, ids: list[str]) -> np.ndarray:

@@ -107,9 +107,13 @@ class Proposal(pydantic.BaseModel):
 
 
 class Boxes(pydantic.BaseModel):
-    """Where products may be in a photo, the likeliest first."""
+    """Where products may be in a photo, the likeliest first: those that colour tells, then those that a detector sees.
+
+    `fault`: why the run's detector says nothing.
+    """
 
     boxes: list[Proposal]
+    fault: str | None = None
 
 
 class Judgement(pydantic.BaseModel):

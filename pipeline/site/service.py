@@ -7,8 +7,7 @@ another host, and tells the browser so.
 import asyncio
 import io
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
@@ -82,7 +81,7 @@ FAULTS = _faults(
 )
 ABSENT = _faults({404: "there is no such product"})
 SENDING = _faults({408: "the photo did not come in time", 413: "too many bytes", 415: "no picture, or a damaged one"})
-OF_KEPT = ABSENT | _faults({415: "a damaged picture"})
+OF_KEPT = _faults({404: "there is no such product, or no such photo any more", 415: "a damaged picture"})
 CHANGING = _faults(
     {
         401: "the site's token is wanted",
@@ -144,11 +143,10 @@ def service(site: Site, names: Sequence[str], public: Sequence[str] = (), writin
         docs_url=None,
         redoc_url=None,
         responses=FAULTS,
-        lifespan=_tidying,
     )
     app.state.site, app.state.writing = site, writing or Writing()
     app.state.bodies, app.state.turns = bodies.Bodies(), Turns()
-    app.state.kept = kept.Kept()
+    app.state.kept, app.state.timer = kept.Kept(), None
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _answer_with(status))
     app.add_exception_handler(sqlite3.OperationalError, _store)  # type: ignore[arg-type]
@@ -163,18 +161,11 @@ def service(site: Site, names: Sequence[str], public: Sequence[str] = (), writin
     return app
 
 
-@asynccontextmanager
-async def _tidying(app: FastAPI) -> AsyncIterator[None]:
-    """Photos that are kept go in time, whether or not anybody asks."""
-
-    async def now_and_then() -> None:
-        while True:
-            await asyncio.sleep(TIDIED)
-            app.state.kept.tidy()
-
-    task = asyncio.create_task(now_and_then())
-    yield
-    task.cancel()
+def _tidied(app: FastAPI) -> None:
+    """Lets go of photos that were kept long enough, now and then while any is kept, whether or not anybody asks."""
+    app.state.kept.tidy()
+    later = asyncio.get_running_loop().call_later
+    app.state.timer = later(TIDIED, _tidied, app) if app.state.kept.held else None
 
 
 async def _site(request: Request) -> Site:
@@ -221,7 +212,10 @@ async def keep(request: Request) -> replies.Kept:
     async with request.app.state.bodies.read(request) as data:
         photo = bodies.photo(data, request.headers.get("content-type", ""))
         await run_in_threadpool(photos.large, photo)  # no image is refused before it is kept
-        return replies.Kept(photo=request.app.state.kept.keep(photo))
+        mark = request.app.state.kept.keep(photo)
+        if request.app.state.timer is None:
+            _tidied(request.app)
+        return replies.Kept(photo=mark)
 
 
 @router.get("/photos/{mark}", response_class=Response, responses=PICTURE)
@@ -278,7 +272,7 @@ async def box_of_kept(site: Asked, request: Request, photo: Sent) -> replies.Box
 async def boxes_of_kept(site: Asked, request: Request, photo: Sent) -> replies.Boxes:
     """Where products may be in a photo that was sent before."""
     data = request.app.state.kept.get(photo)
-    return await _in_turn(request, data, lambda: {"boxes": site.find_boxes(data)})
+    return await _in_turn(request, data, lambda: site.find_boxes(data, wait=False))
 
 
 @router.post("/boxes", openapi_extra=PHOTO, responses=SENDING)
@@ -286,7 +280,7 @@ async def boxes(site: Asked, request: Request) -> replies.Boxes:
     """Where products may be in the photo in the body: each box can be searched with."""
     async with request.app.state.bodies.read(request) as data:
         photo = bodies.photo(data, request.headers.get("content-type", ""))
-        return await _in_turn(request, photo, lambda: {"boxes": site.find_boxes(photo)})
+        return await _in_turn(request, photo, lambda: site.find_boxes(photo, wait=False))
 
 
 @router.get("/study", responses=OF_KEPT)

@@ -23,6 +23,7 @@ from pipeline.site.local import Local
 from pipeline.site.questions import NotReady, Question, SearchError
 from pipeline.site.snapshots import Snapshot
 
+SAME = 0.5  # overlap: of two boxes that overlap more, the first is kept
 EXAMPLES = 8  # photos to try a search with
 MOST_READY = 3  # encoders held at once: each holds the catalogue's features up to five times
 
@@ -75,6 +76,8 @@ class Site:
         self.phase = "starting"
         self.fault: str | None = None
         self._cells: dict[str, encoders.Cells] = {}
+        self._detector: dict[str, encoders.Detect] = {}
+        self._detector_fault: str | None = None
         self._loading: dict[str, Future] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loading")  # one encoder at a time
         self._asking = threading.Lock()  # held for a moment, by those who ask for an encoder
@@ -125,6 +128,10 @@ class Site:
         """Where an encoder sees a picture's likeness to another, loaded as `ready`."""
         return self._held(self._cells, name, f"{name}'s cells", self._load_cells, wait)
 
+    def _load_detector(self, name: str) -> encoders.Detect:
+        self._detector[name] = encoders.detector(self.study, name)
+        return self._detector[name]
+
     def _held(
         self, held: dict[str, Loaded], name: str, called: str, load: Callable[[str], Loaded], wait: bool
     ) -> Loaded:
@@ -136,7 +143,7 @@ class Site:
         if new:
             future.add_done_callback(partial(self._loaded, called))
         if not wait and not future.done():
-            raise NotReady(f"the encoder {called} is being loaded; ask again in a moment")
+            raise NotReady(f"{called} is being loaded; ask again in a moment")
         try:
             return future.result()
         finally:
@@ -202,19 +209,40 @@ class Site:
             **self.gallery.status(),
         }
 
-    def find_boxes(self, photo: bytes) -> list[dict[str, Any]]:
-        """Where products may be in a photo, the likeliest first: x, y, width, height of each, and a score.
+    def find_boxes(self, photo: bytes, wait: bool = True) -> dict[str, Any]:
+        """Where products may be in a photo, as /api/v1/boxes answers it: by colour (`boxes.propose`), and after that,
+        where the run trained a detector, what that sees and colour does not.
+
+        Args:
+            wait: until the detector is loaded.
 
         Raises:
-            UnreadableImage: too large, or no image.
+            UnreadableImage: too large, or no image. NotReady: the detector is being loaded.
         """
+        detect = self._detecting(wait)
         seen, size = photos.small(photo)
+        proposed = [(boxes.Box(*sides), score) for *sides, score in boxes.propose(seen)]
+        more = [(box, round(sure, 4)) for box, sure in detect(seen)][: boxes.MOST] if detect else []
+        proposed += [one for one in more if not any(cropper.overlap(one[0], box) > SAME for box, _ in proposed)]
         across, down = size[0] / seen.width, size[1] / seen.height
         found = []
-        for x, y, width, height, score in boxes.propose(seen):
+        for (x, y, width, height), score in proposed:
             whole, _ = boxes.clip((x * across, y * down, width * across, height * down), size)
             found.append({"box": list(whole), "score": score})
-        return found
+        return {"boxes": found, "fault": self._detector_fault}
+
+    def _detecting(self, wait: bool) -> encoders.Detect | None:
+        """The run's detector; None where it trained none, or one that cannot be loaded: `_detector_fault` says why."""
+        name = encoders.trained_detector(self.study)
+        if name is None or self._detector_fault:
+            return None
+        try:
+            return self._held(self._detector, name, f"the detector of {name}", self._load_detector, wait)
+        except NotReady:
+            raise
+        except Exception as error:  # it is told beside what colour finds, and not tried again before the next start
+            self._detector_fault = str(error)
+            return None
 
     def find_box(self, photo: Image.Image | bytes) -> list[int] | None:
         """Where the product is in a photo: x, y, width, height; None where nothing stands out.

@@ -96,8 +96,10 @@ def _free(size: tuple[int, int], longer: float, taken: list[Box], rng: np.random
         longer *= SHRUNK
 
 
-def found(data: str, spec: params.Encoder, asking: list[Composite], learnt: list[Composite], run: UserPhotos):
-    """By way, the boxes that each photo is searched with: dict[Way, list[list[Box]]].
+def found(
+    data: str, spec: params.Encoder, asking: list[Composite], learnt: list[Composite], run: UserPhotos
+) -> tuple[dict[Way, list[list[Box]]], bytes]:
+    """By way, the boxes that each photo is searched with; and the trained detector, as the site opens it.
 
     Args:
         spec: of the encoder whose network the detector looks through.
@@ -105,7 +107,7 @@ def found(data: str, spec: params.Encoder, asking: list[Composite], learnt: list
     """
     photos = [one.image() for one in asking]
     known = [one.image() for one in learnt], [one.boxes for one in learnt]
-    seen = detector.learnt(data, spec, *known, run.composites.epochs, run.seed)
+    head = detector.learnt(data, spec, *known, run.composites.epochs, run.seed)
     ways: dict[Way, Callable[[Image.Image], list[Box]]] = {
         "components": lambda photo: [Box(*proposed[:4]) for proposed in boxes.propose(photo)],
         "grabcut": cropper.pieces,
@@ -116,12 +118,13 @@ def found(data: str, spec: params.Encoder, asking: list[Composite], learnt: list
             way: list(progress(pool.map(look, photos), f"boxes, {way}", "photo", len(photos)))
             for way, look in ways.items()
         }
-    return {
+    boxed: dict[Way, list[list[Box]]] = {
         "whole": [[Box(0, 0, *photo.size)] for photo in photos],
         "box": [list(one.boxes) for one in asking],
         **told,
-        "detector": seen(photos),
+        "detector": detector.looking(data, spec, head)(photos),
     }
+    return boxed, detector.kept(head, detector.network_of(data, spec, SIDE), SIDE)
 
 
 def measure(

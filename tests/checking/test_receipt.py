@@ -12,7 +12,6 @@ from ruamel.yaml import YAML
 from pipeline import paths
 from pipeline.checking import commands, crate, receipt, runs
 from pipeline.checking.verify import EDITED, SAME, verify
-from pipeline.report import published
 
 
 @pytest.fixture
@@ -118,13 +117,12 @@ def test_the_crate_has_what_the_profile_demands(world, found):
     )
     (world.place / "docs").mkdir()
     (world.place / "docs/manifest.yaml").write_text(
-        '"001": {Table 1: {title: t, cell: 02#one}, Table 2: {title: t, why: lost}, Table 3: {title: t, cell: 03#one}}'
+        '"001": {T1: {title: t, cell: 02#one, but: drawn}, T2: {title: t, why: lost}, T3: {title: t, cell: 03#one}, '
+        "T4: {title: t, cell: 02#two}}"
     )
-    published.documents_by_cell.cache_clear()
     run = runs.of_folder(world.place)
     for path in crate.write(run, found):
         assert path.parent == world.place
-    published.documents_by_cell.cache_clear()
     graph = json.loads((world.place / crate.CRATE).read_text())["@graph"]
     by_id = {entity["@id"]: entity for entity in graph}
     assert len(by_id) == len(graph)
@@ -141,7 +139,7 @@ def test_the_crate_has_what_the_profile_demands(world, found):
     manifest = YAML(typ="safe").load((world.place / crate.MANIFEST).read_text())
     assert {"file": f"{OUT}/evaluation/metrics.csv", "comment": "made by evaluation"} in manifest["manifest"]
     notebook = {row["file"]: row["comment"] for row in manifest["manifest"]}[f"{OUT}/notebooks/02/a.ipynb"]
-    assert notebook == "made by feature_extraction@a; shows 001, Table 1 (cell one)"
+    assert notebook == "made by feature_extraction@a; shows 001, T1 (cell one; drawn)"
     assert manifest["summary"].startswith("python -m pipeline.run verify: same bytes")
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
-from sklearn.metrics import average_precision_score
+from sklearn.cluster import KMeans
+from sklearn.metrics import average_precision_score, silhouette_score
 
 from pipeline import files, params, paths
 from pipeline.data import catalog
@@ -61,6 +62,28 @@ def test_the_separation_is_that_of_the_chosen_test_pictures(place):
         expected = separation.separation(features.vectors[rows], codes, SPACE.seed)
         for name, value in expected.items():
             assert found[label][name] == pytest.approx(value, nan_ok=True)
+
+
+def test_the_number_of_clusters_with_the_highest_silhouette_is_that_of_the_groups(rng):
+    centres = rng.normal(size=(5, 8)) * 10
+    vectors = (centres[np.arange(60) % 5] + rng.normal(size=(60, 8))).astype(np.float32)
+    found = separation.by_clusters(vectors, 0)
+    assert list(found) == list(range(2, 21))
+    assert max(found, key=found.get) == 5
+    clusters = KMeans(7, n_init=separation.STARTS, random_state=0).fit_predict(vectors)
+    assert found[7] == pytest.approx(silhouette_score(vectors, clusters), abs=1e-6)
+
+
+@pytest.mark.parametrize(("vectors", "counts"), [(np.eye(4), [2, 3]), (np.ones((6, 2)), []), (np.eye(2), [])])
+def test_numbers_of_clusters_that_there_are_not_are_left_out(vectors, counts):
+    assert list(separation.by_clusters(vectors.astype(np.float32), 0)) == counts
+
+
+def test_clusters_are_of_the_chosen_test_pictures(place):
+    frame, features, folder = place
+    found = json.loads((folder / "measures.json").read_text(encoding="utf-8"))["clusters"]
+    vectors = features.vectors[drawn_rows(frame, SPACE.pictures, SPACE.seed)]
+    assert found == {str(count): value for count, value in separation.by_clusters(vectors, SPACE.seed).items()}
 
 
 def slow_components(features, frame):
@@ -137,7 +160,7 @@ def test_labels_that_the_catalogue_lacks_are_absent_by_name(given, world, tmp_pa
     assert measures["absent"] == missing == space_tables.absent("sample", ["drawn"])
     measured = space_tables.separations("sample", ["drawn"])
     assert set(measures["separation"]) == set(measured.table["label"]) == set(space.LABELS) - set(missing)
-    by_label = {key.split("/")[2] for key in measured.values} - {"map"}
+    by_label = {key.split("/")[2] for key in measured.values} - {"map", "clusters"}
     assert by_label == set(space.LABELS) - set(missing)
     drawn = space_tables.map_points("sample", "drawn", "tsne", frame, catalog.MASTER)
     assert len(drawn) == 10

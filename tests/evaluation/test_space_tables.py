@@ -20,6 +20,16 @@ def test_separation_is_told_by_key():
     assert [key for key in values if "/map/" in key] == ["space/encoder/map/pca", "space/encoder/map/tsne"]
 
 
+def test_the_number_of_clusters_with_the_highest_silhouette_is_told_and_an_older_run_has_none(monkeypatch):
+    table = space_tables.clusters("sample", ["encoder"])
+    best = table["silhouette"].loc["encoder"].idxmax()
+    assert space_tables.separations("sample", ["encoder"]).values["space/encoder/clusters/k"] == best
+    assert len(table) > 5 and best in table.loc["encoder"].index
+    measures = {name: what for name, what in space_tables._measures("sample", "encoder").items() if name != "clusters"}
+    monkeypatch.setattr(space_tables, "_measures", lambda data, encoder: measures)
+    assert "space/encoder/clusters/k" not in space_tables.separations("sample", ["encoder"]).values
+
+
 def test_components_go_by_their_names_and_their_counts():
     measured = space_tables.components("sample", ["encoder"], np.arange(30), 200, 0)
     table, values = measured.table, measured.values

@@ -59,6 +59,26 @@ def test_every_data_source_composes_with_every_suite(tmp_path, data, suite):
     assert study.data.name == data
 
 
+@pytest.mark.parametrize("suite", ["offline", "lite", "sizes", "contrast", "resnet50", "recommended"])
+def test_all_has_what_the_suites_have(tmp_path, suite):
+    values = YAML(typ="safe")
+    whole, part = (
+        values.load(compose(tmp_path / f"{name}.yaml", f"suite={name}").read_text()) for name in ("all", suite)
+    )
+    for section in (
+        "weights",
+        "finetunes",
+        "encoders",
+        "bags",
+        "concatenations",
+        "retrievals",
+        "user_photos",
+        "index_studies",
+    ):
+        for name, entry in part.get(section, {}).items():
+            assert whole[section][name] == entry, f"{section}.{name}"
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [

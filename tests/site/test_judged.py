@@ -3,17 +3,26 @@
 import io
 import time
 
+import keras
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline import paths
+from pipeline import files, paths
 from pipeline.data import catalog, images
+from pipeline.data.boxes import Box
+from pipeline.data.cropper import overlap
 from pipeline.encoders import store
 from pipeline.evaluation import protocols
+from pipeline.params.backbones import BACKBONES
+from pipeline.params.systems import UserPhotos
+from pipeline.site import encoders
 from pipeline.site import study as module
-from pipeline.site.questions import Judged, Pair
+from pipeline.site.questions import Judged, NotReady, Pair
+from pipeline.site.site import Site
+from pipeline.systems import detector
 
 
 def encoded(image, kind="PNG"):
@@ -166,5 +175,55 @@ def test_products_that_lie_apart_are_boxes_that_can_be_searched_with(client, kin
         said = ",".join(map(str, nearest["box"]))
         answer = client.post("/api/v1/search", content=encoded(photo, kind), params={"box": said, "count": 1})
         assert answer.json()["box"] == nearest["box"]
-    assert client.post("/api/v1/boxes", content=encoded(Image.new("RGB", (50, 50)))).json() == {"boxes": []}
+    assert client.post("/api/v1/boxes", content=encoded(Image.new("RGB", (50, 50)))).json() == {
+        "boxes": [],
+        "fault": None,
+    }
     assert client.post("/api/v1/boxes", content=b"no picture").status_code == 415
+
+
+def with_detector(study, network=None, side=224):
+    """A site whose run has trained a detector, of weights that say yes more often than not."""
+    run = UserPhotos.model_construct(encoders=["padded"])
+    keras.utils.set_random_seed(0)
+    head = detector._head((7, 7, BACKBONES["mobilenet_v2"].features))
+    head.set_weights([array + (0.5 if array.shape == (5,) else 0) for array in head.get_weights()])
+    network = network or detector.network_of("sample", study.encoders["padded"], side)
+    files.write_bytes(paths.detector("sample", "photos"), detector.kept(head, network, side))
+    site = Site(study.model_copy(update={"user_photos": {"photos": run}}))
+    site.start()
+    return site
+
+
+def test_a_trained_detector_proposes_what_colour_does_not(site, study):
+    """On a photo of many colours; what both see is proposed once."""
+    photo = encoded(Image.effect_noise((300, 200), 90).convert("RGB"))
+    plain = site.find_boxes(photo)["boxes"]
+    trained = with_detector(study)
+    with pytest.raises(NotReady, match="the detector of photos is being loaded"):
+        trained.find_boxes(photo, wait=False)
+    found, fault = trained.find_boxes(photo).values()
+    assert found[: len(plain)] == plain and len(found) > len(plain) and fault is None
+    for number, one in enumerate(found):
+        x, y, width, height = one["box"]
+        assert 0 <= x < x + width <= 300 and 0 <= y < y + height <= 200 and 0 < one["score"] <= 1
+        before = [Box(*other["box"]) for other in found[:number]]
+        assert all(overlap(Box(*one["box"]), other) <= 0.55 for other in before)
+
+
+def test_a_long_thin_photo_takes_no_memory(study, place):
+    site = with_detector(study)
+    site.find_boxes(encoded(Image.new("RGB", (50, 50))))
+    before = psutil.Process().memory_info().rss
+    site.find_boxes(encoded(Image.new("RGB", (32_000, 1), "red")))
+    assert psutil.Process().memory_info().rss - before < 300_000_000
+
+
+def test_a_detector_of_another_network_is_told_once_beside_what_colour_finds(study, place, monkeypatch):
+    photo = Image.new("RGB", (300, 200), "white")
+    ImageDraw.Draw(photo).rectangle((40, 40, 120, 160), fill="red")
+    site = with_detector(study, "another")
+    found = site.find_boxes(encoded(photo))
+    assert len(found["boxes"]) == 1 and "trained on another network" in found["fault"]
+    monkeypatch.setattr(encoders, "detector", lambda *given: pytest.fail("it was tried again"))
+    assert site.find_boxes(encoded(photo)) == found

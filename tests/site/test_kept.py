@@ -110,8 +110,9 @@ def test_what_the_page_imports_is_sent_and_fetched_at_once():
 def test_photos_go_in_time_though_nobody_asks(site, monkeypatch):
     monkeypatch.setattr(service, "TIDIED", 0.05)
     monkeypatch.setattr(kept, "SECONDS", 0.5)
-    program = service.service(site, ["127.0.0.1"])
-    with answering(program) as address:
+    opening = pages.Opening(["127.0.0.1"])  # as the program is served: it is there later than the server
+    with answering(opening) as address:
+        opening.app = program = service.service(site, ["127.0.0.1"])
         httpx.post(f"{address}/api/v1/photos", content=photo("red")).raise_for_status()
         assert program.state.kept.held
         until = time.monotonic() + 20

@@ -1,5 +1,6 @@
 """The page in a real browser, by everything that a shopper does: at three widths, light and dark, by the keyboard."""
 
+import csv
 import io
 import re
 import time
@@ -165,6 +166,88 @@ def test_a_large_photo_is_made_smaller_before_it_is_sent_and_the_page_says_so(pa
     expect(page.locator("#smaller")).to_contain_text("1365 × 1024 pixels of 4000 × 3000", timeout=20_000)
     assert Image.open(io.BytesIO(kept_by(page, client))).size == (1365, 1024)
     cards(page)
+
+
+def test_several_photos_stand_side_by_side_and_their_answers_are_a_table(visit, site, client):
+    page = visit(viewport={"width": 390, "height": 844})
+    page.set_input_files("#file", [{**photo(site, row), "name": f"{row}.jpg"} for row in (0, 3, 7)])
+    chosen = page.locator(".chosen button[aria-pressed]")
+    expect(chosen).to_have_count(3, timeout=20_000)
+    expect(chosen.nth(0)).to_have_attribute("aria-pressed", "true")
+    cards(page)
+    chosen.nth(1).click()
+    expect(chosen.nth(1)).to_have_attribute("aria-pressed", "true")
+    answer = client.post("/api/v1/search", content=site.picture(site.ids[3]), params={"count": PAGE}).json()
+    expect(page.locator("#grid .card[data-id]").first).to_have_attribute("data-id", answer["results"][0]["id"])
+    assert cards(page)[:PAGE] == [row["id"] for row in answer["results"]]
+    page.reload()  # all of them stand in the address
+    expect(chosen).to_have_count(3)
+    expect(chosen.nth(1)).to_have_attribute("aria-pressed", "true")
+    assert (
+        chosen.nth(2).locator("img").evaluate("async image => { await image.decode(); return image.naturalWidth > 0 }")
+    )
+    page.select_option("#filter-gender", "Men")
+    expect(page).to_have_url(re.compile("gender=Men"))
+    with page.expect_download() as saved:
+        page.click("#table")
+    rows = list(csv.DictReader(saved.value.path().read_text(encoding="utf-8").splitlines()))
+    kept = re.search("among=([0-9a-f.]+)", page.url)[1].split(".")  # after a reload nothing is known of their names
+    sent = [("photo", (mark[:8], site.picture(site.ids[row]))) for mark, row in zip(kept, (0, 3, 7), strict=True)]
+    expected = client.post("/api/v1/batch", files=sent, params={"table": "csv", "gender": "Men"}).text
+    assert rows == list(csv.DictReader(expected.splitlines())) and len(rows) == 36
+    assert fits(page) and faults(page, "several photos") == []
+    page.click("#clear")
+    expect(chosen).to_have_count(0)
+
+
+def test_of_several_files_those_that_are_no_picture_are_named_and_the_others_searched(page, site):
+    wrong = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no"}
+    page.set_input_files("#file", [wrong, {**photo(site), "name": "a.jpg"}, {**photo(site, 3), "name": "b.jpg"}])
+    expect(page.locator("#skipped")).to_contain_text("otes.txt: text/plain is no picture", timeout=20_000)
+    expect(page.locator(".chosen button[aria-pressed]")).to_have_count(2)
+    page.set_input_files("#file", [wrong, {**photo(site, 7), "name": "c.jpg"}])
+    expect(page.locator("#preview")).to_be_visible()
+    expect(page.locator(".chosen")).to_have_count(0)
+    expect(page.locator("#skipped")).to_contain_text("otes.txt: text/plain is no picture")
+    page.set_input_files("#file", photo(site))
+    expect(page.locator("#skipped")).to_have_count(0)
+
+
+def test_boxes_of_a_photo_are_not_drawn_over_the_one_that_was_chosen_meanwhile(page, site):
+    shown = Image.new("RGB", (300, 200), "white")
+    for left in (30, 180):
+        shown.paste("red", (left, 40, left + 80, 160))
+    buffer = io.BytesIO()
+    shown.save(buffer, "PNG")
+    held = []
+    page.route("**/api/v1/boxes?*", lambda route: held.append(route) or (len(held) > 1 and route.continue_()))
+    two = {"name": "two.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+    page.set_input_files("#file", [two, {**photo(site), "name": "b.jpg"}])
+    chosen = page.locator(".chosen button[aria-pressed]")
+    expect(chosen).to_have_count(2, timeout=20_000)
+    page.wait_for_timeout(300)
+    chosen.nth(1).click()
+    expect(chosen.nth(1)).to_have_attribute("aria-pressed", "true")
+    cards(page)
+    before = page.locator(".several").count()
+    held[0].continue_()
+    page.wait_for_timeout(700)
+    assert page.locator(".several").count() == before
+
+
+def test_of_two_photos_chosen_one_after_the_other_the_later_is_shown(page, site, client):
+    held = []
+    page.route("**/api/v1/photos", lambda route: held.append(route) or (len(held) > 1 and route.continue_()))
+    page.set_input_files("#file", photo(site))
+    expect(page.locator("#status")).to_contain_text("Sending")
+    page.set_input_files("#file", photo(site, 3))
+    cards(page)
+    expect(page.locator("#preview")).to_be_visible(timeout=20_000)
+    there = page.url
+    held[0].continue_()  # the first one arrives now
+    page.wait_for_timeout(500)
+    assert page.url == there
+    assert kept_by(page, client) == site.picture(site.ids[3])
 
 
 def test_reload_back_and_a_shared_link_show_the_same(visit, site, client):

@@ -2,6 +2,8 @@
 
 import io
 
+import children
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 from pipeline.data import catalog
 from pipeline.data.boxes import Box
 from pipeline.data.cropper import overlap
-from pipeline.encoders.store import FeatureSet
+from pipeline.encoders.store import FeatureSet, StoreError
 from pipeline.evaluation import keys
 from pipeline.params.systems import UserPhotos
 from pipeline.systems import composites, detector, user_photos
@@ -88,7 +90,8 @@ def test_cells_say_the_boxes_that_they_were_told():
     logits = np.where(said > 0, np.log(said.clip(1e-6) / (1 - said.clip(1e-6, 1 - 1e-6))), -9.0)
     proposed = detector.proposed(logits, SIDE)
     assert len(proposed) == 3
-    assert all(max(overlap(box, one) for one in proposed) > 0.95 for box in around)
+    assert all(max(overlap(box, one) for one, _ in proposed) > 0.95 for box in around)
+    assert all(0.99 < sure <= 1 for _, sure in proposed)
     double = logits.copy()
     double[3, 2] = logits[1, 1]  # a second cell says a box a hand's breadth away, and is as sure
     assert len(detector.proposed(double, SIDE)) == 4
@@ -124,8 +127,8 @@ def test_the_detector_learns_where_products_are(monkeypatch):
     rng = np.random.default_rng(0)
     made = [composites.compose([product((20, 20, 20))] * 2, "plain", rng) for _ in range(120)]
     photos = [Image.open(io.BytesIO(data)).convert("RGB") for data, _ in made]
-    look = detector.learnt("sample", None, photos[:100], [around for _, around in made[:100]], epochs=25, seed=0)
-    found = look(photos[100:])
+    head = detector.learnt("sample", None, photos[:100], [around for _, around in made[:100]], epochs=25, seed=0)
+    found = detector.looking("sample", None, head)(photos[100:])
     best = [
         max((overlap(box, one) for one in lists), default=0)
         for lists, (_, around) in zip(found, made[100:], strict=True)
@@ -133,6 +136,49 @@ def test_the_detector_learns_where_products_are(monkeypatch):
     ]
     assert np.mean(np.array(best) >= 0.5) > 0.7
     assert np.mean([len(lists) for lists in found]) < 6
+
+
+def test_a_kept_detector_says_what_the_trained_one_says_and_of_a_longer_photo_in_its_own_pixels(tmp_path, rng):
+    keras.utils.set_random_seed(0)
+    head = detector._head((7, 7, 1280))
+    head.set_weights([array + rng.normal(0, 0.03, array.shape) for array in head.get_weights()])
+    seen = rng.random((2, 7, 7, 1280)).astype(np.float32)
+    said = detector.says(head.get_weights(), seen)
+    np.testing.assert_allclose(said, head.predict(seen, verbose=0), rtol=0, atol=1e-4 * np.abs(said).max())
+    path = tmp_path / "detector.npz"
+    path.write_bytes(detector.kept(head, "network", SIDE))
+    assert path.read_bytes() == detector.kept(head, "network", SIDE)  # DVC knows it by its bytes
+    there, asked = detector.opened(path), []
+    assert (there.network, there.side) == ("network", SIDE)
+
+    def run(pictures):
+        asked.append(pictures)
+        return seen[:1].reshape(1, -1)
+
+    look = detector.seeing(there, children.ENCODER, run)
+    square = look(Image.new("RGB", (SIDE, SIDE), "red"))
+    large = [pair for pair in detector.proposed(said[0], SIDE) if pair[0].width * pair[0].height >= 0.01 * SIDE**2]
+    assert [box for box, _ in square] == [box for box, _ in large] and square
+    assert [sure for _, sure in square] == pytest.approx([sure for _, sure in large], abs=1e-5)
+    found = look(Image.new("RGB", (SIDE, 2 * SIDE), "red"))
+    assert asked[1].shape == (1, SIDE, SIDE, 3) and (asked[1] == asked[1][0, 0, 0]).all()  # its own ground beside it
+    assert found and all(box.x + box.width <= SIDE and box.y + box.height <= 2 * SIDE for box, _ in found)
+    expected = []
+    for box, sure in detector.proposed(said[0], SIDE):
+        left, right = (min(max(2 * side - SIDE // 2, 0), SIDE) for side in (box.x, box.x + box.width))
+        if right > left and (right - left) * 2 * box.height >= 0.01 * SIDE * 2 * SIDE:
+            expected.append((Box(left, 2 * box.y, right - left, 2 * box.height), sure))
+    assert [box for box, _ in found] == [box for box, _ in expected]
+    assert [sure for _, sure in found] == pytest.approx([sure for _, sure in expected], abs=1e-5)
+
+
+@pytest.mark.parametrize("damaged", [b"no archive", b"", None])
+def test_a_detector_that_is_damaged_is_told(tmp_path, damaged):
+    path = tmp_path / "detector.npz"
+    whole = detector.kept(detector._head((7, 7, 8)), "network", SIDE)
+    path.write_bytes(whole[: len(whole) // 2] if damaged is None else damaged)
+    with pytest.raises(StoreError, match="detector.npz is damaged"):
+        detector.opened(path)
 
 
 def test_scores_leave_the_own_picture_and_its_copies_out(world, rng):

@@ -1,7 +1,7 @@
 // What is asked, as the page's address and as a request: both hold all of it.
 import { BLANK } from "./state.js";
 
-const PLAIN = ["words", "photo", "like", "product", "view", "encoder", "distance", "index"];
+const PLAIN = ["words", "photo", "among", "like", "product", "view", "encoder", "distance", "index"];
 
 export function written(ask) {
   const said = new URLSearchParams();
@@ -17,7 +17,7 @@ export function written(ask) {
 export function read(line, site) {
   const said = new URLSearchParams(line);
   const ask = { ...BLANK, filters: {} };
-  for (const name of PLAIN) if (said.get(name)) ask[name] = said.get(name).slice(0, 200);
+  for (const name of PLAIN) if (said.get(name)) ask[name] = said.get(name).slice(0, name === "among" ? 1000 : 200);
   const box = (said.get("box") || "").split(",").map(Number);
   if (ask.photo && box.length === 4 && box.every((side) => Number.isFinite(side))) ask.box = box;
   for (const name of ["weight", "farthest"]) {

@@ -3,8 +3,8 @@ import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { call, picture } from "./calls.js";
 import { Crop } from "./crop.js";
 import { named } from "./grid.js";
-import { noteOf, photoAt, photoBlob, take } from "./photo.js";
-import { ask, led } from "./search.js";
+import { noteOf, photoAt, photoBlob, table, take, takeAll } from "./photo.js";
+import { ask, led, sentence } from "./search.js";
 import { change, state } from "./state.js";
 import { several } from "./study.js";
 
@@ -47,7 +47,7 @@ export function Form({ asked }) {
   return html`<search><form id="form" onSubmit=${submit}>
     <input id="text" name="text" type="search" maxlength="200" placeholder="red dress" aria-label="Words" autocomplete="off" enterkeyhint="search" value=${typed} onInput=${(event) => setTyped(event.target.value)}/>
     <button id="go">Search</button>
-    <span class="choose"><input id="file" type="file" accept=${KINDS} aria-label="Search with a photo" onChange=${(event) => { take(event.target.files[0]); event.target.value = ""; }}/><label for="file" aria-hidden="true">Photo</label></span>
+    <span class="choose"><input id="file" type="file" multiple accept=${KINDS} aria-label="Search with a photo" onChange=${(event) => { takeAll([...event.target.files]); event.target.value = ""; }}/><label for="file" aria-hidden="true">Photo</label></span>
     <button type="button" id="camera" class="outline" onClick=${() => setCamera(true)}>Camera</button>
     ${camera && html`<${Camera} close=${() => setCamera(false)}/>`}
   </form></search>`;
@@ -61,8 +61,10 @@ function Photo({ asked }) {
     setCount(0);
     for (const old of place.current.querySelectorAll(".several")) old.remove();
     const mark = asked.photo;
-    photoBlob(mark).then((blob) => blob && several(place.current, blob, { call, mark, choose: (box) => ask({ box }) })).then((found) => {
-      if (mark === state.ask.photo) setCount(found || 0);
+    const still = () => mark === state.ask.photo;
+    const asking = (path, options = {}) => call(path, { ...options, quiet: true, still });
+    photoBlob(mark).then((blob) => blob && still() && several(place.current, blob, { call: asking, mark, still, choose: (box) => ask({ box }) })).then((found) => {
+      if (still()) setCount(found || 0);
     }).catch(() => {});
   }, [asked.photo]);
   const image = useRef(null), [size, setSize] = useState(null);
@@ -81,6 +83,26 @@ function Photo({ asked }) {
   </section>`;
 }
 
+// Several photos that were chosen together: each is a button, and all their answers are a table.
+function Chosen({ asked }) {
+  const marks = asked.among.split(".");
+  const save = async () => {
+    change({ said: `Searching with ${marks.length} photos …` });
+    try {
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await table(asked)), download: "answers.csv" });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+      change({ said: `The nearest products of ${marks.length} photos are saved.` });
+    } catch (error) {
+      change({ said: sentence(error.message) });
+    }
+  };
+  return html`<section class="chosen" aria-label="Your photos">
+    ${marks.map((mark, place) => html`<button type="button" aria-pressed=${String(mark === asked.photo)} aria-label=${`Photo ${place + 1} of ${marks.length}`} onClick=${() => ask({ photo: mark })}><img src=${photoAt(mark)} alt="" width="48" height="64"/></button>`)}
+    <button type="button" id="table" class="outline" onClick=${save}>All answers as CSV</button>
+    ${asked.box && html`<small>The table is of whole photos.</small>`}</section>`;
+}
+
 function Like({ asked }) {
   const [facts, setFacts] = useState(null);
   useEffect(() => { setFacts(null); call(`api/v1/products/${encodeURIComponent(asked.like)}`).then(setFacts, () => {}); }, [asked.like]);
@@ -89,7 +111,7 @@ function Like({ asked }) {
 }
 
 export function Asked({ asked }) {
-  if (asked.photo) return html`<${Photo} asked=${asked}/>`;
+  if (asked.photo) return html`${state.skipped && html`<p id="skipped" role="alert"><small>${sentence(state.skipped)}</small></p>`}${asked.among && html`<${Chosen} asked=${asked}/>`}<${Photo} asked=${asked}/>`;
   return asked.like ? html`<${Like} asked=${asked}/>` : null;
 }
 

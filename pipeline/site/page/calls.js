@@ -3,7 +3,8 @@ import { change, state } from "./state.js";
 
 export const picture = (id) => `api/v1/products/${encodeURIComponent(id)}/picture`;
 
-export async function call(path, options = {}) {
+// `quiet`: what the site is waiting for is not said; `still()`: whether the answer is wanted still; `read`: what is made of an answer that is no fault.
+export async function call(path, options = {}, read = (answer) => answer.json()) {
   let answer;
   for (let turn = 0; turn < 300; turn += 1) {
     try {
@@ -14,13 +15,13 @@ export async function call(path, options = {}) {
     }
     const pause = Number(answer.headers.get("retry-after"));
     if (answer.status !== 503 || !pause) break;
-    change({ said: (await answer.json()).error }); // an encoder that is being loaded, say
+    if (!options.quiet) change({ said: (await answer.json()).error }); // an encoder that is being loaded, say
     await new Promise((done) => setTimeout(done, 1000 * pause));
-    if (options.signal?.aborted) throw new DOMException("a newer search began", "AbortError");
+    if (options.signal?.aborted || options.still?.() === false) throw new DOMException("a newer search began", "AbortError");
   }
-  const reply = await answer.json().catch(() => ({ error: `the site answered ${answer.status}` }));
-  if (!answer.ok) throw Object.assign(new Error(reply.error), { status: answer.status });
-  return reply;
+  const failed = { error: `the site answered ${answer.status}` };
+  if (!answer.ok) throw Object.assign(new Error((await answer.json().catch(() => failed)).error), { status: answer.status });
+  return read(answer).catch(() => failed);
 }
 
 // A change of the products, with the token of whoever runs the site.

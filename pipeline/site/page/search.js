@@ -18,7 +18,7 @@ export function ask(patch, { replace = false } = {}) {
   const address = written(next);
   if (address !== written(state.ask)) history[replace ? "replaceState" : "pushState"]({ y: 0 }, "", address);
   const turned = kind(next) !== kind(state.ask) || next.product !== state.ask.product || next.like !== state.ask.like;
-  change({ ask: next });
+  change({ ask: next, ...(next.among === state.ask.among && next.photo ? {} : { skipped: "" }) });
   held.delete(address);
   search();
   if (turned || patch.photo) arrive(0);
@@ -26,7 +26,7 @@ export function ask(patch, { replace = false } = {}) {
 
 // What the address asks for: at the start, and after Back and forward, where the page was scrolled to.
 export function follow() {
-  change({ ask: settled(BLANK, read(location.search, state.site)) });
+  change({ ask: settled(BLANK, read(location.search, state.site)), skipped: "" });
   search();
   if (history.state) arrive(history.state.y || 0);
 }

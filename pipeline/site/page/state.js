@@ -1,7 +1,7 @@
 // What is asked, in one object: the form, the address and the request are made from it. Beside it, what is shown.
 
 export const BLANK = {
-  words: "", photo: "", like: "", box: null, product: "", view: "",
+  words: "", photo: "", among: "", like: "", box: null, product: "", view: "",
   encoder: "", distance: "cosine", index: "exact", weight: 0.7, farthest: null, filters: {},
 };
 
@@ -11,6 +11,7 @@ export const state = {
   said: "Starting …", // the line that says what is happening
   fault: "", // why there is nothing to show
   found: null, // { products, busy, done, answer, total }
+  skipped: "", // why some of several photos were not taken
   facts: null, // of the product whose page is open
   writing: { token: "" },
 };
@@ -34,6 +35,7 @@ export function settled(before, patch) {
   if (patch.words) Object.assign(next, { product: "", view: "" });
   if (patch.product) Object.assign(next, { ...BLANK, encoder: next.encoder, product: patch.product });
   if (patch.view) Object.assign(next, { ...BLANK, encoder: next.encoder, view: patch.view });
+  if (!next.photo || (patch.photo && !next.among.includes(next.photo))) next.among = ""; // the photos that it was chosen with
   if (!next.photo) next.box = null;
   if (next.words) next.distance = "cosine";
   if (next.words || next.distance !== "cosine") next.index = "exact";

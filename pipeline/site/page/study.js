@@ -414,9 +414,10 @@ async function shown(call, path, asked, { photo, mark }) {
 }
 
 // Several products in one photo: its boxes, each a button. `choose(box)` searches with one.
-export async function several(place, photo, { call, choose, mark = null }) {
+export async function several(place, photo, { call, choose, mark = null, still = () => true }) {
   const { boxes } = await shown(call, "boxes", new URLSearchParams(), { photo, mark });
   const image = await createImageBitmap(photo);
+  if (!still()) return 0;
   for (const old of place.querySelectorAll(".several")) old.remove();
   boxes.forEach(({ box: [x, y, width, height] }, number) => {
     const button = make("button", { type: "button", className: "several", title: `Search with product ${number + 1}`, aria: { label: `Search with product ${number + 1} of ${boxes.length}`, pressed: "false" } });
