@@ -1704,6 +1704,11 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "np.maximum(seen, 0)",
         ),
         ("boxes of a tall photo are those of its square", "(box.x - left * there.side) * wide", "box.x * wide"),
+    ],
+    (
+        "pipeline/systems/detector.py",
+        "systems/test_composites.py::test_a_box_that_only_touches_the_photo_is_not_proposed",
+    ): [
         ("slivers are proposed", ">= SMALLEST * photo.width", ">= 0 * photo.width"),
     ],
     ("pipeline/evaluation/separation.py", "evaluation/test_space.py"): [

@@ -172,6 +172,14 @@ def test_a_kept_detector_says_what_the_trained_one_says_and_of_a_longer_photo_in
     assert [sure for _, sure in found] == pytest.approx([sure for _, sure in expected], abs=1e-5)
 
 
+def test_a_box_that_only_touches_the_photo_is_not_proposed(monkeypatch):
+    there = detector.Kept("network", SIDE, detector._head((7, 7, 1280)).get_weights())
+    sides = [Box(60, 60, 60, 60), Box(0, 100, 58, 4), Box(0, 0, 20, 200)]  # the photo stands from 56 to 168
+    monkeypatch.setattr(detector, "proposed", lambda said, side: [(box, 0.9) for box in sides])
+    look = detector.seeing(there, children.ENCODER, lambda pictures: np.zeros((1, 49 * 1280), np.float32))
+    assert look(Image.new("RGB", (SIDE // 2, SIDE))) == [(Box(4, 60, 60, 60), 0.9)]
+
+
 @pytest.mark.parametrize("damaged", [b"no archive", b"", None])
 def test_a_detector_that_is_damaged_is_told(tmp_path, damaged):
     path = tmp_path / "detector.npz"
