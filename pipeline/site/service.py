@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, R
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.routing import APIRoute
 from PIL import Image
 from pydantic import Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -93,7 +94,8 @@ FORM = {
     bodies.FORM: {
         "schema": {
             "type": "object",
-            "properties": {"photo": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+            "required": ["photo"],
+            "properties": {"photo": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}},
         }
     }
 }
@@ -236,7 +238,11 @@ def example(site: Asked, request: Request, name: str) -> Response:
     return _picture(request, site.example(name), KEPT)
 
 
-@router.post("/batch", openapi_extra={"requestBody": {"required": True, "content": FORM}}, responses=SENDING)
+@router.post(
+    "/batch",
+    openapi_extra={"requestBody": {"required": True, "content": FORM}},
+    responses=SENDING | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
 async def batch(site: Asked, request: Request, question: Annotated[Several, Query()]) -> replies.Batch:
     """Products like each of several photos, as JSON or, with `table=csv`, a row per product."""
     answers = []
@@ -447,7 +453,16 @@ async def _invalid(request: Request, error: RequestValidationError) -> JSONRespo
 
 
 async def _http(request: Request, error: HTTPException) -> JSONResponse:
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # Starlette names the methods of the first route of a path alone
+        path = request.scope["path"].removeprefix("/api").removeprefix("/v1")
+        routes = [route for route in router.routes if isinstance(route, APIRoute) and route.path_regex.match(path)]
+        headers |= (
+            {"Allow": ", ".join(sorted({method for route in routes for method in route.methods or ()}))}
+            if routes
+            else {}
+        )
+    return JSONResponse({"error": error.detail}, error.status_code, headers)
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

@@ -454,6 +454,20 @@ def test_what_is_asked_of_a_photo_is_asked_of_one_that_was_sent_before(client, s
         assert (gone.status_code, "no longer known" in gone.json()["error"]) == (404, True)
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("search", "GET, POST"), ("boxes", "GET, POST"), ("products/p-1", "DELETE, GET, PUT"), ("status", "GET")],
+)
+def test_a_method_that_a_path_has_not_is_refused_with_those_that_it_has(client, path, methods):
+    answer = client.patch(f"/api/v1/{path}")
+    assert (answer.status_code, answer.headers["allow"], list(answer.json())) == (405, methods, ["error"])
+
+
+def test_the_schema_says_that_several_answers_may_be_a_table(client):
+    content = client.get("/api/schema").json()["paths"]["/api/v1/batch"]["post"]["responses"]["200"]["content"]
+    assert content.keys() == {"application/json", "text/csv"}
+
+
 def test_products_that_another_process_changes_are_asked_for_again_in_a_moment(client, site, monkeypatch):
     client.put("/api/v1/products/p-1", content=photo()).raise_for_status()
     connect = sqlite3.connect
