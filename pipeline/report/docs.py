@@ -230,6 +230,15 @@ def same_bytes() -> str:
     return _table(["network", "threads and pictures at once", "different bytes"], rows)
 
 
+def memory() -> str:
+    """What each piece of work took at most in the last bench, for how many pictures, and what of it is features."""
+    rows = [
+        [row["work"], f"{row['pictures']:,}", f"{row['gigabytes']:.2f}", f"{row['features']:.2f}"]
+        for row in _bench()["memory"]
+    ]
+    return _table(["work", "pictures", "GB at most", "GB of them features"], rows)
+
+
 def _bench() -> dict[str, Any]:
     return json.loads(paths.BENCH.read_text(encoding="utf-8"))
 
@@ -394,6 +403,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "speed": speed,
     "networks": networks,
     "same_bytes": same_bytes,
+    "memory": memory,
     "growth": growth,
     "judged": judged,
     "verdicts": verdicts,
