@@ -1668,6 +1668,16 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "sys.exit(0 * subprocess.call(command, env=chosen))",
         ),
     ],
+    (
+        "pipeline/app.py",
+        "site/test_app.py::test_it_answers_while_the_program_is_loaded_and_control_c_ends_it_quietly",
+    ): [
+        (
+            "each answer waits for a confirmation",
+            "listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)",
+            "pass",
+        ),
+    ],
     ("pipeline/site/site.py", "site/test_service.py::test_a_first_encoder_that_failed_and_was_tried_again_is_ready"): [
         ("a first encoder that failed stays so", 'if self.phase == "failed" and self._started:', "if False:"),
     ],
