@@ -322,6 +322,7 @@ def test_drops_and_pastes_anywhere_are_taken_or_refused_in_words(page, site):
         cards(page)
         page.click("#clear")
         expect(page.locator("#preview")).to_have_count(0)
+        page.wait_for_load_state("networkidle")  # an answer that comes later would take the refusal's place
     for given, said in [
         (["drop", [1, 2, 3], "x.txt", "text/plain"], "is no picture"),
         (["drop", [1, 2, 3], "x.jpg", "image/jpeg"], "Not a JPEG"),
