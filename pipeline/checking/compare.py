@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.checking import moved, runs
+from pipeline.checking.means import PLACE
 from pipeline.checking.runs import Run
 from pipeline.data import catalog
 from pipeline.evaluation import metrics, statistics
-from pipeline.evaluation.names import ALL, GALLERY, PROTOCOL, QUERY, RELEVANCE, STRICT
+from pipeline.evaluation.names import QUERY, RELEVANCE
 
-PLACE = {PROTOCOL: STRICT, GALLERY: ALL}
 SHOWN = [
     ("articleType", metrics.AP),
     ("articleType", "hit@1"),

@@ -128,14 +128,17 @@ def _file(path: str, name: str, known: str) -> dict[str, Any]:
     return {"@id": name, "@type": "File", "name": path, **described}
 
 
-def _shows(path: str) -> list[str]:
-    """The documents' tables and figures that an executed notebook shows, each with its cell, and how it differs."""
+def _shows(path: str, documents: dict[str, Any]) -> list[str]:
+    """The documents' tables and figures that an executed notebook shows, each with its cell, and how it differs.
+
+    `documents`: as docs/manifest.yaml has them.
+    """
     if not path.endswith(".ipynb"):
         return []
     chapter = path.partition("/notebooks/")[2].removesuffix(".ipynb").partition("/")[0]
     there = {cell.get("id") for cell in json.loads((paths.ROOT / path).read_text(encoding="utf-8"))["cells"]}
     found = []
-    for document, entries in read_yaml(paths.ROOT / "docs" / "manifest.yaml").items():
+    for document, entries in documents.items():
         for name, entry in entries.items():
             place, _, cell = entry.get("cell", "").partition("#")
             if place == chapter and cell in there:
@@ -147,9 +150,10 @@ def _shows(path: str) -> list[str]:
 def codecheck(run: Run, receipt: dict[str, Any]) -> dict[str, Any]:
     """CODECHECK's manifest: what was made, what the check found; who checked is for that person to fill in."""
     cited = read_yaml(paths.ROOT / "CITATION.cff")
+    documents = read_yaml(paths.ROOT / "docs" / "manifest.yaml")
     makers = {path: name for name, entry in run.stages.items() for path in entry.outs}
     rows = [
-        {"file": path, "comment": "; ".join([f"made by {name}", *_shows(path)])}
+        {"file": path, "comment": "; ".join([f"made by {name}", *_shows(path, documents)])}
         for path, name in makers.items()
         if path.endswith(SHOWN) and not path.startswith("build/")
     ]

@@ -456,12 +456,9 @@ async def _http(request: Request, error: HTTPException) -> JSONResponse:
     headers = dict(error.headers or {})
     if error.status_code == 405:  # Starlette names the methods of the first route of a path alone
         path = request.scope["path"].removeprefix("/api").removeprefix("/v1")
-        routes = [route for route in router.routes if isinstance(route, APIRoute) and route.path_regex.match(path)]
-        headers |= (
-            {"Allow": ", ".join(sorted({method for route in routes for method in route.methods or ()}))}
-            if routes
-            else {}
-        )
+        routes = (route for route in router.routes if isinstance(route, APIRoute) and route.path_regex.match(path))
+        if methods := sorted({method for route in routes for method in route.methods or ()}):
+            headers["Allow"] = ", ".join(methods)
     return JSONResponse({"error": error.detail}, error.status_code, headers)
 
 

@@ -6,7 +6,7 @@ import { named } from "./grid.js";
 import { noteOf, photoAt, photoBlob, table, take, takeAll } from "./photo.js";
 import { ask, led, sentence } from "./search.js";
 import { change, state } from "./state.js";
-import { several } from "./study.js";
+import { save, several } from "./study.js";
 
 export const KINDS = "image/jpeg,image/png,image/webp";
 const OFFERED = { gender: "For", articleType: "Type", baseColour: "Colour" }; // filters that stand open; the others beside them, folded
@@ -86,12 +86,10 @@ function Photo({ asked }) {
 // Several photos that were chosen together: each is a button, and all their answers are a table.
 function Chosen({ asked }) {
   const marks = asked.among.split(".");
-  const save = async () => {
+  const saving = async () => {
     change({ said: `Searching with ${marks.length} photos …` });
     try {
-      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(await table(asked)), download: "answers.csv" });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+      save("answers.csv", await table(asked));
       change({ said: `The nearest products of ${marks.length} photos are saved.` });
     } catch (error) {
       change({ said: sentence(error.message) });
@@ -99,7 +97,7 @@ function Chosen({ asked }) {
   };
   return html`<section class="chosen" aria-label="Your photos">
     ${marks.map((mark, place) => html`<button type="button" aria-pressed=${String(mark === asked.photo)} aria-label=${`Photo ${place + 1} of ${marks.length}`} onClick=${() => ask({ photo: mark })}><img src=${photoAt(mark)} alt="" width="48" height="64"/></button>`)}
-    <button type="button" id="table" class="outline" onClick=${save}>All answers as CSV</button>
+    <button type="button" id="table" class="outline" onClick=${saving}>All answers as CSV</button>
     ${asked.box && html`<small>The table is of whole photos.</small>`}</section>`;
 }
 

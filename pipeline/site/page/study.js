@@ -353,9 +353,7 @@ export function study(place, { call, like, cut }) {
   function saving(name, kind, text) {
     const button = make("button", { type: "button", textContent: `Save ${name}` });
     button.addEventListener("click", () => {
-      const link = make("a", { href: URL.createObjectURL(new Blob([text()], { type: kind })), download: name });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+      save(name, new Blob([text()], { type: kind }));
     });
     return button;
   }
@@ -399,6 +397,13 @@ export function table(votes) {
     return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`; // no formula
   };
   return [names.join(","), ...votes.map((vote) => names.map((name) => cell(vote[name])).join(","))].join("\r\n") + "\r\n";
+}
+
+// Has the browser save a file.
+export function save(name, blob) {
+  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
 // Asks about a photo: by the hash that the site gave it, if it did and has it still; else the photo is sent.
