@@ -636,6 +636,33 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "(np.float32(1) - similarity)",
         ),
     ],
+    ("pipeline/data/thesaurus.py", "data/test_thesaurus.py"): [
+        (
+            "a word's plural is not looked up",
+            "_table().get(word) or _table().get(stem(word)) or []",
+            "_table().get(word) or []",
+        ),
+        (
+            "the last group is taken, not the first",
+            "for group in _groups(word):",
+            "for group in reversed(_groups(word)):",
+        ),
+        ("a word without another is dropped", "(instead.get(word) or [word])", "instead.get(word, [word])"),
+        ("senses of persons are kept", "if synsets[sense][0] in KINDS", "if synsets[sense][0]"),
+    ],
+    ("pipeline/site/site.py", "site/test_searches.py"): [
+        ("the words as they were asked are searched", 'update={"text": said}', "update={}"),
+    ],
+    (
+        "pipeline/evaluation/seeds.py",
+        "evaluation/test_seeds.py::test_the_exam_is_spread_too_with_the_mean_of_its_bounds",
+    ): [
+        (
+            "a number is told twice under one name",
+            'reached[~reached["measure"].isin(asked["measure"])]',
+            "reached",
+        ),
+    ],
     ("pipeline/data/text.py", "data/test_text.py"): [
         ("new words take the places of known ones", "len(known) + place", "place"),
         ("a word of the label is left in", "if stem(word) not in left_out", "if word not in left_out"),

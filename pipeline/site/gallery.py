@@ -30,6 +30,9 @@ class Gallery(Protocol):
     def holding(self, ready: Ready) -> AbstractContextManager[None]:
         """While it is entered nothing changes, and every product has features of that encoder."""
 
+    def describing(self, stems: Sequence[str]) -> set[str]:
+        """Those of some words' stems that describe a product."""
+
     def search(self, ready: Ready, question: Question, vector: np.ndarray | None) -> Answer | None:
         """What a question finds, nearest first, and what is shown; None: the encoder was put aside meanwhile.
 

@@ -84,6 +84,11 @@ class Local:
                 break
         self._snapshot = snapshots.renewed(now, shelf, vectors)
 
+    def describing(self, stems: Sequence[str]) -> set[str]:
+        """Those of some words' stems that describe a product."""
+        known = self.snapshot().vocabulary.vocabulary
+        return {stem for stem in stems if stem in known}
+
     def search(self, ready: encoders.Ready, question: Question, vector: np.ndarray | None) -> gallery.Answer | None:
         """As `Gallery.search`. Raises SearchError, Missing."""
         now = self.snapshot()

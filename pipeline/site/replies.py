@@ -57,6 +57,13 @@ class Answer(pydantic.BaseModel):
     index: str
     box: Annotated[list[int] | None, Field(description="the part searched with: x, y, width, height in pixels")]
     articleType: Shows
+    instead: Annotated[
+        dict[str, list[str]],
+        Field(
+            description="words that describe no product, and those that were taken in their place; where there are "
+            "none, the word was left out"
+        ),
+    ]
     threshold: Annotated[
         float | None,
         Field(

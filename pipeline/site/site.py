@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline import params, paths
-from pipeline.data import boxes, catalog, cropper, images
+from pipeline.data import boxes, catalog, cropper, images, thesaurus
 from pipeline.retrieval.distances import DISTANCES
 from pipeline.site import answers, curves, encoders, photos, products, questions, snapshots
 from pipeline.site.gallery import Gallery
@@ -269,6 +269,7 @@ class Site:
             NotReady, UnreadableImage, BoxError.
         """
         questions.check(question, photo)
+        question, instead = self._understood(question)
         answer = None
         while answer is None:
             ready = self.ready(question.encoder, wait)
@@ -287,11 +288,20 @@ class Site:
             "index": question.index,
             "box": box,
             "articleType": shows,
+            "instead": instead,
             # of pictures: words lie on another scale
             "threshold": None if question.text else self.threshold(ready.name, question.distance),
             "results": results,
             "milliseconds": {"encode": round(1000 * (encoded - began), 1), "search": round(1000 * (done - encoded), 1)},
         }
+
+    def _understood(self, question: Question) -> tuple[Question, dict[str, list[str]]]:
+        """The question in words that products are described by, and what was taken for those that none is."""
+        if not question.text:
+            return question, {}
+        known = self.gallery.describing(thesaurus.stems_of(question.text))
+        said, instead = thesaurus.understood(question.text, known)
+        return question.model_copy(update={"text": said}) if any(instead.values()) else question, instead
 
     def asked(self, question: Question, photo: Image.Image | bytes | None = None, wait: bool = True) -> Asked:
         """What a question asks with, as `search` finds it. Raises: as `search`."""

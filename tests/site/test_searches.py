@@ -102,6 +102,18 @@ def test_filters_and_the_largest_distance_leave_out_what_they_say(site):
     assert found(near) == [row["id"] for row in every["results"] if row["distance"] <= middle]
 
 
+def test_a_word_that_no_product_is_called_is_said_by_another(site):
+    red = site.search(Question(text="red", count=30))
+    crimson = site.search(Question(text="Crimson zzz", count=30))
+    assert (red["instead"], crimson["instead"]) == ({}, {"crimson": ["red"], "zzz": []})
+    assert crimson["results"] == red["results"] != []
+    assert site.search(Question(like=site.ids[0]))["instead"] == {}
+    half = site.search(Question(text="crimson", like=site.ids[0], image_weight=0.5))
+    assert half["results"] == site.search(Question(text="red", like=site.ids[0], image_weight=0.5))["results"]
+    site.add("new-1", {"productDisplayName": "A crimson thing"}, Image.effect_noise((90, 120), 80).convert("RGB"))
+    assert found(site.search(Question(text="crimson"))) == ["new-1"]
+
+
 def test_a_box_searches_with_its_part_alone(site):
     photo = Image.new("RGB", (300, 200), "white")
     photo.paste(picture(site, site.ids[3]).resize((120, 160)), (150, 20))

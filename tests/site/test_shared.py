@@ -49,6 +49,7 @@ def same(one, other):
         alone = np.sum(np.abs(far - far[place]) <= 2e-6 * max(1, far[place])) == 1
         assert not alone or place == len(ours) - 1 or row == {**found, "distance": row["distance"]}
     assert one["articleType"] == other["articleType"] or not ours
+    assert one["instead"] == other["instead"]
 
 
 def asked(site):
@@ -67,6 +68,7 @@ def asked(site):
     yield {"like": ids[3], "gender": ["\0", "Men"]}
     yield {"text": f"{colour} {kind}", "count": 50}
     yield {"text": f"{colour} {colour} unheard-of", "count": 50, "gender": ["Men"]}
+    yield {"text": f"crimson {kind} \0", "count": 50}
     for weight in (0.0, 0.3, 1.0):
         yield {"text": f"{colour} {kind}", "like": ids[8], "image_weight": weight, "count": 30}
     yield {"count": 100, "offset": 100_000, "like": ids[1]}

@@ -46,7 +46,8 @@ function Fault({ fault, asked }) {
   return html`<div id="fault" role="alert"><p>${fault}</p>${kind(asked) !== "shop" && html`<p><a href="." onClick=${led({ ...BLANK, encoder: asked.encoder })}>See all products</a></p>`}</div>`;
 }
 
-function Page({ asked, site, found, facts, fault, said }) {
+function Page({ asked, site, found, facts, said, refused, fault: failed }) {
+  const fault = refused || failed;
   const views = { product: html`<${Product} facts=${facts}/>${fault && html`<${Fault} fault=${fault} asked=${asked}/>`}${found && html`<${Grid} found=${found}/>`}`, favourites: html`<${Kept}/>` };
   return html`<header><a class="brand" href="." onClick=${led(BLANK)}>Lookalike</a>
       <${Form} asked=${asked}/><nav aria-label="Yours"><a href="?view=favourites" onClick=${led({ view: "favourites" })}>Favourites</a></nav></header>

@@ -87,7 +87,7 @@ export async function table(asked) {
 const sent = (blob) => call("api/v1/photos", { method: "POST", body: blob });
 
 function refuse(message) {
-  change({ fault: message, said: message });
+  change({ refused: message, said: message });
 }
 
 // A large photo with fewer pixels, and what there is to say of it: the networks look at 224.

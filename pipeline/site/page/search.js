@@ -18,7 +18,7 @@ export function ask(patch, { replace = false } = {}) {
   const address = written(next);
   if (address !== written(state.ask)) history[replace ? "replaceState" : "pushState"]({ y: 0 }, "", address);
   const turned = kind(next) !== kind(state.ask) || next.product !== state.ask.product || next.like !== state.ask.like;
-  change({ ask: next, ...(next.among === state.ask.among && next.photo ? {} : { skipped: "" }) });
+  change({ ask: next, refused: "", ...(next.among === state.ask.among && next.photo ? {} : { skipped: "" }) });
   held.delete(address);
   search();
   if (turned || patch.photo) arrive(0);
@@ -26,7 +26,7 @@ export function ask(patch, { replace = false } = {}) {
 
 // What the address asks for: at the start, and after Back and forward, where the page was scrolled to.
 export function follow() {
-  change({ ask: settled(BLANK, read(location.search, state.site)), skipped: "" });
+  change({ ask: settled(BLANK, read(location.search, state.site)), refused: "", skipped: "" });
   search();
   if (history.state) arrive(history.state.y || 0);
 }
@@ -85,10 +85,15 @@ function show(asked, address, answer, before) {
   const done = products.length - before.length < PAGE || products.length === answer.total;
   const found = { products, busy: false, done, answer: answer.results ? answer : null, total: answer.total };
   const said = products.length ? `${products.length.toLocaleString("en")}${answer.total ? ` of ${answer.total.toLocaleString("en")}` : ""} products${asked.words || asked.photo || asked.like || asked.product ? ", nearest first" : ""}.` : "";
-  change({ found, said, fault: products.length ? "" : "Nothing here is like that. Allow more: fewer filters, or a larger distance." });
+  change({ found, said: [said, ...instead(answer)].filter(Boolean).join(" "), fault: products.length ? "" : "Nothing here is like that. Allow more: fewer filters, or a larger distance." });
   held.delete(address);
-  held.set(address, { found, said, facts: state.facts });
+  held.set(address, { found, said: state.said, facts: state.facts });
   if (held.size > ANSWERS) held.delete(held.keys().next().value);
+}
+
+// What was searched for in place of words that no product is called.
+function instead(answer) {
+  return Object.entries(answer.instead || {}).map(([word, others]) => `No product is called “${word}”: ${others.length ? `searched for ${others.join(", ")}` : "it was left out"}.`);
 }
 
 // Products were added or taken away: what is held is outdated.

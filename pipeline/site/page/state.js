@@ -10,6 +10,7 @@ export const state = {
   site: null, // what api/v1/status says
   said: "Starting …", // the line that says what is happening
   fault: "", // why there is nothing to show
+  refused: "", // what was not taken, until something else is asked: no answer that comes meanwhile wipes it
   found: null, // { products, busy, done, answer, total }
   skipped: "", // why some of several photos were not taken
   facts: null, // of the product whose page is open
