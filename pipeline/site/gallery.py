@@ -31,7 +31,7 @@ class Gallery(Protocol):
         """While it is entered nothing changes, and every product has features of that encoder."""
 
     def describing(self, stems: Sequence[str]) -> set[str]:
-        """Those of some words' stems that describe a product."""
+        """Those of some words' stems that describe a product; a database knows those that did, too."""
 
     def search(self, ready: Ready, question: Question, vector: np.ndarray | None) -> Answer | None:
         """What a question finds, nearest first, and what is shown; None: the encoder was put aside meanwhile.

@@ -86,8 +86,10 @@ class Local:
 
     def describing(self, stems: Sequence[str]) -> set[str]:
         """Those of some words' stems that describe a product."""
-        known = self.snapshot().vocabulary.vocabulary
-        return {stem for stem in stems if stem in known}
+        now = self.snapshot()
+        known = [stem for stem in stems if stem in now.columns]
+        counted = now.counts[:, [now.columns[stem] for stem in known]][~now.hidden]
+        return {stem for stem, products in zip(known, counted.getnnz(axis=0), strict=True) if products}
 
     def search(self, ready: encoders.Ready, question: Question, vector: np.ndarray | None) -> gallery.Answer | None:
         """As `Gallery.search`. Raises SearchError, Missing."""

@@ -170,8 +170,7 @@ class Shared:
     def describing(self, stems: Sequence[str]) -> set[str]:
         """Those of some words' stems that describe a product, or did. Raises DatabaseError."""
         asked = "SELECT stem FROM word WHERE stem = ANY(%s)"
-        given = [stem.replace("\0", " ") for stem in stems]
-        return {stem for part in self._all(lambda _, server: server.ask(asked, (given,))) for (stem,) in part}
+        return {stem for part in self._all(lambda _, server: server.ask(asked, (list(stems),))) for (stem,) in part}
 
     def search(self, ready: encoders.Ready, question: Question, vector: np.ndarray | None) -> gallery.Answer:
         """As `Gallery.search`. Raises SearchError, Missing, DatabaseError."""

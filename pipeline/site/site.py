@@ -269,7 +269,9 @@ class Site:
             NotReady, UnreadableImage, BoxError.
         """
         questions.check(question, photo)
+        begun = time.perf_counter()
         question, instead = self._understood(question)
+        understood = time.perf_counter() - begun
         answer = None
         while answer is None:
             ready = self.ready(question.encoder, wait)
@@ -281,7 +283,7 @@ class Site:
             encoded = time.perf_counter()
             answer = self.gallery.search(ready, question, vector)
         results, shows = answer
-        done = time.perf_counter()
+        took = {"encode": encoded - began, "search": understood + time.perf_counter() - encoded}
         return {
             "encoder": ready.name,
             "distance": question.distance,
@@ -292,7 +294,7 @@ class Site:
             # of pictures: words lie on another scale
             "threshold": None if question.text else self.threshold(ready.name, question.distance),
             "results": results,
-            "milliseconds": {"encode": round(1000 * (encoded - began), 1), "search": round(1000 * (done - encoded), 1)},
+            "milliseconds": {name: round(1000 * seconds, 1) for name, seconds in took.items()},
         }
 
     def _understood(self, question: Question) -> tuple[Question, dict[str, list[str]]]:

@@ -135,12 +135,13 @@ def test_one_photo_is_one_file():
 
 def test_a_table_holds_no_formula():
     row = {"rank": 1, "id": "-1", "productDisplayName": "=1+1", "articleType": None, "distance": 0.5}
+    instead = {"=gown": ["dress"], "zzz": []}
     answers = [
-        {"file": "@a.jpg", "answer": {"results": [row]}, "error": None},
+        {"file": "@a.jpg", "answer": {"results": [row], "instead": instead}, "error": None},
         {"file": "b.jpg", "answer": None, "error": "cut short"},
     ]
     assert tables.written(answers).splitlines() == [
-        "file,rank,id,productDisplayName,articleType,distance,fault",
-        "'@a.jpg,1,'-1,'=1+1,,0.5,",
-        "b.jpg,,,,,,cut short",
+        "file,rank,id,productDisplayName,articleType,distance,instead,fault",
+        "'@a.jpg,1,'-1,'=1+1,,0.5,'=gown: dress; zzz: left out,",
+        "b.jpg,,,,,,,cut short",
     ]

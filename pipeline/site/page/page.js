@@ -47,7 +47,7 @@ function Fault({ fault, asked }) {
 }
 
 function Page({ asked, site, found, facts, said, refused, fault: failed }) {
-  const fault = refused || failed;
+  const fault = [refused, failed].filter(Boolean).join(" ");
   const views = { product: html`<${Product} facts=${facts}/>${fault && html`<${Fault} fault=${fault} asked=${asked}/>`}${found && html`<${Grid} found=${found}/>`}`, favourites: html`<${Kept}/>` };
   return html`<header><a class="brand" href="." onClick=${led(BLANK)}>Lookalike</a>
       <${Form} asked=${asked}/><nav aria-label="Yours"><a href="?view=favourites" onClick=${led({ view: "favourites" })}>Favourites</a></nav></header>

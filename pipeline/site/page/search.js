@@ -93,7 +93,9 @@ function show(asked, address, answer, before) {
 
 // What was searched for in place of words that no product is called.
 function instead(answer) {
-  return Object.entries(answer.instead || {}).map(([word, others]) => `No product is called “${word}”: ${others.length ? `searched for ${others.join(", ")}` : "it was left out"}.`);
+  const words = Object.entries(answer.instead || {}), out = words.filter(([, others]) => !others.length).map(([word]) => `“${word}”`);
+  const said = words.filter(([, others]) => others.length).map(([word, others]) => `No product is described by “${word}”: searched for ${others.join(", ")}.`);
+  return [...said, ...(out.length ? [`No product is described by ${out.join(", ")}: left out.`] : [])];
 }
 
 // Products were added or taken away: what is held is outdated.
