@@ -95,6 +95,8 @@ def _system(name: str, section: str, does: str, **row) -> Stage:
 CATALOG, IMAGES, INGEST = (paths.catalog,), (paths.images,), (paths.ingest_report,)
 FEATURES = (paths.features, "${item.encoder}")
 BARS = {"template": "bar_horizontal", "x": "mAP", "y": "retrieval"}
+# tables of chapter 5 that a chapter of its own reads
+TRAINING = ["finetunes", "concatenations", "one_change", "sequences", "seeds", "serving"]
 TABLES = [  # of chapter 5, besides those that DVC draws
     "verdicts",
     "measurements",
@@ -106,12 +108,7 @@ TABLES = [  # of chapter 5, besides those that DVC draws
     "reduction",
     "mistakes",
     "classes",
-    "finetunes",
-    "seeds",
-    "sequences",
-    "one_change",
-    "serving",
-    "concatenations",
+    *TRAINING,
     "exam",
     "labelled",
     "siblings",
@@ -275,6 +272,22 @@ STAGES = (
         ),
     ),
     Stage(
+        "training_chapter",
+        "shows what training does, from the evaluation's tables; trains nothing",
+        notebook="05_training",
+        given=lambda study, item: {"weights": {name: encoder.weights for name, encoder in study.encoders.items()}},
+        params=("data.name", "encoders"),
+        reads=(INGEST, *((_evaluation_file, f"{table}.csv") for table in ("metrics", *TRAINING))),
+    ),
+    Stage(
+        "verdicts_chapter",
+        "shows every claim's verdict, from the evaluation's table",
+        notebook="05_verdicts",
+        params=("data.name",),
+        reads=(INGEST, (_evaluation_file, "verdicts.csv")),
+        also=("params/claims.yaml",),
+    ),
+    Stage(
         "reenactment",
         "the thesis's own experiment, page by page, beside what was measured",
         section="reenactment",
@@ -409,6 +422,8 @@ def following() -> list[Stage]:
 
 def parameters(study: Study, stage: Stage, item: str | None) -> dict[str, Any]:
     """What a stage's notebook is given: the names in its parameters cell with this run's values."""
-    section = getattr(study, stage.section)
-    own = {"name": item, **section[item].model_dump()} if stage.each else section.model_dump()
+    own: dict[str, Any] = {}
+    if stage.section:
+        section = getattr(study, stage.section)
+        own = {"name": item, **section[item].model_dump()} if stage.each else section.model_dump()
     return {"data": study.data.name, **own, **stage.given(study, item)}

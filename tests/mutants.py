@@ -659,7 +659,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ): [
         (
             "a number is told twice under one name",
-            'reached[~reached["measure"].isin(asked["measure"])]',
+            'reached[~reached["measure"].isin(twice)]',
             "reached",
         ),
     ],

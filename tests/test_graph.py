@@ -127,20 +127,22 @@ def test_metrics_hold_the_thesiss_fingerprint(place):
 
 
 def test_every_cell_that_a_claim_names_shows_a_figure_or_a_table_or_says_what_this_study_has_not(place):
-    notebook = nbformat.read(place / "outputs/sample/notebooks/05_evaluation.ipynb", as_version=4)
+    notebooks = {path.stem: path for path in (place / "outputs/sample/notebooks").glob("05_*.ipynb")}
+    assert len(notebooks) == 3
     shows = {
-        cell.id
-        for cell in notebook.cells
+        (chapter, cell.id)
+        for chapter, path in notebooks.items()
+        for cell in nbformat.read(path, as_version=4).cells
         for output in cell.get("outputs", [])
         if {"image/png", "text/html"} & output.get("data", {}).keys()
         or "this study" in output.get("data", {}).get("text/plain", "")
     }
-    page = (place / "outputs/sample/report/05_evaluation.html").read_text(encoding="utf-8")
+    pages = {name: (place / f"outputs/sample/report/{name}.html").read_text(encoding="utf-8") for name in notebooks}
     for name, claim in registry.load().items():
         chapter, _, cell = (claim.see or "").partition("#")
-        if chapter == "05_evaluation":
-            assert cell in shows, name
-            assert f'id="cell-id={cell}"' in page, name
+        if chapter in pages:
+            assert (chapter, cell) in shows, name
+            assert f'id="cell-id={cell}"' in pages[chapter], name
 
 
 def test_the_site_shows_what_chapter_4_found(place, tmp_path):
@@ -170,7 +172,12 @@ def test_a_claim_is_added_with_one_entry_and_reruns_the_evaluation_only(place):
         "    judge: {kind: bound, key: data/pictures, at_least: 1}\n    see: 05_evaluation#data\n"
     )
     path.write_text(before + entry, encoding="utf-8")
-    assert ran(stage(place, "repro", "--jobs", "2").stdout) == ["evaluation", "reenactment", "report"]
+    assert ran(stage(place, "repro", "--jobs", "2").stdout) == [
+        "evaluation",
+        "verdicts_chapter",
+        "reenactment",
+        "report",
+    ]
     table = pd.read_csv(place / "outputs/sample/evaluation/verdicts.csv").set_index("claim")
     assert table.loc["000-new", "verdict"] == summary.NOT_RUN
     path.write_text(before.replace("kind: bound", "kind: bond", 1), encoding="utf-8")

@@ -173,11 +173,14 @@ def place(tmp_path):
     [
         # the definition of relevance: everything that reads a label, a new stage too
         ("pipeline/data/catalog.py", {row.name for row in CODE if "pipeline.data.catalog" in sources.code_of(row)}),
-        ("pipeline/figures/study_plots.py", {"evaluation", "reenactment"}),
+        ("pipeline/figures/study_plots.py", {"evaluation", "training_chapter", "verdicts_chapter", "reenactment"}),
         ("pipeline/data/text.py", {"hybrid"}),
         ("pipeline/training/losses.py", {"finetuning"}),
-        ("pipeline/evaluation/statistics.py", {"hybrid", "user_photos", "evaluation", "reenactment"}),
-        ("pipeline/evaluation/thresholds.py", {"knn_retrieval", "evaluation"}),
+        (
+            "pipeline/evaluation/statistics.py",
+            {"hybrid", "user_photos", "evaluation", "training_chapter", "verdicts_chapter", "reenactment"},
+        ),
+        ("pipeline/evaluation/thresholds.py", {"knn_retrieval", "evaluation", "verdicts_chapter"}),
         ("pipeline/figures/curves.py", {"finetuning"}),
         ("pipeline/encoders/torch_file.py", {"weights"}),
         ("pipeline/data/ingest.py", {"ingest"}),

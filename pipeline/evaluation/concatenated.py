@@ -9,7 +9,9 @@ from pipeline.encoders import store
 from pipeline.encoders.card import read_card
 from pipeline.evaluation import protocols
 from pipeline.evaluation.classification import accuracy, true_and_predicted
-from pipeline.evaluation.finetunes import reached
+from pipeline.evaluation.finetunes import REACHED, reached
+
+COLUMNS = ["encoder", "first", "second", "share", *REACHED]
 
 
 def table(
@@ -58,7 +60,7 @@ def together(
             correct = accuracy(*true_and_predicted(frame[catalog.ARTICLE].iloc[test], predicted[name].iloc[test]))
         parts_of = {"encoder": name, "first": spec.first, "second": spec.second, "share": spec.share}
         rows.append({**parts_of, **correct, **reached(name, values)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)  # also of a study that has none
 
 
 def predictions(data: str, encoder: str, weights: str, shares: dict[str, float], frame: pd.DataFrame) -> pd.DataFrame:

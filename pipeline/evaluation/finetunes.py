@@ -79,7 +79,10 @@ def beside_untrained(rows: pd.DataFrame, weights: dict[str, str], values: dict[s
         weights: by encoder, the name of its weights.
     """
     trained = rows.set_index("encoder")[REACHED]
-    searched = [name for name in weights if name not in trained.index and key_at(name, PLACES["product"]) in values]
+    taught = {weights[name] for name in trained.index}
+    searched = [
+        name for name, used in weights.items() if used not in taught and key_at(name, PLACES["product"]) in values
+    ]
     frozen = pd.DataFrame({place: {name: reached(name, values)[place] for name in searched} for place in PLACES})
     return pd.concat([frozen.nlargest(1, "articleType"), trained]).reindex(columns=REACHED)
 

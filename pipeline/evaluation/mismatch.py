@@ -9,11 +9,13 @@ from pipeline.encoders import store
 from pipeline.evaluation import protocols
 from pipeline.evaluation.metrics import MAP
 
+COLUMNS = ["queries by", "gallery by", MAP, "queries"]
+
 
 def table(data: str, serving: dict[str, list[str]], frame: pd.DataFrame, queries: int, seed: int) -> pd.DataFrame:
     """What `served` gives of each encoder that a site serves, with the encoders that may ask in its place."""
     tables = [served(data, encoder, others, frame, queries, seed) for encoder, others in serving.items()]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat([pd.DataFrame(columns=COLUMNS), *tables], ignore_index=True)
 
 
 def served(data: str, encoder: str, others: list[str], frame: pd.DataFrame, queries: int, seed: int) -> pd.DataFrame:
@@ -33,6 +35,6 @@ def served(data: str, encoder: str, others: list[str], frame: pd.DataFrame, quer
         ):
             protocols.check_same_images(gallery, frame)
             values = protocols.precisions(query_set.take(rows), gallery, frame, rows, ["articleType"])["articleType"]
-            row = {"queries by": ask, "gallery by": answer, MAP: float(np.nanmean(values)), "queries": len(rows)}
+            row = dict(zip(COLUMNS, (ask, answer, float(np.nanmean(values)), len(rows)), strict=True))
             table += [row] if row not in table else []
     return pd.DataFrame(table)

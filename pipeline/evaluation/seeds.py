@@ -2,33 +2,42 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 
 from pipeline import params
-from pipeline.evaluation.finetunes import REACHED, SETTINGS
+from pipeline.evaluation.exam import QUESTIONS
+from pipeline.evaluation.finetunes import PLACES, REACHED, SETTINGS
+from pipeline.evaluation.keys import key
+from pipeline.evaluation.tables import HIGH, LOW
 
-COLUMNS = ["encoder", "measure", "seeds", "mean", "lowest", "highest"]
+COLUMNS = ["encoder", "measure", "seeds", "mean", "lowest", "highest", LOW, HIGH]
 
 
-def table(cards: dict[str, dict], concatenations: dict[str, params.Concatenation], rows: pd.DataFrame) -> pd.DataFrame:
+def table(
+    cards: dict[str, dict], concatenations: dict[str, params.Concatenation], rows: pd.DataFrame, asked: pd.DataFrame
+) -> pd.DataFrame:
     """Finetunes that differ in seed alone, and concatenations of such: the mean, lowest and highest of what they reach.
 
     `seeds` counts those that a measure is known of: not every seed's encoder need be searched with. One alone is no
-    spread.
+    spread. `low` and `high`, of the exam's questions, are the means of the seeds' bounds: over other products the
+    interval of the seeds' mean is about as wide or narrower. They know nothing of other seeds.
 
     Args:
         cards: as `finetunes.cards` gives them.
         rows: what `finetunes.table` and `concatenated.table` make of them.
+        asked: as `exam.table` gives it; what it asks too is told by its words.
     """
-    same = np.array([_recipe(name, cards, concatenations) for name in rows["encoder"]], object)
-    groups = [
-        group.assign(encoder=group["encoder"].iloc[0]) for _, group in rows.groupby(same, sort=False) if len(group) > 1
-    ]
-    if not groups:
-        return pd.DataFrame(columns=COLUMNS)
-    long = pd.concat(groups).melt(["encoder"], REACHED, var_name="measure")
-    kept = long.groupby(["encoder", "measure"], sort=False)["value"].agg(["count", "mean", "min", "max"])
+    reached = rows.melt(["encoder"], REACHED, var_name="measure")
+    asked = asked.rename(columns={"question": "measure"})[["encoder", "measure", "value", LOW, HIGH]]
+    told = {key(*QUESTIONS[question]) for question in asked["measure"].unique() if question in QUESTIONS}
+    twice = [name for name, place in PLACES.items() if place in told]
+    long = pd.concat([asked, reached[~reached["measure"].isin(twice)]], ignore_index=True)
+    long = long[long["encoder"].isin([*cards, *concatenations])].dropna(subset="value")
+    recipes = {name: _recipe(name, cards, concatenations) for name in long["encoder"].unique()}
+    first = {recipe: name for name, recipe in reversed(recipes.items())}
+    long["encoder"] = [first[recipes[name]] for name in long["encoder"]]
+    by_measure = long.groupby(["encoder", "measure"], sort=False)
+    kept = by_measure["value"].agg(["count", "mean", "min", "max"]).join(by_measure[[LOW, HIGH]].mean())
     return kept[kept["count"] > 1].reset_index().set_axis(COLUMNS, axis=1)
 
 

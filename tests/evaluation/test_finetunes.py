@@ -123,8 +123,9 @@ def test_a_studys_table_keeps_the_order_of_its_cards(rng):
 
 def test_the_best_untrained_encoder_that_was_searched_with_stands_first(rng):
     rows = finetunes.table(found_of(one=card({"epochs": 3, "test_accuracy": 0.75, "test_macro_f1": 0.5})), {})
-    weights = {"pad": "plain", "one": "ONE", "stretch": "plain", "unsearched": "plain"}
-    values = values_of(["pad", "stretch"], rng)
+    weights = {"pad": "plain", "one": "ONE", "one_otherwise": "ONE", "stretch": "plain", "unsearched": "plain"}
+    values = values_of(["pad", "stretch", "one_otherwise"], rng)
+    values |= {"one_otherwise-cosine/strict/test/articleType/mAP": 0.9}
     values |= {"pad-cosine/strict/test/articleType/mAP": 0.3, "stretch-cosine/strict/test/articleType/mAP": 0.4}
     table = finetunes.beside_untrained(rows, weights, values)
     assert list(table) == ["accuracy", "macro F1", *finetunes.PLACES]

@@ -4,12 +4,17 @@ import pandas as pd
 import pytest
 from cards import AUGMENT, BATCHES, OPTIMISER, SUP_CON, card, found_of, pair, values_of
 
+from pipeline import files, stages
 from pipeline.data import catalog
-from pipeline.evaluation import concatenated, finetunes, seeds
+from pipeline.evaluation import changes, concatenated, exam, finetunes, mismatch, seeds, sequences, study
+from pipeline.evaluation.tables import Measured
+
+NOTHING = pd.DataFrame(columns=exam.COLUMNS)
+COLUMNS = ["encoder", "measure", "seeds", "mean", "lowest", "highest", "low", "high"]
 
 
-def spread_of(found, values):
-    return seeds.table(found, {}, finetunes.table(found, values))
+def spread_of(found, values, asked=NOTHING):
+    return seeds.table(found, {}, finetunes.table(found, values), asked)
 
 
 def test_the_spread_over_seeds_is_the_slow_loops(rng):
@@ -21,7 +26,7 @@ def test_the_spread_over_seeds_is_the_slow_loops(rng):
     found = found_of(alone=card(image_size=64), **cards)
     values = values_of(found, rng)
     spread = spread_of(found, values)
-    assert list(spread) == ["encoder", "measure", "seeds", "mean", "lowest", "highest"]
+    assert list(spread) == COLUMNS
     expected = {}
     for first, members in {"a3": ["a3", "a1", "a2"], "b3": ["b3", "b1"]}.items():
         for place, key in finetunes.PLACES.items():
@@ -47,6 +52,46 @@ def test_a_measure_that_one_seed_alone_has_is_no_spread(rng):
     assert (spread.loc["articleType", "seeds"], len(spread)) == (2, 3)
 
 
+def test_the_exam_is_spread_too_with_the_mean_of_its_bounds(rng):
+    found = found_of(a=card(), a1=card(seed=1), a2=card(seed=2), b=card(share=0.5))
+    values = values_of(found, rng)
+    asked = pd.DataFrame(
+        [
+            (question, name, *rng.random(3), 0.1)
+            for question in ("same listing", "articleType")
+            for name in (*found, "colours")
+        ],
+        columns=exam.COLUMNS,
+    )
+    spread = spread_of(found, values, asked)
+    assert set(spread["encoder"]) == {"a"}
+    expected = {"same listing", *finetunes.REACHED} - {"accuracy", "macro F1", "product"}  # which is the same listing's
+    assert sorted(spread["measure"]) == sorted(expected)
+    for question in ("same listing", "articleType"):
+        told = spread.set_index("measure").loc[question]
+        three = asked[(asked["question"] == question) & asked["encoder"].isin(["a", "a1", "a2"])]
+        assert told["seeds"] == 3
+        assert told["mean"] == pytest.approx(three["value"].sum() / 3)
+        assert [told["low"], told["high"]] == pytest.approx([three["low"].sum() / 3, three["high"].sum() / 3])
+        assert [told["lowest"], told["highest"]] == [three["value"].min(), three["value"].max()]
+
+
+def test_a_study_that_trains_nothing_writes_tables_that_can_be_read_again(tmp_path):
+    measured = Measured(pd.DataFrame(columns=["retrieval", "encoder", "distance", *study.PLACE, "metric", "value"]), {})
+    made = {
+        "finetunes": finetunes.table({}, {}),
+        "concatenations": concatenated.together({}, {}, pd.DataFrame({catalog.SPLIT: [], catalog.ARTICLE: []}), {}),
+        "one_change": changes.table({}, measured),
+        "sequences": sequences.table({}, {}, measured),
+        "seeds": seeds.table({}, {}, finetunes.table({}, {}), NOTHING),
+        "serving": mismatch.table("sample", {}, pd.DataFrame(), 10, 0),
+    }
+    assert list(made) == stages.TRAINING
+    for name, table in made.items():
+        files.write_csv(tmp_path / name, table)
+        assert list(pd.read_csv(tmp_path / name)) == list(table) != []
+
+
 def test_concatenations_of_repeats_are_repeats(rng):
     found = found_of(a=card(), a1=card(seed=1), b=card(share=0.5), b1=card(share=0.5, seed=1), c=card(share=0.7))
     joined = {
@@ -63,7 +108,7 @@ def test_concatenations_of_repeats_are_repeats(rng):
     }
     frame = pd.DataFrame({catalog.SPLIT: ["test"], catalog.ARTICLE: ["Tops"]})
     values = values_of(joined, rng)
-    spread = seeds.table(found, joined, concatenated.together(joined, {}, frame, values))
+    spread = seeds.table(found, joined, concatenated.together(joined, {}, frame, values), NOTHING)
     products = spread[spread["measure"] == "product"].set_index("encoder")
     assert list(products.index) == ["ab", "plain", "chain"]
     assert (products["seeds"] == 2).all()
@@ -103,7 +148,7 @@ def test_finetunes_that_differ_in_more_than_the_seed_are_no_repeats(name):
     found = found_of(one=card(), other=card(**{"seed": 5, name: DISTINCT[name]}))
     spread = spread_of(found, {})
     assert spread.empty
-    assert list(spread) == ["encoder", "measure", "seeds", "mean", "lowest", "highest"]
+    assert list(spread) == COLUMNS
 
 
 @pytest.mark.parametrize("name", MIXED_UP)
