@@ -20,12 +20,13 @@ from pipeline.claims import summary
 from pipeline.evaluation import space
 from pipeline.evaluation.headline import headline, markdown
 from pipeline.evaluation.metrics import HIT_AT_1, MAP
-from pipeline.evaluation.names import ALL, STRICT, TEST
-from pipeline.evaluation.tables import pick
+from pipeline.evaluation.names import ALL, HELD_OUT, STRICT, TEST
+from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE, pick
 from pipeline.report import publish, sizes
 from pipeline.report.pages import heading
 
 PLACE = paths.reference("fashion_small")
+FRESH = paths.reference("fashion_small_fresh")  # suite=recommended, on a split that no development has seen
 README, DOCS = paths.ROOT / "README.md", paths.ROOT / "docs"
 PICTURE, TRADE = DOCS / "claimed-and-measured.svg", DOCS / "speed-and-map.svg"
 BLOCK = re.compile(
@@ -37,6 +38,19 @@ ENCODERS = {  # what the front page shows of the headline
     "efficientnet_lite0_native-cosine": "the same, 80×64 pixels",
     "classification-cosine": "EfficientNet-Lite0, finetuned on the labels, 80×64",
     "joint_and_head-cosine": "**recommended**: labels and products",
+}
+# what is shown of the exam: the encoder's name there, the same where types were held out, and what it is
+EXAM = [
+    ("pretrained", "pretrained", "EfficientNet-Lite0, pretrained"),
+    ("closed", "closed_on_new_types", "**closed**: the types are known"),
+    ("open", "open", "**open**: types are yet to come"),
+]
+SHORT = {  # the exam's questions that the front page shows, and what it calls them
+    "same listing": "same listing",
+    "type and colour": "type and colour",
+    "articleType": "article type",
+    "held-out types, among themselves": "new types",
+    "held-out types, same listing among all": "same listing, new types",
 }
 # of the picture: what is said, the claim that holds the thesis's number, and the measurement (retrieval, metric), or
 # the verdict whose evidence begins with it
@@ -154,6 +168,43 @@ def encoders() -> str:
     chance = ["*a random ranking*", by_chance[0], "", "", "", by_chance[1]]
     header = ["encoder", "mAP [95 %]", "macro mAP", HIT_AT_1, "precision@10", "mAP among all"]
     return _table(header, [*rows, chance])
+
+
+def exam() -> str:
+    """The exam's questions in words, where labels cannot have been memorised: a row for each encoder, and chance."""
+    found, chance = _exam()
+    rows = [
+        [said, *(found[other if question.startswith(HELD_OUT) else name, question].split()[0] for question in SHORT)]
+        for name, other, said in EXAM
+    ]
+    by_chance = ["*a random ranking*", *(chance[question] for question in SHORT)]
+    return _table(["mAP", *SHORT.values()], [*rows, by_chance])
+
+
+def questioned() -> str:
+    """Every question of the exam with the intervals: a row for each, a column for each encoder."""
+    found, chance = _exam()
+    rows = [
+        [
+            question,
+            *(found[other if question.startswith(HELD_OUT) else name, question] for name, other, _ in EXAM),
+            chance[question],
+        ]
+        for question in chance.index
+    ]
+    return _table(["question", *(said for *_, said in EXAM), "by chance"], rows)
+
+
+def _exam() -> tuple[dict[tuple[str, str], str], pd.Series]:
+    """What each encoder reaches in each question, with its interval, the mean where there are several seeds; chance."""
+    asked, spread = pd.read_csv(FRESH / "exam.csv"), pd.read_csv(FRESH / "seeds.csv")
+    means = spread.dropna(subset=[LOW]).rename(columns={"measure": "question", "mean": VALUE})
+    rows = pd.concat([asked, means]).drop_duplicates(["encoder", "question"], keep="last")
+    found = {
+        (row["encoder"], row["question"]): f"{_short(row[VALUE])} [{_short(row[LOW])}, {_short(row[HIGH])}]"
+        for row in rows.to_dict("records")
+    }
+    return found, asked[asked["encoder"] == "pretrained"].set_index("question")[CHANCE].map(_short)
 
 
 def results() -> str:
@@ -393,6 +444,8 @@ def growth() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "claimed": claimed,
     "encoders": encoders,
+    "exam": exam,
+    "questioned": questioned,
     "results": results,
     "components": components,
     "questions": questions,
@@ -458,9 +511,10 @@ def _signed(value: float) -> str:
 
 
 def _notebooks() -> Iterator[tuple[str, str, str]]:
-    """Every notebook's name, title and question, in reading order."""
+    """Every notebook's name, title and question without its links, which lead on from there; in reading order."""
     for path in sorted(paths.source_notebook("x").parent.glob("*.ipynb"), key=_reading_order):
-        yield path.stem, *heading(path)
+        title, question = heading(path)
+        yield path.stem, title, re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", question)
 
 
 def _reading_order(path: Path) -> tuple[str, bool, str]:

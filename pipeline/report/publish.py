@@ -1,6 +1,7 @@
 """A finished run's numbers, copied to `reference/<data>/`, where git keeps them: no image, no model."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,22 @@ def publish(study: params.Study) -> Path:
         for path, name in copied.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, partial / name)
+        files.write_text(partial / "dvc.lock", own((paths.ROOT / "dvc.lock").read_text(encoding="utf-8"), study))
         for retrieval, rows in table.groupby("retrieval", sort=False):
             files.write_csv(partial / "metrics" / f"{retrieval}.csv", rows)
         files.write_json(partial / VERSION, {"parameters": params.version(), "claims": registry.version()})
     return target
+
+
+def own(lock: str, study: params.Study) -> str:
+    """A lock of DVC's with the stages of a study alone: it keeps those of studies that were run in its place before."""
+    head, *entries = re.split(r"^(?=  \S)", lock, flags=re.MULTILINE)
+    names = {
+        f"{stage.name}@{item}" if stage.each else stage.name
+        for stage in stages.STAGES
+        for item in stages.items_of(study, stage) or ([] if stage.each else [""])
+    }
+    return head + "".join(entry for entry in entries if entry.partition(":\n")[0].strip(" '\"") in names)
 
 
 def published_metrics(place: Path, retrievals: list[str]) -> pd.DataFrame:
@@ -89,7 +102,6 @@ def _copied(study: params.Study) -> dict[Path, str]:
     copied = {
         paths.PARAMS: "params.yaml",
         paths.CLAIMS: "claims.yaml",
-        paths.ROOT / "dvc.lock": "dvc.lock",
         paths.ingest_report(data): "ingest.json",
     }
     if paths.machine(data).exists():  # a run by DVC alone does not say

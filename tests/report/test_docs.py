@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from pipeline import paths, run, stages
 from pipeline.claims import registry
-from pipeline.evaluation import tables
+from pipeline.evaluation import exam, tables
 from pipeline.report import docs, publish
 
 PAGES = [*docs.pages(), paths.ROOT / "CONTRIBUTING.md", paths.ROOT / "CHANGELOG.md"]
@@ -69,7 +69,7 @@ def test_the_picture_is_of_the_published_numbers():
 
 
 def test_an_edited_number_is_made_anew_and_an_unknown_part_is_refused():
-    text = TEXTS["README.md"]
+    text = TEXTS["docs/results.md"]
     edited = text.replace(".495 [", ".999 [")
     assert edited != docs.filled(edited) == text
     with pytest.raises(ValueError, match=r"no part is called 'encodrs'.*encoders"):
@@ -94,12 +94,43 @@ def test_which_encoders_lose_by_fewer_components_is_said_by_the_numbers(tmp_path
     assert docs.components().endswith("1 gain (+.020 to +.020).")
 
 
-def test_the_front_page_leads_with_test_pictures_among_test_pictures_and_names_the_pixels():
+def test_the_exam_is_shown_with_the_mean_of_its_seeds_and_new_types_by_who_never_saw_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(docs, "FRESH", tmp_path)
+    questions = list(exam.QUESTIONS)
+    asked = pd.DataFrame(
+        [
+            (question, encoder, (place + 2 * row) / 100, (place + row) / 100, (place + 3 * row) / 100, place / 1000)
+            for row, encoder in enumerate(["closed", "closed_seed_1", "closed_on_new_types", "open", "pretrained"], 1)
+            for place, question in enumerate(questions)
+        ],
+        columns=exam.COLUMNS,
+    )
+    asked.to_csv(tmp_path / "exam.csv", index=False)
+    spread = pd.DataFrame({"encoder": "closed", "measure": [*questions, "accuracy"], "seeds": 2, "mean": 0.5})
+    spread.assign(low=[0.4] * len(questions) + [None], high=0.6).to_csv(tmp_path / "seeds.csv", index=False)
+    rows = [line.strip("| ").split(" | ") for line in docs.questioned().splitlines()[2:]]
+    assert [row[0] for row in rows] == questions
+    for place, row in enumerate(rows):
+        closed = ".500 [.400, .600]"
+        if row[0].startswith("held-out"):
+            closed = f"{(place + 6) / 100:.3f} [{(place + 3) / 100:.3f}, {(place + 9) / 100:.3f}]".replace("0.", ".")
+        assert row[2] == closed
+        assert row[1].startswith(f"{(place + 10) / 100:.3f}"[1:])
+        assert row[3].startswith(f"{(place + 8) / 100:.3f}"[1:])
+        assert row[4] == f"{place / 1000:.3f}"[1:]
+    short = [line.strip("| ").split(" | ") for line in docs.exam().splitlines()]
+    assert short[0] == ["mAP", *docs.SHORT.values()]
+    for row in short[2:5]:
+        whole = dict(zip(questions, [line[1 + short.index(row) - 2] for line in rows], strict=True))
+        assert row[1:] == [whole[question].split()[0] for question in docs.SHORT]
+
+
+def test_the_page_of_results_leads_with_test_pictures_among_test_pictures_and_names_the_pixels():
     table = publish.published_metrics(docs.PLACE, list(docs.ENCODERS))
     typed = tables.pick(table, protocol="strict", relevance="articleType", metric="mAP")
     values = {(row.retrieval, row.gallery): f"{row.value:.3f}"[1:] for row in typed.itertuples()}
     for retrieval, name in docs.ENCODERS.items():
-        (line,) = [line for line in TEXTS["README.md"].splitlines() if line.startswith(f"| {name} |")]
+        (line,) = [line for line in TEXTS["docs/results.md"].splitlines() if line.startswith(f"| {name} |")]
         assert line.split("|")[2].split()[0] == values[retrieval, "test"] != values[retrieval, "all"]
         assert line.split("|")[-2].strip() == values[retrieval, "all"]
     products = tables.pick(table, protocol="strict", relevance="product", metric="mAP", gallery="all")

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import yaml
 
 from pipeline import params, paths
 from pipeline.claims.summary import COLUMNS, REPRODUCED
@@ -33,3 +34,15 @@ def test_a_run_that_is_not_finished_is_not_published(place, monkeypatch):
     with pytest.raises(pages.PagesError, match="is missing. Finish the run first"):
         publish.publish(study)
     assert not paths.reference(study.data.name).exists()
+
+
+def test_a_publications_lock_has_the_stages_of_its_study_alone():
+    study, lock = params.load(paths.ROOT / "reference/sample/params.yaml"), paths.ROOT / "dvc.lock"
+    text = lock.read_text(encoding="utf-8")
+    assert publish.own(text, study) == text  # the sample's lock, as it is committed
+    names = list(yaml.safe_load(text)["stages"])
+    fewer = study.model_copy(update={"encoders": {}, "retrievals": {}, "finetunes": {}})
+    kept = list(yaml.safe_load(publish.own(text, fewer))["stages"])
+    gone = ("feature_extraction@", "knn_retrieval@", "finetuning@")
+    assert kept == [name for name in names if not name.startswith(gone)]
+    assert len(kept) < len(names)
