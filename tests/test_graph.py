@@ -262,7 +262,7 @@ def test_an_experiment_with_another_size_reruns_only_what_follows_from_it_and_it
         "knn_retrieval@efficientnet_lite0_stretch-cosine",
         "embedding_space@efficientnet_lite0_stretch",
     ]
-    assert sorted(ran(output)) == sorted([*expected, "evaluation", "reenactment", "report"])
+    assert sorted(ran(output)) == sorted([*expected, "evaluation", "training_chapter", "reenactment", "report"])
     difference = call(place, "dvc", "metrics", "diff", "--md").stdout
     assert "efficientnet_lite0_stretch-cosine" in difference
     assert "efficientnet_lite0_pad-cosine" not in difference
