@@ -415,6 +415,12 @@ def items_of(study: Study, stage: Stage) -> list[str] | None:
     return list(section)
 
 
+def names(study: Study, stage: Stage) -> list[str]:
+    """A stage of a study as DVC's lock names it: once, or with each of its items."""
+    items = items_of(study, stage)
+    return [stage.name] if items is None else [f"{stage.name}@{item}" for item in items]
+
+
 def following() -> list[Stage]:
     """All stages but the first, which says what code each of these runs."""
     return [stage for stage in STAGES if stage.name != SOURCES]

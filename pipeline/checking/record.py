@@ -29,12 +29,7 @@ def read(data: str, place: Path | None = None) -> dict[str, dict]:
 
 def names(study: params.Study) -> list[str]:
     """The stages of a study as the lock names them, without the first, which writes down the sources."""
-    return [name for stage in stages.following() for name in _names(study, stage)]
-
-
-def _names(study: params.Study, stage: stages.Stage) -> list[str]:
-    items = stages.items_of(study, stage)
-    return [stage.name] if items is None else [f"{stage.name}@{item}" for item in items]
+    return [name for stage in stages.following() for name in stages.names(study, stage)]
 
 
 def today(study: params.Study, run: Run) -> dict[str, list[str]]:
@@ -43,7 +38,7 @@ def today(study: params.Study, run: Run) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for stage in stages.following():
         now = _sources(stage)
-        for name in _names(study, stage):
+        for name in stages.names(study, stage):
             if entry := run.stages.get(name):
                 changed = [what for path, (hash_, what) in now.items() if entry.deps.get(path) != hash_]
                 found[name] = [f"{what} has changed since" for what in changed] + _parameters(entry.params, values)

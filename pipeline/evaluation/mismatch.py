@@ -15,7 +15,7 @@ COLUMNS = ["queries by", "gallery by", MAP, "queries"]
 def table(data: str, serving: dict[str, list[str]], frame: pd.DataFrame, queries: int, seed: int) -> pd.DataFrame:
     """What `served` gives of each encoder that a site serves, with the encoders that may ask in its place."""
     tables = [served(data, encoder, others, frame, queries, seed) for encoder, others in serving.items()]
-    return pd.concat([pd.DataFrame(columns=COLUMNS), *tables], ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
 def served(data: str, encoder: str, others: list[str], frame: pd.DataFrame, queries: int, seed: int) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from pipeline.claims import summary
 from pipeline.evaluation import space
 from pipeline.evaluation.headline import headline, markdown
 from pipeline.evaluation.metrics import HIT_AT_1, MAP
-from pipeline.evaluation.names import ALL, HELD_OUT, STRICT, TEST
+from pipeline.evaluation.names import ALL, ENCODER, HELD_OUT, STRICT, TEST
 from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE, pick
 from pipeline.report import publish, sizes
 from pipeline.report.pages import heading
@@ -32,7 +32,7 @@ PICTURE, TRADE = DOCS / "claimed-and-measured.svg", DOCS / "speed-and-map.svg"
 BLOCK = re.compile(
     r"^(?P<begin><!-- begin (?P<name>\w+) -->\n).*?^(?P<end><!-- end (?P=name) -->)", re.DOTALL | re.MULTILINE
 )
-ENCODERS = {  # what the front page shows of the headline
+ENCODERS = {  # what the page of results leads with of the headline
     "mobilenet_v2_stretch-cosine": "MobileNetV2, pretrained",
     "efficientnet_lite0_pad-cosine": "EfficientNet-Lite0, pretrained, padded to 224 pixels",
     "efficientnet_lite0_native-cosine": "the same, 80×64 pixels",
@@ -171,40 +171,32 @@ def encoders() -> str:
 
 
 def exam() -> str:
-    """The exam's questions in words, where labels cannot have been memorised: a row for each encoder, and chance."""
-    found, chance = _exam()
-    rows = [
-        [said, *(found[other if question.startswith(HELD_OUT) else name, question].split()[0] for question in SHORT)]
-        for name, other, said in EXAM
-    ]
-    by_chance = ["*a random ranking*", *(chance[question] for question in SHORT)]
-    return _table(["mAP", *SHORT.values()], [*rows, by_chance])
+    """Some of the exam's questions, where labels cannot have been memorised: a row for each encoder, and chance."""
+    shown = _exam().loc[list(SHORT)].map(lambda cell: cell.split()[0])
+    return _table(["mAP", *SHORT.values()], [[name, *column] for name, column in shown.items()])
 
 
 def questioned() -> str:
-    """Every question of the exam with the intervals: a row for each, a column for each encoder."""
-    found, chance = _exam()
-    rows = [
-        [
-            question,
-            *(found[other if question.startswith(HELD_OUT) else name, question] for name, other, _ in EXAM),
-            chance[question],
-        ]
-        for question in chance.index
-    ]
-    return _table(["question", *(said for *_, said in EXAM), "by chance"], rows)
+    """Every question of the exam with the intervals: a row for each, a column for each encoder, and chance."""
+    cells = _exam()
+    return _table(["question", *cells], [[question, *row] for question, *row in cells.itertuples()])
 
 
-def _exam() -> tuple[dict[tuple[str, str], str], pd.Series]:
-    """What each encoder reaches in each question, with its interval, the mean where there are several seeds; chance."""
+def _exam() -> pd.DataFrame:
+    """What each of `EXAM` reaches in each question, its interval, the mean where there are several seeds, and chance."""
     asked, spread = pd.read_csv(FRESH / "exam.csv"), pd.read_csv(FRESH / "seeds.csv")
     means = spread.dropna(subset=[LOW]).rename(columns={"measure": "question", "mean": VALUE})
-    rows = pd.concat([asked, means]).drop_duplicates(["encoder", "question"], keep="last")
-    found = {
-        (row["encoder"], row["question"]): f"{_short(row[VALUE])} [{_short(row[LOW])}, {_short(row[HIGH])}]"
-        for row in rows.to_dict("records")
+    rows = (
+        pd.concat([asked, means]).drop_duplicates([ENCODER, "question"], keep="last").set_index([ENCODER, "question"])
+    )
+    cells = rows[[VALUE, LOW, HIGH]].map(_short)
+    found = cells[VALUE] + " [" + cells[LOW] + ", " + cells[HIGH] + "]"
+    chance = asked[asked[ENCODER] == EXAM[0][0]].set_index("question")[CHANCE].map(_short)
+    columns = {
+        said: [found[other if question.startswith(HELD_OUT) else name, question] for question in chance.index]
+        for name, other, said in EXAM
     }
-    return found, asked[asked["encoder"] == "pretrained"].set_index("question")[CHANCE].map(_short)
+    return pd.DataFrame({**columns, "*a random ranking*": chance}, index=chance.index)
 
 
 def results() -> str:

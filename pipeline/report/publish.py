@@ -45,11 +45,7 @@ def publish(study: params.Study) -> Path:
 def own(lock: str, study: params.Study) -> str:
     """A lock of DVC's with the stages of a study alone: it keeps those of studies that were run in its place before."""
     head, *entries = re.split(r"^(?=  \S)", lock, flags=re.MULTILINE)
-    names = {
-        f"{stage.name}@{item}" if stage.each else stage.name
-        for stage in stages.STAGES
-        for item in stages.items_of(study, stage) or ([] if stage.each else [""])
-    }
+    names = {name for stage in stages.STAGES for name in stages.names(study, stage)}
     return head + "".join(entry for entry in entries if entry.partition(":\n")[0].strip(" '\"") in names)
 
 

@@ -98,7 +98,6 @@ def test_every_encoder_that_is_served_has_its_rows(shop):
     served = {"right": ["wrong"], "third": ["right", "wrong"]}
     table = mismatch.table("sample", served, shop[0], 1000, 0)
     parts = [mismatch.served("sample", encoder, others, shop[0], 1000, 0) for encoder, others in served.items()]
-    # names may be objects or text: the table is written as CSV
-    pd.testing.assert_frame_equal(table, pd.concat(parts, ignore_index=True), check_dtype=False)
+    pd.testing.assert_frame_equal(table, pd.concat(parts, ignore_index=True))
     assert len(table) == 3 + 5
     assert mismatch.table("sample", {}, shop[0], 1000, 0).empty

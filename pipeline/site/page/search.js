@@ -91,7 +91,7 @@ function show(asked, address, answer, before) {
   if (held.size > ANSWERS) held.delete(held.keys().next().value);
 }
 
-// What was searched for in place of words that no product is called.
+// What was searched for in place of words that no product is described by.
 function instead(answer) {
   const words = Object.entries(answer.instead || {}), out = words.filter(([, others]) => !others.length).map(([word]) => `“${word}”`);
   const said = words.filter(([, others]) => others.length).map(([word, others]) => `No product is described by “${word}”: searched for ${others.join(", ")}.`);
