@@ -183,7 +183,7 @@ def questioned() -> str:
 
 
 def _exam() -> pd.DataFrame:
-    """What each of `EXAM` reaches in each question, its interval, the mean where there are several seeds, and chance."""
+    """What each of `EXAM` reaches in each question, with its interval, the mean where there are several seeds."""
     asked, spread = pd.read_csv(FRESH / "exam.csv"), pd.read_csv(FRESH / "seeds.csv")
     means = spread.dropna(subset=[LOW]).rename(columns={"measure": "question", "mean": VALUE})
     rows = (
