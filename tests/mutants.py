@@ -1527,10 +1527,11 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
     ],
     ("pipeline/site/turns.py", "site/test_turns.py"): [
-        ("large photos take every thread", "max(1, CORES - large)", "CORES"),
-        ("a small photo waits for large ones", "lane = self._lanes[large]", "lane = self._lanes[True]"),
+        ("large photos take every thread", "max(1, CORES - 1)", "CORES"),
+        ("all wait for large photos", "lane = self._lanes[kind]", 'lane = self._lanes["large photos"]'),
+        ("more searches at once than a gallery answers", '"searches": searches', '"searches": 40'),
         ("one who has left is worked for", "if await request.is_disconnected():", "if False:"),
-        ("all may wait", "if self._waiting >= MOST_WAITING:", "if self._waiting > 10 * MOST_WAITING:"),
+        ("all may wait", "if lane.waiting >= MOST_WAITING:", "if lane.waiting > 10 * MOST_WAITING:"),
     ],
     ("pipeline/site/bodies.py", "site/test_turns.py"): [
         ("bodies are never let go", "self.held -= length", "self.held -= 0"),
@@ -1719,6 +1720,16 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         "site/test_service.py::test_products_that_another_process_changes_are_asked_for_again_in_a_moment",
     ): [
         ("a store that is busy is told as a full disk", "& 0xFF in (sqlite3.SQLITE_BUSY,", "& 0xFF in (-1,"),
+    ],
+    (
+        "pipeline/site/service.py",
+        "site/test_service.py::test_searches_without_a_photo_take_turns_and_neither_a_picture_nor_a_photo_waits_for_them",
+    ): [
+        (
+            "searches for a product's like are all at work at once",
+            'return await request.app.state.turns.run(request, lambda: site.search(question, wait=False), "searches")',
+            "return await run_in_threadpool(site.search, question, None, False)",
+        ),
     ],
     ("pipeline/site/service.py", "site/test_kept.py::test_photos_go_in_time_though_nobody_asks"): [
         (

@@ -17,6 +17,7 @@ class Gallery(Protocol):
     """Products that are searched, added, and taken away; a change is seen by the next question, whoever made it."""
 
     indexes: Sequence[str]  # that a search may name
+    at_once: int  # searches that are answered soonest together
 
     def start(self) -> None:
         """Gets ready for questions; until then they raise NotReady."""

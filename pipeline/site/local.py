@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.site import answers, encoders, gallery, products, questions, snapshots
+from pipeline.site import answers, encoders, gallery, products, questions, snapshots, turns
 from pipeline.site.questions import Index, Page, Question
 from pipeline.site.snapshots import Snapshot
 
@@ -18,6 +18,7 @@ class Local:
     """The catalogue in memory, and one file of what was added or taken away, which several processes may share."""
 
     indexes: Sequence[str] = get_args(Index)
+    at_once = turns.CORES
 
     def __init__(self, data: str, held: dict[str, encoders.Ready]):
         """Reads nothing yet; `start` does.

@@ -147,7 +147,7 @@ def service(site: Site, names: Sequence[str], public: Sequence[str] = (), writin
         responses=FAULTS,
     )
     app.state.site, app.state.writing = site, writing or Writing()
-    app.state.bodies, app.state.turns = bodies.Bodies(), Turns()
+    app.state.bodies, app.state.turns = bodies.Bodies(), Turns(site.at_once)
     app.state.kept, app.state.timer = kept.Kept(), None
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _answer_with(status))
@@ -195,7 +195,7 @@ def status(site: Asked, request: Request) -> replies.Status:
 async def search(site: Asked, request: Request, question: Annotated[Known, Query()]) -> replies.Answer:
     """Products like a product (`like`) or a photo that was sent before (`photo`), or described by words (`text`)."""
     if question.photo is None:
-        return await run_in_threadpool(site.search, question, None, False)  # type: ignore[arg-type]
+        return await request.app.state.turns.run(request, lambda: site.search(question, wait=False), "searches")
     photo = request.app.state.kept.get(question.photo)
     return await _in_turn(request, photo, lambda: site.search(question, photo, wait=False))
 
@@ -294,7 +294,7 @@ async def judged(site: Asked, request: Request, question: Annotated[KnownJudged,
     """How right a search for products like one (`like`) or a photo that was sent before (`photo`) is, by article type,
     beside what the study measured."""
     if question.photo is None:
-        return await run_in_threadpool(study.judge, site, question, None, False)  # type: ignore[arg-type]
+        return await request.app.state.turns.run(request, lambda: study.judge(site, question, wait=False), "searches")
     photo = request.app.state.kept.get(question.photo)
     return await _in_turn(request, photo, lambda: study.judge(site, question, photo, wait=False))
 
@@ -312,7 +312,7 @@ async def regions(site: Asked, request: Request, pair: Annotated[KnownPair, Quer
     """Where in the pictures of two products (`like`, `of`), or of a photo that was sent before (`photo`) and a product,
     their cosine similarity comes from."""
     if pair.photo is None:
-        return await request.app.state.turns.run(request, lambda: study.regions(site, pair, wait=False))
+        return await request.app.state.turns.run(request, lambda: study.regions(site, pair, wait=False), "photos")
     photo = request.app.state.kept.get(pair.photo)
     return await _in_turn(request, photo, lambda: study.regions(site, pair, photo, wait=False))
 
@@ -427,7 +427,7 @@ def _picture(request: Request, data: bytes, kept_for: str) -> Response:
 async def _in_turn(request: Request, photo: bytes, work) -> Any:
     """What is made of a photo, when it is its turn; a damaged head or a large size is told before."""
     large = await run_in_threadpool(photos.large, photo)
-    return await request.app.state.turns.run(request, work, large)
+    return await request.app.state.turns.run(request, work, "large photos" if large else "photos")
 
 
 def _answer_with(status: int):

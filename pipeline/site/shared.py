@@ -80,6 +80,7 @@ class Shared:
     """Products in one database or, by the hash of their ids, in several: all of these answer, or none is believed."""
 
     indexes: Sequence[str] = ["exact", "hnsw"]
+    at_once = database.MOST
 
     def __init__(self, addresses: Sequence[str]):
         """Asks every database what it holds.

@@ -84,6 +84,11 @@ class Site:
         self._curves: dict[Path, dict] = {}
         self._started = False
 
+    @property
+    def at_once(self) -> int:
+        """Searches without a photo that are answered soonest together."""
+        return self._gallery.at_once
+
     def start(self) -> None:
         """Loads the catalogue, the words and the first encoder; meant for a thread of its own."""
         try:

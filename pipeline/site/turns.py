@@ -1,17 +1,18 @@
-"""Turns of photos: so many are decoded and encoded at once, so many may wait, and large ones wait for large ones."""
+"""Turns of searches and photos: so many are at work at once, so many may wait, and each kind waits for its own."""
 
 import asyncio
 import ctypes
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
 CORES = os.cpu_count() or 1
-MOST_WAITING = 200  # photos; each is an answer that somebody still waits for
+MOST_WAITING = 200  # of a kind; each is an answer that somebody still waits for
 M_MMAP_THRESHOLD, GIVEN_BACK = -3, 2**20  # glibc's number of the setting, and bytes
+Kind = Literal["searches", "photos", "large photos"]
 Given = TypeVar("Given")
 
 
@@ -20,40 +21,48 @@ class Busy(RuntimeError):
 
 
 class Turns:
-    """A photo is decoded, cut and encoded in one turn, on as many threads as cores: this bounds memory and work."""
+    """What takes long is done in its turn, so many of a kind at once: this bounds memory, and answers come sooner.
 
-    def __init__(self) -> None:
+    Searches without a photo, photos and large photos each wait for their own kind alone: a product's neighbours are
+    found in half the time that a photo takes. Photos have as many threads as cores: with more, each waits for all.
+    """
+
+    def __init__(self, searches: int = CORES) -> None:
+        """
+        Args:
+            searches: how many without a photo are at work at once.
+        """
         give_back()
-        self._waiting = 0
-        self._lanes = {large: _Lane(max(1, CORES - large)) for large in (False, True)}
+        threads = {"searches": searches, "photos": CORES, "large photos": max(1, CORES - 1)}
+        self._lanes = {kind: _Lane(many) for kind, many in threads.items()}
 
-    async def run(self, request: Request, work: Callable[[], Given], large: bool = False) -> Given:
+    async def run(self, request: Request, work: Callable[[], Given], kind: Kind) -> Given:
         """What `work` gives, once it is its turn.
 
         Args:
             request: who asks; work for someone who has left meanwhile is not begun.
-            large: it takes long, and waits for others that do.
 
         Raises:
             Busy: too many wait already. ClientDisconnect: nobody waits for the answer.
         """
-        if self._waiting >= MOST_WAITING:
-            raise Busy(f"{MOST_WAITING} photos are waiting already; ask again in a moment")
-        lane = self._lanes[large]
-        self._waiting += 1
+        lane = self._lanes[kind]
+        if lane.waiting >= MOST_WAITING:
+            raise Busy(f"{MOST_WAITING} {kind} are waiting already; ask again in a moment")
+        lane.waiting += 1
         try:
             async with lane.free:
                 if await request.is_disconnected():
                     raise ClientDisconnect
                 return await asyncio.get_running_loop().run_in_executor(lane.pool, work)
         finally:
-            self._waiting -= 1
+            lane.waiting -= 1
 
 
 class _Lane:
     def __init__(self, threads: int) -> None:
+        self.waiting = 0
         self.free = asyncio.Semaphore(threads)
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="photo")
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="turn")
 
 
 def give_back() -> None:

@@ -324,6 +324,43 @@ def test_many_ask_at_once_and_products_come_and_go_meanwhile(client, address, si
     assert not faults
 
 
+def test_searches_without_a_photo_take_turns_and_neither_a_picture_nor_a_photo_waits_for_them(
+    client, address, site, monkeypatch
+):
+    goes_on, at_work, most, answers, search = threading.Event(), set(), [], [], Site.search
+
+    def slow(asked, question, photo=None, wait=True):
+        if photo is None:
+            at_work.add(threading.get_ident())
+            most.append(len(at_work))
+            goes_on.wait(30)
+            at_work.discard(threading.get_ident())
+        return search(asked, question, photo, wait)
+
+    def ask():
+        answers.append(httpx.get(f"{address}/api/v1/search?like={site.ids[0]}", timeout=60).status_code)
+
+    monkeypatch.setattr(Site, "search", slow)
+    askers = [threading.Thread(target=ask) for _ in range(60)]
+    for asker in askers:
+        asker.start()
+    try:
+        while not most:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        for answer in (
+            client.get(f"/api/v1/products/{site.ids[0]}/picture"),
+            client.post("/api/v1/search", content=photo()),
+        ):
+            assert answer.status_code == 200
+        assert time.monotonic() - begun < 5 and not answers
+    finally:
+        goes_on.set()
+        for asker in askers:
+            asker.join()
+    assert (answers, max(most)) == ([200] * 60, site.at_once)
+
+
 def test_it_listens_on_this_computer_alone_unless_told_otherwise():
     from pipeline import app
 

@@ -37,7 +37,8 @@ def form(*files):
     return b"".join(parts) + b"--edge--\r\n"
 
 
-def test_so_many_are_at_work_at_once_and_a_small_photo_does_not_wait_for_large_ones(monkeypatch):
+@pytest.mark.parametrize(("kind", "at_once"), [("searches", 3), ("photos", 2), ("large photos", 1)])
+def test_so_many_are_at_work_at_once_and_one_kind_does_not_wait_for_another(monkeypatch, kind, at_once):
     monkeypatch.setattr(turns, "CORES", 2)
     goes_on, at_work, most = threading.Event(), set(), []
 
@@ -49,16 +50,17 @@ def test_so_many_are_at_work_at_once_and_a_small_photo_does_not_wait_for_large_o
         return number
 
     async def all_of_them():
-        taken = turns.Turns()
-        large = [asyncio.create_task(taken.run(Asker(), lambda n=n: work(n), large=True)) for n in range(20)]
+        taken = turns.Turns(searches=3)
+        asked = [asyncio.create_task(taken.run(Asker(), lambda n=n: work(n), kind)) for n in range(20)]
         await asyncio.sleep(0.1)
-        assert await taken.run(Asker(), lambda: "small") == "small"
-        assert not any(one.done() for one in large)
+        for other in {"searches", "photos", "large photos"} - {kind}:
+            assert await taken.run(Asker(), lambda other=other: other, other) == other
+        assert not any(one.done() for one in asked)
         goes_on.set()
-        return await asyncio.gather(*large)
+        return await asyncio.gather(*asked)
 
     assert asyncio.run(all_of_them()) == list(range(20))
-    assert max(most) == 1
+    assert max(most) == at_once
 
 
 def test_too_many_are_put_off_and_who_has_left_costs_nothing(monkeypatch):
@@ -67,14 +69,14 @@ def test_too_many_are_put_off_and_who_has_left_costs_nothing(monkeypatch):
 
     async def all_of_them():
         taken = turns.Turns()
-        wait = [asyncio.create_task(taken.run(Asker(), lambda: time.sleep(0.05), large=True)) for _ in range(3)]
+        wait = [asyncio.create_task(taken.run(Asker(), lambda: time.sleep(0.05), "photos")) for _ in range(3)]
         await asyncio.sleep(0.01)
         with pytest.raises(turns.Busy, match="3 photos are waiting"):
-            await taken.run(Asker(), lambda: done.append(1))
+            await taken.run(Asker(), lambda: done.append(1), "photos")
         await asyncio.gather(*wait)
         with pytest.raises(ClientDisconnect):
-            await taken.run(Asker(gone=True), lambda: done.append(2))
-        await taken.run(Asker(), lambda: done.append(3))
+            await taken.run(Asker(gone=True), lambda: done.append(2), "photos")
+        await taken.run(Asker(), lambda: done.append(3), "photos")
 
     asyncio.run(all_of_them())
     assert done == [3]
