@@ -3,7 +3,8 @@
     python -m benchmarks.site [--encoder efficientnet_lite0_pad] [--seconds 20] [--clients 1 4 16] [--browsers 32]
 
 A server of its own runs in another process over the last run's features; the clients send the catalogue's own pictures.
-A browser of `--browsers` opens the page and its files, searches and fetches a dozen pictures, over six connections.
+A browser of `--browsers` opens the page and its files, searches with a photo, with words, and for products like one
+that it found, and fetches the pictures that each answer shows, over six connections, with no pause between.
 `bare` is decoding, the network and the search called directly, one after the other: what an answer cannot be faster
 than.
 """
@@ -33,6 +34,7 @@ from pipeline.site.site import Site
 
 PICTURES = 200
 PRODUCTS = 44_441
+WORDS = ("red dress", "blue shirt", "spectacles", "watch")
 
 
 def rows() -> Iterator[Row]:
@@ -111,43 +113,48 @@ def _load(port: int, process: int, pictures: list[bytes], clients: int, seconds:
     for thread in threads:
         thread.join()
     after = psutil.Process(process).memory_info().rss
-    p50, p95 = np.percentile(times, [50, 95])
     print(
-        f"{clients} clients: p50 {p50:.0f} ms, p95 {p95:.0f} ms ({p50 / bare:.2f} of bare), "
+        f"{clients} clients: {_percentiles(times)} ({np.median(times) / bare:.2f} of bare), "
         f"{len(times) / seconds:.1f} answers a second, {len(faults)} faults in {len(times)}; "
         f"memory {before / 1e6:.0f} to {after / 1e6:.0f} MB"
     )
 
 
 def _browse(port: int, process: int, pictures: list[bytes], browsers: int, seconds: float) -> None:
-    """What so many browsers get: answers, faults, the slowest tenth, and the server's memory along the way."""
-    times: list[float] = []
+    """What so many browsers get: answers, their milliseconds by kind, faults, and the server's memory on the way."""
+    times: dict[str, list[float]] = {kind: [] for kind in ("file", "photo", "like", "words", "picture")}
     faults: list[str] = []
     held: list[int] = []
     ends = time.perf_counter() + seconds
 
-    async def get(client: httpx.AsyncClient, path: str, **sent) -> httpx.Response | None:
+    async def get(client: httpx.AsyncClient, kind: str, path: str, **sent) -> httpx.Response | None:
         began = time.perf_counter()
         try:
             answer = await client.request("POST" if sent else "GET", path, **sent)
         except httpx.HTTPError as error:
             faults.append(f"{path}: {error!r}")
             return None
-        times.append(1000 * (time.perf_counter() - began))
+        times[kind].append(1000 * (time.perf_counter() - began))
         if answer.status_code != 200:
             faults.append(f"{path}: {answer.status_code} {answer.text[:80]}")
         return answer
+
+    async def search(client: httpx.AsyncClient, kind: str, asked: str, **sent) -> list[str]:
+        found = await get(client, kind, f"/api/v1/search?{asked}", **sent)
+        shown = [one["id"] for one in found.json()["results"]] if found and found.status_code == 200 else []
+        await asyncio.gather(*[get(client, "picture", f"/api/v1/products/{one}/picture") for one in shown])
+        return shown
 
     async def browse(number: int) -> None:
         limits = httpx.Limits(max_connections=6, max_keepalive_connections=6)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60) as client:
             turn = number
             while time.perf_counter() < ends:
-                await asyncio.gather(*[get(client, path) for path in ("/", "/page.js", "/style.css", "/api/v1/status")])
-                found = await get(client, "/api/v1/search", content=pictures[turn % len(pictures)])
-                if found is not None and found.status_code == 200:
-                    ids = [one["id"] for one in found.json()["results"]]
-                    await asyncio.gather(*[get(client, f"/api/v1/products/{one}/picture") for one in ids])
+                files = ("/", "/page.js", "/style.css", "/api/v1/status")
+                await asyncio.gather(*[get(client, "file", path) for path in files])
+                shown = await search(client, "photo", "", content=pictures[turn % len(pictures)])
+                likes = [search(client, "like", f"like={one}") for one in shown[-1:]]
+                await asyncio.gather(*likes, search(client, "words", f"text={WORDS[turn % len(WORDS)]}"))
                 held.append(psutil.Process(process).memory_info().rss)
                 turn += browsers
 
@@ -156,12 +163,17 @@ def _browse(port: int, process: int, pictures: list[bytes], browsers: int, secon
 
     asyncio.run(all_of_them())
     quarter = max(1, len(held) // 4)
+    said = [f"{kind} {len(of)}, {_percentiles(of)}" for kind, of in times.items() if of]
     print(
-        f"{browsers} browsers: p50 {np.percentile(times, 50):.0f} ms, p90 {np.percentile(times, 90):.0f} ms, "
-        f"{len(faults)} faults in {len(times)} answers {faults[:3]}; "
-        f"memory {np.mean(held[:quarter]) / 1e6:.0f} MB in the first quarter, "
+        f"{browsers} browsers: {'; '.join(said)}; {len(faults)} faults in {sum(map(len, times.values()))} answers "
+        f"{faults[:3]}; memory {np.mean(held[:quarter]) / 1e6:.0f} MB in the first quarter, "
         f"{np.mean(held[-quarter:]) / 1e6:.0f} in the last"
     )
+
+
+def _percentiles(times: list[float]) -> str:
+    p50, p95 = np.percentile(times, [50, 95])
+    return f"p50 {p50:.0f} ms, p95 {p95:.0f} ms"
 
 
 def _wait(port: int) -> None:

@@ -115,6 +115,7 @@ TABLES = [  # of chapter 5, besides those that DVC draws
     "within",
     "sample_picture",
     "scaled",
+    "crossed",
 ]
 STAGES = (
     Stage(

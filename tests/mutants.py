@@ -119,6 +119,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a similarity is taken for a distance", "1 - step.threshold if distance", "step.threshold if distance"),
         ("the count with the query is not one less", "low <= reported - 1 <= high", "low <= reported <= high"),
         ("other documents' tables too", '(verdicts["document"] == "001") & ', ""),
+    ],
+    ("pipeline/evaluation/crossed.py", "evaluation/test_crossed.py"): [
         (
             "a network's own vectors ask another's pictures",
             "vectors[ask].vectors[queries], gallery",
@@ -126,6 +128,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
         ("copies are neighbours", "NEAREST, (duplicates[queries], duplicates))", "NEAREST)"),
         ("all that was found is in common", ".any(axis=2).mean()", ".any(axis=2).any()"),
+        ("a network that is not there is read", "if {*one[1:]} <= {*encoders}", "if one[1] in encoders"),
     ],
     ("pipeline/report/formulas.py", "report/test_formulas.py"): [
         ("formulas in a line stay TeX", "return convert(body)\n", "return body\n"),

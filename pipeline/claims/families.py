@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.data import catalog
 from pipeline.evaluation import (
+    crossed,
     facts,
     keys,
     mistakes,
@@ -32,6 +33,7 @@ KEYS: dict[str, list[keys.Pattern]] = {
     within.FAMILY: within.KEYS,
     sample_picture.FAMILY: sample_picture.KEYS,
     scaled.FAMILY: scaled.KEYS,
+    crossed.FAMILY: crossed.KEYS,
     **system_keys.KEYS,
 }
 
@@ -62,6 +64,7 @@ def measure(data: str, frame: pd.DataFrame, run: Any, wanted: list[str]) -> dict
         within.FAMILY: within.measure(data, run.retrievals, frame, wanted, run.seed),
         sample_picture.FAMILY: sample_picture.measure(data, run.retrievals, frame, wanted),
         scaled.FAMILY: scaled.measure(data, encoders, frame, wanted, run.seed),
+        crossed.FAMILY: crossed.measure(data, encoders, frame, wanted, run.seed),
         **{stage: results.load(data, stage, run.chapters.get(stage, [])) for stage in system_keys.KEYS},
     }
 

@@ -1,7 +1,7 @@
 """The thesis's experiment done as it was done: one picture, every model, and what lies within each threshold.
 
 Source: thesis sections 4.3 and 5.2. The counts are of other pictures than the query, and with the query counted too:
-the thesis does not say which its own are. Case d asks the vectors of one network with those of another.
+the thesis does not say which its own are.
 """
 
 import itertools
@@ -12,12 +12,9 @@ import pandas as pd
 from pipeline import params
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
-from pipeline.evaluation import metrics, protocols
-from pipeline.evaluation.metrics import MAP
-from pipeline.retrieval.ranking import Neighbours, in_chunks, search
+from pipeline.retrieval.ranking import in_chunks
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-NEAREST = 10  # of a query, which two searches may have in common
 
 
 def within(features: FeatureSet, frame: pd.DataFrame, model: params.ThesisModel, distance: str, queries: np.ndarray):
@@ -60,53 +57,6 @@ def spread(counts: pd.DataFrame) -> pd.DataFrame:
             "with the query": low <= reported - 1 <= high,
         }
     return pd.DataFrame(rows).T.rename_axis("threshold")
-
-
-def crossed(vectors: dict[str, FeatureSet], frame: pd.DataFrame, queries: np.ndarray, distance: str) -> pd.DataFrame:
-    """Case d: each network's vectors ask its own pictures and, where they have as many numbers, another network's.
-
-    A row for each network that asks and each that answers: mAP by articleType, strict, and a random ranking's; the
-    distance of the nearest picture, the least and the median over queries; and how much of the nearest ten each
-    network's own search has found too, as a share. A search across takes the numbers for what they are not.
-
-    Args:
-        vectors: by encoder.
-        queries: positions in the catalogue.
-    """
-    duplicates, asks = catalog.duplicates(frame), itertools.product(vectors, repeat=2)
-    fits = [(one, other) for one, other in asks if vectors[one].vectors.shape[1] == vectors[other].vectors.shape[1]]
-    found: dict[tuple[str, str], Neighbours] = {}
-    rows: dict[tuple[str, str], dict[str, float]] = {}
-    for ask, answer in fits:
-        gallery = vectors[answer]
-        # under the gallery's name: a search refuses another encoder's vectors, which is what is asked here
-        taken = FeatureSet(gallery.ids[queries], vectors[ask].vectors[queries], gallery.encoder_id)
-        found[ask, answer] = search(taken, gallery, distance, NEAREST, (duplicates[queries], duplicates))
-        precision = protocols.precisions(taken, gallery, frame, queries, [catalog.ARTICLE], distance)[catalog.ARTICLE]
-        nearest = found[ask, answer].distances[:, 0]
-        rows[ask, answer] = {
-            "numbers": gallery.vectors.shape[1],
-            MAP: float(np.nanmean(precision)),
-            f"random {MAP}": _random(frame, queries),
-            "nearest, least": float(nearest.min()),
-            "nearest, median": float(np.median(nearest)),
-        }
-    for pair, own in itertools.product(rows, vectors):
-        rows[pair][f"as {own} alone"] = _in_common(found[pair].gallery_ids, found[own, own].gallery_ids)
-    return pd.DataFrame(list(rows.values()), pd.MultiIndex.from_tuples(list(rows), names=["queries by", "gallery by"]))
-
-
-def _in_common(some: np.ndarray, others: np.ndarray) -> float:
-    """The mean share of some rows' items (Q, K) that the same row of others has too."""
-    return float((some[:, :, None] == others[:, None, :]).any(axis=2).mean())
-
-
-def _random(frame: pd.DataFrame, queries: np.ndarray) -> float:
-    """mAP by articleType that a random ranking has, the query and its duplicates passed over."""
-    duplicates, types = catalog.duplicates(frame), catalog.label_codes(frame, catalog.ARTICLE)
-    relevant = protocols.strict_relevant(queries, duplicates, {catalog.ARTICLE: types})[catalog.ARTICLE]
-    others = len(frame) - np.bincount(duplicates)[duplicates[queries]]
-    return float(np.nanmean(metrics.chance_average_precision(relevant, others)))
 
 
 def reported(verdicts: pd.DataFrame, place: str) -> pd.DataFrame:

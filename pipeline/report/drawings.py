@@ -395,6 +395,13 @@ CHAPTER_5: list[Row] = [
         _table("scaled"),
     ),
     (
+        "05_evaluation#crossed",
+        "One network asked with another's vector",
+        "Case d of the thesis, with two networks of one length: what is found, and how far the nearest is.",
+        ["crossed"],
+        _table("crossed"),
+    ),
+    (
         "05_evaluation#data",
         "The data",
         "Rows of each article type, from the commonest to the rarest.",
