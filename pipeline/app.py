@@ -98,8 +98,12 @@ def _port(text: str) -> int:
 
 def _serve(given: argparse.Namespace) -> int:
     """Listens at once and says what is going on while the rest is loaded."""
-    if given.writable and not given.token and not _is_here(given.host):
-        print(f"whoever reaches {given.host} could change products. Say --token or SITE_TOKEN too", file=sys.stderr)
+    reached = [
+        *([] if _is_here(given.host) else [given.host]),
+        *given.name,
+    ]  # a name is a proxy's, which is here itself
+    if given.writable and not given.token and reached:
+        print(f"whoever reaches {reached[0]} could change products. Say --token or SITE_TOKEN too", file=sys.stderr)
         return 1
     try:
         listening = _listening(given.host, given.port)

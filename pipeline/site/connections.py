@@ -69,8 +69,9 @@ class Connection(H11Protocol):
         self.transport.close()
 
     def _listen(self) -> None:
-        """Begins to wait for a request's head where none has come whole; what has come of it makes no difference."""
-        if self.conn.their_state is not h11.IDLE:
+        """Begins to wait for a request's head where none is answered; what has come of it makes no difference, nor does
+        what comes of a body that was answered without it."""
+        if self.cycle is not None and not self.cycle.response_complete:
             self._hear()
         elif self._silence is None:
             self._silence = self.loop.call_later(SILENT, self._give_up)

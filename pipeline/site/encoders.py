@@ -8,6 +8,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from pipeline.site.questions import NotReady
 
 CANDIDATES = 1000  # products that an index gives, which filters then choose from
 PORTION = 32  # added products whose features are kept together: a restart need not make them again
+BUILDER = ThreadPoolExecutor(1, thread_name_prefix="index")  # one index at a time, whichever encoder's
 Detect = Callable[[Image.Image], list]  # a photo → its boxes, the surest first, each with how sure
 Encode = Callable[[Image.Image], np.ndarray]
 
@@ -38,10 +40,9 @@ class Ready:
     vectors: np.ndarray
     measures: dict[str, Callable] = field(default_factory=dict)
     searches: dict[str, indexes.Search] = field(default_factory=dict)
+    building: dict[str, Future] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    building: threading.Lock = field(
-        default_factory=threading.Lock
-    )  # of an index: minutes, which others do not wait for
+    asking: threading.Lock = field(default_factory=threading.Lock)  # held for a moment, by those who ask for an index
 
     def measure(self, distance: str) -> Callable[[np.ndarray], np.ndarray]:
         """The distance to the catalogue as a function of queries (Q, D) → (Q, G); prepared when first asked for."""
@@ -50,26 +51,42 @@ class Ready:
                 self.measures[distance] = distances.to(self.vectors, distance)
             return self.measures[distance]
 
-    def near(self, kind: params.Index) -> Callable[[np.ndarray], np.ndarray]:
-        """As `measure` by cosine, infinite but for the `CANDIDATES` that an index finds.
+    def indexed(self, kind: params.Index, wait: bool = True) -> indexes.Search:
+        """An index of the catalogue, built when it is first asked for by a thread of its own: nobody else waits for it.
 
-        The index is built when it is first asked for and takes the place of the one before: each holds the catalogue
-        anew. Who asks meanwhile is put off.
+        It takes the place of the one before: each holds the catalogue anew.
+
+        Args:
+            wait: until it is built.
 
         Raises:
-            NotReady: another's question has an index built.
+            NotReady: it is being built, and nobody waits.
         """
-        search = self.searches.get(kind)
-        if search is None:
-            if not self.building.acquire(blocking=False):
-                raise NotReady(f"an index of {self.name} is being built; ask again in a moment")
-            try:
-                if (search := self.searches.get(kind)) is None:
-                    search = indexes.build(kind, self.vectors)
-                    self.searches.clear()
-                    self.searches[kind] = search
-            finally:
-                self.building.release()
+        with self.asking:
+            if (search := self.searches.get(kind)) is not None:
+                return search
+            if (future := self.building.get(kind)) is None:
+                future = self.building[kind] = BUILDER.submit(self._build, kind)
+        if not wait and not future.done():
+            raise NotReady(f"an index of {self.name} is being built; ask again in a moment")
+        try:
+            return future.result()
+        finally:  # who asks again after a fault has it tried again
+            with self.asking:
+                if self.building.get(kind) is future:
+                    del self.building[kind]
+
+    def _build(self, kind: params.Index) -> indexes.Search:
+        search = indexes.build(kind, self.vectors)
+        with self.asking:
+            self.searches.clear()
+            self.searches[kind] = search
+            self.building.pop(kind, None)
+        return search
+
+    def near(self, kind: params.Index) -> Callable[[np.ndarray], np.ndarray]:
+        """As `measure` by cosine, infinite but for the `CANDIDATES` that an index finds."""
+        search = self.indexed(kind)
 
         def measure(queries: np.ndarray) -> np.ndarray:
             whole = np.full((len(queries), len(self.vectors)), np.inf, np.float32)

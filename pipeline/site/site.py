@@ -267,7 +267,7 @@ class Site:
 
         Args:
             photo: an upload's bytes may be decoded at a part of their size.
-            wait: until the encoder is loaded.
+            wait: until the encoder is loaded, and an index built.
 
         Raises:
             SearchError: nothing to search with, or parts that do not go together. Missing: no such product to be like.
@@ -280,6 +280,8 @@ class Site:
         answer = None
         while answer is None:
             ready = self.ready(question.encoder, wait)
+            if question.index != "exact" and isinstance(self.gallery, Local):
+                ready.indexed(question.index, wait)
             began = time.perf_counter()
             box, vector = None, None
             if photo is not None:

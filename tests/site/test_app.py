@@ -150,12 +150,16 @@ def test_as_many_connections_as_the_system_allows_may_be_open():
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", "shop.example"])
-def test_it_is_not_opened_to_strangers_changes_without_a_token(host, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    "reached",
+    [["--host", host] for host in ("0.0.0.0", "192.0.2.7", "::", "shop.example")] + [["--name", "shop.example"]],
+)
+def test_it_is_not_opened_to_strangers_changes_without_a_token(reached, capsys, monkeypatch):
     monkeypatch.delenv("SITE_TOKEN", raising=False)
     monkeypatch.setattr(app, "_listening", lambda *given: pytest.fail("it listens"))
-    assert app.main(["--host", host, "--writable", "--port", "0"]) == 1
-    assert "SITE_TOKEN" in capsys.readouterr().err
+    assert app.main([*reached, "--writable", "--port", "0"]) == 1
+    said = capsys.readouterr().err
+    assert "SITE_TOKEN" in said and reached[1] in said
     assert app._is_here("127.0.0.1") and app._is_here("::1") and app._is_here("localhost")
 
 

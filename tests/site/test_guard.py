@@ -132,6 +132,7 @@ def test_what_says_nothing_is_closed_and_others_are_answered_meanwhile(monkeypat
         later.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         began = time.perf_counter()
         assert httpx.get(address, timeout=30).status_code == 200
+        assert time.perf_counter() - began < 1
         assert b"200 OK" in later.recv(4096)
         later.sendall(b"GET / HT")  # a second head that does not come whole
         for one in [*silent, later]:
@@ -151,6 +152,19 @@ def test_a_head_that_comes_letter_by_letter_is_not_waited_for(monkeypatch):
                 one.sendall(b"x")
                 assert time.perf_counter() - began < 25
             assert one.recv(4096) == b""
+
+
+def test_a_body_that_was_answered_unread_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(connections, "SILENT", 1.0)
+    with answering(Guard(echo, [])) as address:
+        began, place = time.perf_counter(), ("127.0.0.1", int(address.rpartition(":")[2]))
+        with socket.create_connection(place, timeout=30) as one:
+            one.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n")
+            assert b"200 OK" in one.recv(4096)
+            one.sendall(b"x")  # and never the rest
+            while one.recv(4096):
+                pass
+        assert time.perf_counter() - began < 25
 
 
 def test_an_answer_that_nobody_takes_is_let_go_and_a_slow_reader_has_all_of_it(monkeypatch):

@@ -429,20 +429,31 @@ def test_an_encoder_that_is_loaded_blocks_nobody(client, site, monkeypatch):
     assert client.get("/api/v1/status").json()["loading"] == []
 
 
-def test_an_index_that_is_built_blocks_nobody(client, site, monkeypatch):
-    goes_on, begun, build = threading.Event(), threading.Event(), indexes.build
-    monkeypatch.setattr(indexes, "build", lambda *given: begun.set() or (goes_on.wait(60) and build(*given)))
-    asked, answers = {"like": site.ids[0], "index": "hnsw"}, []
-    first = threading.Thread(target=lambda: answers.append(client.get("/api/v1/search", params=asked)))
-    first.start()
-    assert begun.wait(60)
-    for _ in range(45):
-        answer = client.get("/api/v1/search", params=asked)
+def test_indexes_that_are_built_block_nobody_however_many_are_asked_for(client, site, monkeypatch):
+    goes_on, build, asked = threading.Event(), indexes.build, {"like": site.ids[0]}
+    monkeypatch.setattr(indexes, "build", lambda *given: goes_on.wait(60) and build(*given))
+    kinds = [kind for kind in site.status()["indexes"] if kind != "exact"]
+    for kind in kinds * 15:  # more than there are turns
+        answer = client.get("/api/v1/search", params={**asked, "index": kind}, timeout=5)
         assert (answer.status_code, "is being built" in answer.json()["error"]) == (503, True)
-    assert client.get("/api/v1/search", params={"like": site.ids[0]}).status_code == 200
+    assert client.get("/api/v1/search", params=asked, timeout=5).status_code == 200
     goes_on.set()
-    first.join()
-    assert answers[0].status_code == client.get("/api/v1/search", params=asked).status_code == 200
+    for kind in kinds:
+        until = time.monotonic() + 60
+        while (answer := client.get("/api/v1/search", params={**asked, "index": kind})).status_code == 503:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert answer.status_code == 200 and answer.json()["results"]
+
+
+def test_an_index_that_could_not_be_built_is_told_and_tried_again(site, monkeypatch):
+    ready, asked = site.ready(None), Question(like=site.ids[0], index="hnsw")
+    ready.searches.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(indexes, "build", lambda *given: (_ for _ in ()).throw(MemoryError("no room")))
+        with pytest.raises(MemoryError):
+            site.search(asked)
+    assert site.search(asked)["results"] and not ready.building
 
 
 def test_a_first_encoder_that_failed_and_was_tried_again_is_ready(place, study, monkeypatch):
