@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import pydantic
 from PIL import Image
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from pipeline import params
 from pipeline.data import catalog
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 else:
     Index = Literal[tuple(sorted(OFFERED, key=lambda kind: kind == "ball_tree"))]
 MOST_SHOWN, FARTHEST_PAGE = 100, 100_000  # products of an answer, and how many may stand before them
+# for programs that read the schema; what is sent is looked at where the photo is, and told in plainer words
+BOX: JsonDict = {"pattern": r"^[0-9]{1,8}(\.[0-9]{1,3})?(,[0-9]{1,8}(\.[0-9]{1,3})?){3}$"}
 Some = Annotated[list[Annotated[str, Field(max_length=products.LONGEST)]], Field(max_length=50)]
 
 
@@ -49,7 +52,8 @@ class _Question(pydantic.BaseModel):
     image_weight: Annotated[float, Field(ge=0, le=1, description="of picture and words, the picture's part")] = 0.7
     farthest: Annotated[float | None, Field(ge=0, description="leave out what is farther away")] = None
     box: Annotated[
-        str | None, Field(max_length=80, description="x,y,width,height: the photo's part to search with")
+        str | None,
+        Field(max_length=80, json_schema_extra=BOX, description="x,y,width,height: the photo's part to search with"),
     ] = None
 
 
@@ -96,7 +100,7 @@ class Judged(pydantic.BaseModel):
     encoder: Annotated[str | None, Field(max_length=64, description="as for a search")] = None
     distance: params.Distance = "cosine"
     like: Annotated[str | None, Field(max_length=64, description="the id of a product")] = None
-    box: Annotated[str | None, Field(max_length=80, description="as for a search")] = None
+    box: Annotated[str | None, Field(max_length=80, json_schema_extra=BOX, description="as for a search")] = None
     articleType: Annotated[
         str | None, Field(max_length=products.LONGEST, description="what the photo shows; a product's own if none")
     ] = None
@@ -110,7 +114,7 @@ class Pair(pydantic.BaseModel):
     of: Annotated[str, Field(max_length=64, description="the id of the product that was found")]
     encoder: Annotated[str | None, Field(max_length=64, description="as for a search")] = None
     like: Annotated[str | None, Field(max_length=64, description="the id of a product")] = None
-    box: Annotated[str | None, Field(max_length=80, description="as for a search")] = None
+    box: Annotated[str | None, Field(max_length=80, json_schema_extra=BOX, description="as for a search")] = None
 
 
 class KnownJudged(Judged, _Sent):

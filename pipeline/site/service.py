@@ -160,7 +160,17 @@ def service(site: Site, names: Sequence[str], public: Sequence[str] = (), writin
     app.include_router(router, prefix="/api/v1")
     app.include_router(router, prefix="/api", include_in_schema=False)  # as it was before it had a version
     app.include_router(outside)
+    _name_encoders(app, site.names)
     return app
+
+
+def _name_encoders(app: FastAPI, names: Sequence[str]) -> None:
+    """Says in the schema which encoders may be asked for, which differ from run to run."""
+    schema = app.openapi()  # it is kept by the app, and given to whoever asks
+    for operation in (one for path in schema["paths"].values() for one in path.values()):
+        for parameter in operation.get("parameters", []):
+            if parameter["name"] == "encoder":
+                parameter["schema"]["enum"] = [*names, *([] if parameter.get("required") else [None])]
 
 
 def _tidied(app: FastAPI) -> None:
@@ -193,7 +203,10 @@ def status(site: Asked, request: Request) -> replies.Status:
 
 @router.get("/search", responses=OF_KEPT)
 async def search(site: Asked, request: Request, question: Annotated[Known, Query()]) -> replies.Answer:
-    """Products like a product (`like`) or a photo that was sent before (`photo`), or described by words (`text`)."""
+    """Products like a product (`like`) or a photo that was sent before (`photo`), or described by words (`text`).
+
+    One of the three has to be said, and not both of the first two.
+    """
     if question.photo is None:
         return await request.app.state.turns.run(request, lambda: site.search(question, wait=False), "searches")
     photo = request.app.state.kept.get(question.photo)
@@ -292,7 +305,7 @@ async def boxes(site: Asked, request: Request) -> replies.Boxes:
 @router.get("/study", responses=OF_KEPT)
 async def judged(site: Asked, request: Request, question: Annotated[KnownJudged, Query()]) -> replies.Study:
     """How right a search for products like one (`like`) or a photo that was sent before (`photo`) is, by article type,
-    beside what the study measured."""
+    beside what the study measured. One of the two has to be said."""
     if question.photo is None:
         return await request.app.state.turns.run(request, lambda: study.judge(site, question, wait=False), "searches")
     photo = request.app.state.kept.get(question.photo)
@@ -376,7 +389,8 @@ def picture(site: Asked, request: Request, identity: str) -> Response:
     response_model_exclude_none=True,
 )
 async def add(site: Asked, request: Request, identity: str, facts: Annotated[Facts, Query()]) -> replies.Changed:
-    """Adds a product with the picture in the body; the next search finds it."""
+    """Adds a product with the picture in the body; the next search finds it. It replaces none: an id that is taken is
+    refused."""
     given = {name: value for name, value in facts.model_dump().items() if value}
     async with request.app.state.bodies.read(request) as data:
         photo = bodies.photo(data, request.headers.get("content-type", ""))
@@ -421,6 +435,7 @@ def page(request: Request, name: str = "") -> Response:
 
 def _picture(request: Request, data: bytes, kept_for: str) -> Response:
     kind = Image.open(io.BytesIO(data)).get_format_mimetype() or "application/octet-stream"
+    kind = "image/jpeg" if kind == "image/mpo" else kind  # a phone's JPEG with a second picture behind the first
     return pages.known(request.headers, data, kind, kept_for)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import re
 import socket
 import sqlite3
 import struct
@@ -109,6 +110,34 @@ def test_the_schema_states_the_limits(client):
     count = next(one for one in search["parameters"] if one["name"] == "count")["schema"]
     assert (count["minimum"], count["maximum"]) == (1, 100)
     assert search["requestBody"]["content"]["image/jpeg"]["schema"]["maxLength"] == MOST_BYTES
+
+
+def test_the_schema_names_the_encoders_and_what_a_box_is(client, site):
+    paths = client.get("/api/schema").json()["paths"]
+    named = [
+        parameter["schema"]["enum"]
+        for path in paths.values()
+        for operation in path.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["name"] == "encoder"
+    ]
+    assert len(named) >= 8 and all([one for one in names if one] == site.names for names in named)
+    search = {one["name"]: one for one in paths["/api/v1/search"]["get"]["parameters"]}
+    assert None in search["encoder"]["schema"]["enum"]
+    box = json.dumps(search["box"])
+    pattern = re.compile(json.loads(box)["schema"].get("pattern") or json.loads(box)["schema"]["anyOf"][0]["pattern"])
+    assert pattern.match("1,2,30.5,40") and not pattern.match("1,2,3") and not pattern.match("a,b,c,d")
+    assert "has to be said" in paths["/api/v1/search"]["get"]["description"]
+    assert all(name in client.get("/api").text for name in site.names)
+
+
+def test_a_phones_jpeg_with_a_second_picture_behind_it_is_a_jpeg(client):
+    first, second = (Image.effect_noise((60, 80), 60).convert("RGB") for _ in range(2))
+    data = saved(first, "MPO", save_all=True, append_images=[second])
+    assert Image.open(io.BytesIO(data)).get_format_mimetype() == "image/mpo"
+    mark = client.post("/api/v1/photos", content=data).json()["photo"]
+    assert client.get(f"/api/v1/photos/{mark}").headers["content-type"] == "image/jpeg"
+    assert client.get("/api/v1/search", params={"photo": mark}).status_code == 200
 
 
 def test_a_turned_photo_is_searched_upright(client, site):
