@@ -16,7 +16,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, as_completed
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -26,10 +26,12 @@ from pipeline import environment, machine, params, paths, progress
 from pipeline.params.scale import HERE
 
 VARIABLE = "PIPELINE_SCALE"  # a stage tells its notebook here: among a notebook's parameters it would change its bytes
+LOOKED = 5  # seconds after which it is looked whether there is a worker, where no piece has ended
 RETRIES = 2  # of a piece that ends with a fault; one whose worker is lost is given to others
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 100,  # a node that is taken away says nothing of its task
     "distributed.scheduler.worker-ttl": "60s",  # one that says nothing for so long is lost
+    "distributed.scheduler.work-stealing": False,  # a piece is long, and the next is sent when it ends
     "distributed.scheduler.unknown-task-duration": "60s",  # a young job is not cancelled for having little to do
     "distributed.comm.timeouts.tcp": "30s",  # of less than about 11 s Dask says "Timeout too low", and waits for ever
     "distributed.worker.memory.terminate": False,  # the system decides who has too much
@@ -62,9 +64,18 @@ def workers(place: params.Scale) -> Iterator[Each]:
         pool, expected = client.get_executor(pure=False, retries=RETRIES), facts()
 
         def each(work: Callable, tasks: Iterable[tuple]) -> Iterator:
+            left, alone = {pool.submit(_done, expected, work, task) for task in tasks}, None
             try:
-                for piece in as_completed(pool.submit(_done, expected, work, task) for task in tasks):
-                    yield piece.result()
+                while left:
+                    ended, left = wait(left, timeout=LOOKED, return_when=FIRST_COMPLETED)
+                    yield from (piece.result() for piece in ended)
+                    if ended or client.scheduler_info()["workers"]:
+                        alone = None
+                    elif time.monotonic() - (alone := alone or time.monotonic()) > place.patience:
+                        raise ScaleError(
+                            f"no worker has been there for {place.patience} s; what is done is kept, run again. What "
+                            f"Dask says is in {paths.BUILD / 'dask.log'}"
+                        )
             except CancelledError:
                 raise ScaleError("the scheduler was lost; what is done is kept, run again") from None
 
@@ -83,7 +94,7 @@ def shared(value: Any, place: params.Scale) -> Iterator[Any]:
     import joblib
 
     (paths.BUILD / "scale").mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.BUILD / "scale") as folder:
+    with tempfile.TemporaryDirectory(dir=paths.BUILD / "scale", ignore_cleanup_errors=True) as folder:
         joblib.dump(value, Path(folder) / "value")
         yield Path(folder) / "value"
 
@@ -140,7 +151,10 @@ def _client(place: params.Scale) -> Iterator[Any]:
             client.wait_for_workers(1, timeout=max(until - time.monotonic(), 1))
         except OSError as error:  # among them every TimeoutError
             where = place.scheduler or "the scheduler that SLURM's jobs look for"
-            raise ScaleError(f"no worker came within {place.patience} s to {where} ({error})") from None
+            raise ScaleError(
+                f"no worker came within {place.patience} s to {where} ({error}). What Dask says is in "
+                f"{paths.BUILD / 'dask.log'}"
+            ) from None
         yield client
 
 

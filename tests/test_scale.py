@@ -147,6 +147,26 @@ def test_no_scheduler_is_said_in_one_line(as_stages, tmp_path):  # noqa: F811
         pass
 
 
+@pytest.mark.parametrize(("lost", "said"), [("worker", "no worker has been there for 40 s"), ("scheduler", "was lost")])
+def test_when_all_are_lost_on_the_way_it_ends_and_says_so(forty, as_stages, tmp_path, monkeypatch, lost, said):  # noqa: F811
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "15s")
+    file = tmp_path / "scheduler.json"
+    options = ["--scheduler-file", str(file), "--port", "0", "--host", "127.0.0.1"]
+    place = params.Scale(engine="dask", scheduler=str(file), patience=40)
+    with dasks.process("scheduler", options, tmp_path) as scheduler, dasks.worker(place, tmp_path) as worker:
+
+        def lose():
+            dasks.until(lambda: len(done()) >= 6, seconds=180)
+            {"worker": worker, "scheduler": scheduler}[lost].kill()
+
+        loser = threading.Thread(target=lose)
+        loser.start()
+        with pytest.raises(scale.ScaleError, match=said):
+            forty(place)
+        loser.join()
+    assert 6 <= len(done()) < SHARDS
+
+
 def test_a_fault_of_a_piece_is_the_works_fault(as_stages, tmp_path):  # noqa: F811
     with (
         dasks.scheduler(tmp_path) as place,
