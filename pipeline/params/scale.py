@@ -34,7 +34,7 @@ class Scale(Section):
     scheduler: str | None = None  # an address, tcp://host:8786, or a scheduler file
     slurm: Slurm | None = None
     gallery: Held = "whole"
-    patience: Count = 600  # seconds that the first worker may take to come
+    patience: Count = 600  # seconds that the first worker may take to come, or all may be away
 
     @pydantic.model_validator(mode="after")
     def _one_place(self):
