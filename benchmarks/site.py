@@ -1,6 +1,7 @@
 """A photo's search beside the encoder alone; and, run by itself, the site under load after a run of the study.
 
     python -m benchmarks.site [--encoder efficientnet_lite0_pad] [--seconds 20] [--clients 1 4 16] [--browsers 32]
+                             [--phone]
 
 A server of its own runs in another process over the last run's features; the clients send the catalogue's own pictures.
 A browser of `--browsers` opens the page and its files, searches with a photo, with words, and for products like one
@@ -11,6 +12,7 @@ than.
 
 import argparse
 import asyncio
+import io
 import os
 import socket
 import subprocess
@@ -22,6 +24,7 @@ from collections.abc import Iterator
 import httpx
 import numpy as np
 import psutil
+from PIL import Image
 
 from benchmarks import Row, evaluation, features, rate
 from pipeline import params, paths
@@ -67,6 +70,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--browsers", type=int, nargs="*", default=[])
+    parser.add_argument("--phone", action="store_true", help="one client more, with a photo of 12 megapixels")
     given = parser.parse_args()
     site = Site(params.load(), given.encoder)
     site.start()
@@ -83,11 +87,24 @@ def main() -> None:
         _wait(port)
         for clients in given.clients:
             _load(port, server.pid, pictures, clients, given.seconds, float(np.median(bare)))
+        if given.phone:
+            large = _of_a_phone(pictures[0])
+            print(f"a photo of 12 megapixels, {len(large) / 1e6:.1f} MB:")
+            _load(port, server.pid, [large], 1, given.seconds, float(np.median(bare)))
         for browsers in given.browsers:
             _browse(port, server.pid, pictures, browsers, given.seconds)
     finally:
         server.terminate()
         server.wait()
+
+
+def _of_a_phone(picture: bytes) -> bytes:
+    """A picture as 12 megapixels with the grain of a camera, as a JPEG."""
+    enlarged = images.decode(picture).resize((3000, 4000), Image.Resampling.BICUBIC)
+    grain = Image.effect_noise(enlarged.size, 40).convert("RGB")
+    buffer = io.BytesIO()
+    Image.blend(enlarged, grain, 0.2).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def _load(port: int, process: int, pictures: list[bytes], clients: int, seconds: float, bare: float) -> None:

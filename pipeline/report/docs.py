@@ -39,10 +39,12 @@ ENCODERS = {  # what the page of results leads with of the headline
     "classification-cosine": "EfficientNet-Lite0, finetuned on the labels, 80×64",
     "joint_and_head-cosine": "**recommended**: labels and products",
 }
-# what is shown of the exam: the encoder's name there, the same where types were held out, and what it is
+# what is shown of the exam: the encoder's name there, the same where types were held out (none: it has learnt them
+# all, and so was not asked), and what it is
 EXAM = [
     ("pretrained", "pretrained", "EfficientNet-Lite0, pretrained"),
     ("closed", "closed_on_new_types", "**closed**: the types are known"),
+    ("closed_and_tuned", None, "**closed and tuned**: the network learns too"),
     ("open", "open", "**open**: types are yet to come"),
 ]
 SHORT = {  # the exam's questions that the front page shows, and what it calls them
@@ -172,7 +174,7 @@ def encoders() -> str:
 
 def exam() -> str:
     """Some of the exam's questions, where labels cannot have been memorised: a row for each encoder, and chance."""
-    shown = _exam().loc[list(SHORT)].map(lambda cell: cell.split()[0])
+    shown = _exam().loc[list(SHORT)].map(lambda cell: cell.partition(" ")[0])
     return _table(["mAP", *SHORT.values()], [[name, *column] for name, column in shown.items()])
 
 
@@ -193,10 +195,15 @@ def _exam() -> pd.DataFrame:
     found = cells[VALUE] + " [" + cells[LOW] + ", " + cells[HIGH] + "]"
     chance = asked[asked[ENCODER] == EXAM[0][0]].set_index("question")[CHANCE].map(_short)
     columns = {
-        said: [found[other if question.startswith(HELD_OUT) else name, question] for question in chance.index]
+        said: ["" if one is None else found[one, question] for question, one in _names(chance.index, name, other)]
         for name, other, said in EXAM
     }
     return pd.DataFrame({**columns, "*a random ranking*": chance}, index=chance.index)
+
+
+def _names(questions: pd.Index, name: str, other: str | None) -> list[tuple[str, str | None]]:
+    """Each question with the encoder that it is asked of."""
+    return [(question, other if question.startswith(HELD_OUT) else name) for question in questions]
 
 
 def results() -> str:
