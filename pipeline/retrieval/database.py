@@ -154,14 +154,14 @@ def check(server: Server) -> None:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
 
 
-def make(connection: Connection, table: str, dimension: int, of: str = "") -> None:
-    """Makes a table of vectors (D,) by whole-numbered keys; `of`: what a key must be of, as SQL says it.
+def make(connection: Connection, table: str, dimension: int) -> None:
+    """Makes a table of vectors (D,) by whole-numbered keys.
 
     Vectors lie beside their keys where a page holds one, which the planner needs to ask several processes at once.
     """
     storage = "PLAIN" if dimension <= INLINE else "EXTERNAL"
     connection.execute(
-        f"CREATE TABLE {table} (key bigint PRIMARY KEY {of}, v vector({dimension}) STORAGE {storage} NOT NULL)"
+        f"CREATE TABLE {table} (key bigint PRIMARY KEY, v vector({dimension}) STORAGE {storage} NOT NULL)"
     )
 
 

@@ -111,11 +111,14 @@ def _features(server: Server, identity: str, vectors: np.ndarray, rows: np.ndarr
         if found is None:
             return
         table = shared.Table(found[0], vectors.shape[1], False)
-        database.make(connection, table.name, table.dimension, "REFERENCES product ON DELETE CASCADE")
+        database.make(connection, table.name, table.dimension)
         database.fill(connection, table.name, rows.tolist(), vectors[rows])
+        connection.execute(f"ANALYZE product, {table.name}")
+        # whoever adds waits from here to the end, and then knows this encoder: no product is missed by both
+        connection.execute("LOCK TABLE product IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute(f"ALTER TABLE {table.name} ADD FOREIGN KEY (key) REFERENCES product ON DELETE CASCADE")
         waiting = "INSERT INTO missing SELECT %s, key FROM product WHERE NOT catalogued"
         connection.execute(waiting, (table.number,))
-        connection.execute(f"ANALYZE product, {table.name}")
 
 
 def _index(server: Server, identity: str) -> None:

@@ -1,10 +1,15 @@
 """The gallery in PostgreSQL: it finds what one computer finds; several processes, servers, and faults."""
 
+import threading
+import time
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.data import catalog, images
+from pipeline.retrieval import database
 from pipeline.retrieval.database import DatabaseError, Server
 from pipeline.site import loading, products
 from pipeline.site.questions import FILTERS, Page, Question, SearchError
@@ -159,6 +164,36 @@ def test_two_additions_of_one_id_at_once_are_one_product(shared):
     with pytest.raises(products.Conflict, match="taken"):  # the other had looked before it was there
         shared.gallery.add("twin", {"gender": "Boys"}, picture, {})
     assert shared.gallery.product("twin")["gender"] == "Men"
+
+
+def test_what_is_added_while_an_encoder_is_loaded_is_found_by_it_too(server, place, study, monkeypatch):
+    address, photos = server.new("one"), [Image.effect_noise((90, 120), 80).convert("RGB") for _ in range(2)]
+    loading.load(study, [address], ["padded"], index=False)
+    site, fill, transaction = opened(study, [address]), database.fill, Server.transaction
+    late = threading.Thread(target=site.add, args=("late", {}, photos[1]))
+
+    def filling(*arguments):
+        fill(*arguments)
+        site.add("meanwhile", {}, photos[0])  # which does not wait for the load
+
+    @contextmanager
+    def ending(self, *patience):
+        with transaction(self, *patience) as connection:
+            yield connection
+            if patience == (None,) and connection.execute("SELECT FROM encoder WHERE number = 2").fetchall():
+                late.start()
+                while late.is_alive() and not Server(address).ask("SELECT FROM pg_locks WHERE NOT granted"):
+                    time.sleep(0.01)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "fill", filling)
+        patched.setattr(Server, "transaction", ending)
+        loading.load(study, [address], ["stretched"], index=False)
+    late.join()
+    other = opened(study, [address])
+    for name, photo in zip(("meanwhile", "late"), photos, strict=True):
+        found = other.search(Question(encoder="stretched", count=1), photo)["results"]
+        assert [row["id"] for row in found] == [name]
 
 
 def test_every_fact_and_filter_is_a_column(shared):
