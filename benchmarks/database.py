@@ -90,8 +90,7 @@ def in_database(
     for kind in ("exact", "hnsw"):
         if kind == "hnsw":
             began = time.perf_counter()
-            with server.transaction(None) as connection:
-                database.build_index(connection, TABLE, size)
+            database.build_index(server, TABLE, size)
             built, held = time.perf_counter() - began, server.ask(f"SELECT pg_relation_size('{TABLE}_hnsw')")[0][0]
         search = partial(database.nearest, server, TABLE, size, kind == "hnsw")
         yield {"way": f"PostgreSQL, {kind}", "build s": built, "MB": held / 1e6, **asked(queries, exact, search)}

@@ -10,6 +10,7 @@ import queue
 import select
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -75,6 +76,28 @@ class Server:
             DatabaseError: it does not answer, not in time, or refuses. psycopg.IntegrityError: what is there is
                 contradicted.
         """
+        with self._lending() as connection, _within(connection, patience), connection.transaction():
+            if patience is None:
+                connection.execute("SET LOCAL statement_timeout = 0")
+            yield connection
+
+    @contextmanager
+    def unbound(self) -> Iterator[Connection]:
+        """A connection in no transaction, for what PostgreSQL refuses in one; a statement takes as long as it takes.
+
+        Raises:
+            DatabaseError: it does not answer, or refuses.
+        """
+        with self._lending() as connection:
+            try:
+                connection.execute("SET statement_timeout = 0")
+                yield connection
+            finally:
+                connection.close()  # what was set goes with it
+
+    @contextmanager
+    def _lending(self) -> Iterator[Connection]:
+        """A connection that nobody else uses meanwhile. Raises: as `transaction`."""
         import psycopg
 
         if not self._lent.acquire(timeout=PATIENCE):
@@ -82,10 +105,7 @@ class Server:
         connection = None
         try:
             connection = self._idle() or self._connected()
-            with _within(connection, patience), connection.transaction():
-                if patience is None:
-                    connection.execute("SET LOCAL statement_timeout = 0")
-                yield connection
+            yield connection
         except psycopg.IntegrityError:
             raise
         except psycopg.Error as error:
@@ -172,13 +192,24 @@ def fill(connection: Connection, table: str, keys: Sequence[int], vectors: np.nd
             copy.write_row((key, written(vector)))
 
 
-def build_index(connection: Connection, table: str, dimension: int) -> None:
-    """Builds the HNSW index of a table, by cosine. Raises DatabaseError: too many dimensions."""
+def build_index(server: Server, table: str, dimension: int) -> None:
+    """Builds the HNSW index of a table, by cosine, where there is none. Whoever writes to the table goes on meanwhile.
+
+    Raises:
+        DatabaseError: too many dimensions, or the database does not answer.
+    """
     if dimension > INDEXED:
         raise DatabaseError(f"an index takes {INDEXED:,} dimensions. Received: {dimension:,}. Search exactly")
-    options = f"WITH (m = {LINKS}, ef_construction = {BUILD_DEPTH})"
+    index, options = f"{table}_hnsw", f"WITH (m = {LINKS}, ef_construction = {BUILD_DEPTH})"
     column = f"({_half('v', dimension)} halfvec_cosine_ops)"
-    connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_hnsw ON {table} USING hnsw {column} {options}")
+    with server.unbound() as connection:
+        # asked for time and again: a build waits for every statement under way, so for one that waits for the build
+        while not connection.execute("SELECT pg_try_advisory_lock(2, hashtext(%s))", (index,)).fetchone()[0]:
+            time.sleep(1)
+        left = "SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
+        if connection.execute(left, (index,)).fetchall():  # by a build that was killed
+            connection.execute(f"DROP INDEX CONCURRENTLY {index}")
+        connection.execute(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {index} ON {table} USING hnsw {column} {options}")
 
 
 def written(vector: np.ndarray) -> str:

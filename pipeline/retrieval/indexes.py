@@ -205,9 +205,9 @@ def _postgres(indexed: bool) -> Callable[[np.ndarray, int], Search]:
                 connection.execute(f"DROP TABLE IF EXISTS {TABLE}")
                 database.make(connection, TABLE, size)
                 database.fill(connection, TABLE, range(len(gallery)), gallery)
-                if indexed:
-                    database.build_index(connection, TABLE, size)
                 connection.execute(f"ANALYZE {TABLE}")
+            if indexed:
+                database.build_index(server, TABLE, size)
         except database.DatabaseError as error:
             raise IndexMissing(str(error)) from None
         return partial(database.nearest, server, TABLE, size, indexed)

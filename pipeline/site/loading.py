@@ -1,6 +1,7 @@
 """A run's products into databases, as `python -m pipeline.app load` does it: the schema, the catalogue, the features.
 
 Each step is one transaction for each database and is left out where it was done: a load that was stopped is run again.
+An index alone is built in none, so that products are added meanwhile.
 """
 
 import hashlib
@@ -123,5 +124,4 @@ def _features(server: Server, identity: str, vectors: np.ndarray, rows: np.ndarr
 
 def _index(server: Server, identity: str) -> None:
     table = shared.tables(server)[identity]
-    with server.transaction(None) as connection:
-        database.build_index(connection, table.name, table.dimension)
+    database.build_index(server, table.name, table.dimension)

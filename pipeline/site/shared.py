@@ -176,8 +176,7 @@ class Shared:
     def search(self, ready: encoders.Ready, question: Question, vector: np.ndarray | None) -> gallery.Answer:
         """As `Gallery.search`. Raises SearchError, Missing, DatabaseError."""
         self._complete(ready)
-        indexed = all(table.indexed for table in self._tables[ready.identity])
-        if question.index not in self.indexes or not (indexed or question.index == "exact"):
+        if question.index not in self.indexes or not (question.index == "exact" or self._indexed(ready)):
             raise SearchError(f"the database has no index {question.index} of {ready.name}. Use index=exact")
         copies = None
         if question.like is not None:
@@ -190,6 +189,12 @@ class Shared:
         told = self._told(ready, asked, {*shown, *voters[:VOTERS]})
         types = [told[one][0][catalog.ARTICLE] for one in _in_order(voters[:VOTERS], told)]
         return _page(question, [told[one] for one in _in_order(shown, told)]), vote(np.array(types, object))
+
+    def _indexed(self, ready: encoders.Ready) -> bool:
+        """Whether every database has an index of an encoder, be it since a moment ago. Raises DatabaseError."""
+        if not all(table.indexed for table in self._tables[ready.identity]):
+            self._look()
+        return all(table.indexed for table in self._tables[ready.identity])
 
     def _nearest(self, ready: encoders.Ready, asked: Asked, chosen: dict[str, list[str]], count: int) -> list[Found]:
         """The products nearest to what is asked, of all databases."""
@@ -357,7 +362,8 @@ def part_of(identity: str, parts: int) -> int:
 
 def tables(server: Server) -> dict[str, Table]:
     """The features that a database has, by their encoder's identity. Raises DatabaseError."""
-    indexed = "to_regclass('feature_' || number || '_hnsw') IS NOT NULL"
+    index = "to_regclass('feature_' || number || '_hnsw')"
+    indexed = f"EXISTS (SELECT FROM pg_index WHERE indexrelid = {index} AND indisvalid)"  # not one that is half built
     rows = server.ask(f"SELECT identity, number, dimension, {indexed} FROM encoder")
     return {identity: Table(*told) for identity, *told in rows}
 

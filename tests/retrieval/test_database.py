@@ -1,5 +1,7 @@
 """Vectors in PostgreSQL: as near as in memory, whatever their size and length; and what is said without a database."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,7 @@ def test_features_of_any_size_and_of_more_than_two_thousand_numbers_have_an_inde
     with asked.transaction(None) as connection:
         database.make(connection, "f", size)
         database.fill(connection, "f", range(600), gallery)
-        database.build_index(connection, "f", size)
+    database.build_index(asked, "f", size)
     with asked.transaction() as connection:
         connection.execute("SET LOCAL enable_seqscan = off")
         connection.execute("SET LOCAL enable_sort = off")
@@ -54,10 +56,25 @@ def test_features_of_any_size_and_of_more_than_two_thousand_numbers_have_an_inde
 def test_what_no_index_takes_is_said(server):
     asked = Server(server.new("wider"))
     database.check(asked)
-    with pytest.raises(DatabaseError, match="4,000 dimensions. Received: 4,001"), asked.transaction() as connection:
+    with asked.transaction() as connection:
         database.make(connection, "f", 4001)
-        database.build_index(connection, "f", 4001)
-    assert asked.ask("SELECT to_regclass('f')") == [(None,)]
+    with pytest.raises(DatabaseError, match="4,000 dimensions. Received: 4,001"):
+        database.build_index(asked, "f", 4001)
+    assert asked.ask("SELECT to_regclass('f_hnsw')") == [(None,)]
+
+
+def test_two_builds_of_one_index_at_once_make_one_and_take_what_time_they_need(server, monkeypatch):
+    monkeypatch.setitem(database.SETTINGS, "statement_timeout", 50)
+    asked, gallery = Server(server.new("twice")), vectors(3000, 128)
+    database.check(asked)
+    with asked.transaction(None) as connection:
+        database.make(connection, "f", 128)
+        database.fill(connection, "f", range(3000), gallery)
+    with ThreadPoolExecutor() as both:
+        for built in [both.submit(database.build_index, asked, "f", 128) for _ in range(2)]:
+            built.result()
+    assert asked.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('f_hnsw')") == [(True,)]
+    assert asked.ask("SHOW statement_timeout") == [("50ms",)]
 
 
 def test_an_older_pgvector_is_refused(server, monkeypatch):

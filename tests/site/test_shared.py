@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -194,6 +195,32 @@ def test_what_is_added_while_an_encoder_is_loaded_is_found_by_it_too(server, pla
     for name, photo in zip(("meanwhile", "late"), photos, strict=True):
         found = other.search(Question(encoder="stretched", count=1), photo)["results"]
         assert [row["id"] for row in found] == [name]
+
+
+def test_an_index_is_built_while_products_are_added_and_is_searched_when_it_is_whole(server, place, study):
+    import psycopg  # where it is installed
+
+    address = server.new("one")
+    loading.load(study, [address], ["padded"], index=False)
+    site, asked = opened(study, [address]), Server(address)
+    question = Question(like=site.gallery.listed(Page(count=1))["products"][0]["id"], index="hnsw")
+    waiting = "FROM pg_stat_activity WHERE starts_with(query, 'CREATE INDEX') AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor() as other, psycopg.connect(address) as writing:
+        writing.execute("DELETE FROM feature_1 WHERE false")  # which a build waits for, however it is made
+        load = other.submit(loading.load, study, [address], ["padded"], index=True)
+        while not asked.ask(f"SELECT {waiting}"):
+            time.sleep(0.01)
+        site.add("meanwhile", {}, Image.new("RGB", (60, 80), "red"))
+        asked.ask(f"SELECT pg_terminate_backend(pid) {waiting}")
+        with pytest.raises(DatabaseError, match="terminat"):
+            load.result()
+    assert asked.ask("SELECT to_regclass('feature_1_hnsw') IS NOT NULL") == [(True,)]  # half built
+    for read in (site, opened(study, [address])):
+        with pytest.raises(SearchError, match="no index hnsw"):
+            read.search(question)
+    loading.load(study, [address], ["padded"], index=True)
+    near, exact = (site.search(question.model_copy(update={"index": index})) for index in ("hnsw", "exact"))
+    assert len({row["id"] for row in near["results"]} & {row["id"] for row in exact["results"]}) >= 11
 
 
 def test_every_fact_and_filter_is_a_column(shared):
