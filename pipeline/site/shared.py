@@ -26,7 +26,7 @@ from pipeline.retrieval.distances import DISTANCES
 from pipeline.site import encoders, gallery
 from pipeline.site.answers import DIGITS, VOTERS, vote
 from pipeline.site.products import Conflict, Missing, check
-from pipeline.site.questions import FILTERS, Page, Question, SearchError, narrowed
+from pipeline.site.questions import FARTHEST_PAGE, FILTERS, Page, Question, SearchError, narrowed
 from pipeline.site.snapshots import TOLD, described
 
 SCHEMA = 1  # the last of the migrations
@@ -277,16 +277,22 @@ class Shared:
         return sorted({value for part in values for (value,) in part})
 
     def listed(self, page: Page) -> dict[str, Any]:
-        """A page of the products, as /api/v1/products answers it."""
+        """A page of the products, as /api/v1/products answers it. Raises SearchError: too far for several databases."""
         chosen = _without_nul(narrowed(page))
         where = " AND ".join([SHOWN, *(f'"{name}" = ANY(%({name})s)' for name in chosen)])
-        alone = len(self.servers) == 1
-        skipped = min(page.offset, WIDE) if alone else 0
-        values = {**chosen, "skipped": skipped, "count": min(page.offset, WIDE) - skipped + page.count}
+        totals = self._all(lambda _, one: one.ask(f"SELECT count(*) FROM product AS f WHERE {where}", chosen)[0][0])
+        if page.offset >= sum(totals):
+            return {"total": sum(totals), "offset": page.offset, "products": []}
+        skipped = page.offset if len(self.servers) == 1 else 0  # several know each its own order alone
+        if page.offset - skipped > FARTHEST_PAGE:
+            raise SearchError(
+                f"of products in several databases offset= leaves out {FARTHEST_PAGE:,} at most. Received: "
+                f"{page.offset}. Narrow the list by filters: {', '.join(FILTERS)}"
+            )
+        values = {**chosen, "skipped": skipped, "count": page.offset - skipped + page.count}
         ordered = f"SELECT key FROM product AS f WHERE {where} ORDER BY key OFFSET %(skipped)s LIMIT %(count)s"
         keys = self._all(lambda part, one: [(key, part) for (key,) in one.ask(ordered, values)])
-        shown = sorted(key for part in keys for key in part)[page.offset - skipped if not alone else 0 :][: page.count]
-        totals = self._all(lambda _, one: one.ask(f"SELECT count(*) FROM product AS f WHERE {where}", chosen)[0][0])
+        shown = sorted(key for part in keys for key in part)[page.offset - skipped :][: page.count]
         told = f"SELECT key, {COLUMNS} FROM product WHERE key = ANY(%s)"
         rows = self._all(lambda part, one: one.ask(told, ([key for key, of in shown if of == part],)))
         facts = [dict(zip(TOLD, row[1:], strict=True)) for row in sorted(row for part in rows for row in part)]

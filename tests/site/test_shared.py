@@ -230,6 +230,14 @@ def test_every_fact_and_filter_is_a_column(shared):
     assert {name for (name,) in rows} >= {*FILTERS, *catalog.COLUMNS}
 
 
+def _only_counting(ask):
+    def counting(server, statement, values=()):
+        assert statement.startswith("SELECT count(*)"), statement
+        return ask(server, statement, values)
+
+    return counting
+
+
 class TestSeveralServers:
     """A catalogue in three databases."""
 
@@ -283,3 +291,16 @@ class TestSeveralServers:
             assert "secret" not in str(told.value) and "\n" not in str(told.value)
         with pytest.raises(DatabaseError, match="so nothing is answered"):
             shared.gallery.listed(Page())
+
+    def test_a_list_is_skipped_through_so_far_and_no_farther(self, shared, site, monkeypatch):
+        monkeypatch.setattr("pipeline.site.shared.FARTHEST_PAGE", 600)
+        answered = shared.gallery.listed(Page(offset=600))
+        assert answered == site.gallery.listed(Page(offset=600)) and answered["products"]
+        with pytest.raises(SearchError, match="600 at most. Received: 601. Narrow the list by filters: gender,"):
+            shared.gallery.listed(Page(offset=601))
+        assert shared.gallery.listed(Page(offset=650)) == {"total": 650, "offset": 650, "products": []}
+        with monkeypatch.context() as patched:  # the keys are not asked for
+            patched.setattr(Server, "ask", _only_counting(Server.ask))
+            assert shared.gallery.listed(Page(offset=650))["total"] == 650
+            with pytest.raises(SearchError):
+                shared.gallery.listed(Page(offset=601))
