@@ -112,9 +112,8 @@ class Shared:
         futures = [self._asking.submit(work, part, server) for part, server in enumerate(self.servers)]
         faults = [str(error) for future in futures if isinstance(error := future.exception(), DatabaseError)]
         if faults:
-            raise DatabaseError(
-                f"{len(faults)} of {len(futures)} databases failed, so nothing is answered: {faults[0]}"
-            )
+            said = "; ".join(faults)
+            raise DatabaseError(f"{len(faults)} of {len(futures)} databases failed, so nothing is answered: {said}")
         return [future.result() for future in futures]
 
     def _of(self, identity: str) -> Server:

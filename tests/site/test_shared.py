@@ -292,6 +292,13 @@ class TestSeveralServers:
         with pytest.raises(DatabaseError, match="so nothing is answered"):
             shared.gallery.listed(Page())
 
+    def test_each_that_is_down_is_named(self, shared):
+        for place, port in ((0, 9), (2, 19)):
+            shared.gallery.servers[place] = Server(f"postgresql://site:secret@127.0.0.1:{port}/part_{place}")
+        with pytest.raises(DatabaseError, match="^2 of 3 databases failed.*:9/part_0.*:19/part_2") as told:
+            shared.search(Question(text="shirts"))
+        assert "secret" not in str(told.value) and "\n" not in str(told.value) and "part_1" not in str(told.value)
+
     def test_a_list_is_skipped_through_so_far_and_no_farther(self, shared, site, monkeypatch):
         monkeypatch.setattr("pipeline.site.shared.FARTHEST_PAGE", 600)
         answered = shared.gallery.listed(Page(offset=600))
