@@ -111,6 +111,8 @@ class Server:
         except psycopg.Error as error:
             if connection is not None:
                 connection.close()
+            if isinstance(error, psycopg.OperationalError):
+                self._let_go()  # a link that is down has cut these too, and each would be waited for in its turn
             raise DatabaseError(f"the database {self.name} does not answer: {_line(error)}") from None
         finally:
             if connection is not None and not connection.closed:
@@ -127,6 +129,12 @@ class Server:
                 connection.close()
         return None
 
+    def _let_go(self) -> None:
+        """Closes the connections that nobody uses."""
+        with suppress(queue.Empty):
+            while True:
+                self._free.get_nowait().close()
+
     def _connected(self) -> Connection:
         import psycopg
 
@@ -139,12 +147,14 @@ class Server:
 @contextmanager
 def _within(connection: Connection, patience: float | None) -> Iterator[None]:
     """Cuts a connection off when its time is up: a link that is down says nothing by itself."""
+    from psycopg import Error
+
     if patience is None:
         yield
         return
 
     def cut() -> None:
-        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as link:
+        with suppress(OSError, Error), socket.socket(fileno=os.dup(connection.fileno())) as link:
             link.shutdown(socket.SHUT_RDWR)
 
     watch = threading.Timer(patience + 2, cut)

@@ -105,7 +105,7 @@ class Link:
     """A proxy of one port that can stop forwarding: connections stay, and nothing comes through."""
 
     def __init__(self, port):
-        self.up, self.port = threading.Event(), port
+        self.up, self.port, self.lost = threading.Event(), port, 0
         self.up.set()
         self.listening = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -116,13 +116,18 @@ class Link:
             self.up.wait()
             other = socket.create_connection(("127.0.0.1", self.port))
             for one, two in ((client, other), (other, client)):
-                threading.Thread(target=self._forward, args=(one, two), daemon=True).start()
+                threading.Thread(target=self._forward, args=(one, two, self.lost), daemon=True).start()
 
-    def _forward(self, one, two):
+    def lose(self):
+        """As a router that was restarted: through what was connected nothing comes any more, nor is it closed."""
+        self.lost += 1
+
+    def _forward(self, one, two, lost):
         try:
             while data := one.recv(65536):
                 self.up.wait()
-                two.sendall(data)
+                if lost == self.lost:
+                    two.sendall(data)
         except OSError:
             pass
         finally:
@@ -146,6 +151,36 @@ def test_a_link_that_is_down_is_told_in_time_and_used_again_when_it_is_up(server
             assert time.perf_counter() - began < database.PATIENCE + 8
         link.up.set()
         assert client.get("/api/v1/search", params=asked).status_code == 200
+
+
+def test_a_link_that_was_down_is_waited_for_once_however_many_connections_it_had(server, monkeypatch):
+    monkeypatch.setattr(database, "CONNECTING", 2)
+    link = Link(server.port)
+    asked = Server(server.address(port=link.listening.getsockname()[1]))
+    lent = [asked.transaction() for _ in range(4)]
+    for one in lent:
+        one.__enter__()
+    for one in lent:
+        one.__exit__(None, None, None)
+    link.up.clear()
+    for patience in (database.PATIENCE + 2, database.CONNECTING, database.CONNECTING):
+        began = time.perf_counter()
+        with pytest.raises(DatabaseError, match="does not answer"):
+            asked.ask("SELECT 1")
+        assert time.perf_counter() - began < patience + 3
+    link.lose()
+    link.up.set()
+    assert asked.ask("SELECT 1") == [(1,)]
+
+
+def test_a_connection_that_was_closed_before_its_time_is_up_is_no_fault(server, monkeypatch):
+    faults = []
+    monkeypatch.setattr(threading, "excepthook", faults.append)
+    asked = Server(server.address())
+    with asked._connected() as connection, database._within(connection, -1.9):
+        connection.close()
+        time.sleep(0.5)
+    assert faults == []
 
 
 def test_a_question_that_takes_too_long_is_ended_by_the_server(server):
