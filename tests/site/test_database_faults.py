@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from postgres import Postgres
 from servers import answering
 from test_app import Started
 
@@ -181,6 +182,33 @@ def test_a_connection_that_was_closed_before_its_time_is_up_is_no_fault(server, 
         connection.close()
         time.sleep(0.5)
     assert faults == []
+
+
+def test_a_server_that_is_dead_is_named_and_asked_again_when_it_is_back(server, place, study):
+    other = Postgres()
+    try:
+        addresses = [server.new("here"), other.new("there")]
+        loading.load(study, addresses, ["padded"], index=False)
+        site = Site(study, None, Shared(addresses))
+        site.start()
+        with (
+            answering(service(site, ["127.0.0.1"])) as there,
+            httpx.Client(base_url=f"{there}/api/v1", timeout=60) as client,
+        ):
+            asked = [("/search", {"text": "shirts"}), ("/products", {"count": 5})]
+            before = [client.get(path, params=said).json() for path, said in asked]
+            other.kill()
+            for path, said in asked:
+                answer = client.get(path, params=said)
+                assert (answer.status_code, answer.headers["retry-after"], list(answer.json())) == (503, "2", ["error"])
+                told = answer.json()["error"]
+                assert f"127.0.0.1:{other.port}/there" in told and "/here" not in told and "\n" not in told
+            other.start()
+            after = [client.get(path, params=said).json() for path, said in asked]
+            assert (after[0]["results"], after[1]) == (before[0]["results"], before[1])
+            assert len(after[0]["results"]) > 1 and len(after[1]["products"]) == 5
+    finally:
+        other.stop()
 
 
 def test_a_question_that_takes_too_long_is_ended_by_the_server(server):
