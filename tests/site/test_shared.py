@@ -55,7 +55,8 @@ def same(one, other):
         alone = np.sum(np.abs(far - far[place]) <= 2e-6 * max(1, far[place])) == 1
         assert not alone or place == len(ours) - 1 or row == {**found, "distance": row["distance"]}
     assert one["articleType"] == other["articleType"] or not ours
-    assert one["instead"] == other["instead"]
+    for name in ("encoder", "distance", "index", "box", "instead", "threshold"):
+        assert one[name] == other[name]
 
 
 def asked(site):
@@ -75,6 +76,9 @@ def asked(site):
     yield {"text": f"{colour} {kind}", "count": 50}
     yield {"text": f"{colour} {colour} unheard-of", "count": 50, "gender": ["Men"]}
     yield {"text": f"crimson {kind} \0", "count": 50}
+    yield {"text": "Crimson zzz spectacles", "count": 50}
+    yield {"text": "crimson", "gender": ["Men", "Women"], "baseColour": ["Red"]}
+    yield {"text": "crimson", "like": ids[8], "image_weight": 0.5, "count": 30}
     for weight in (0.0, 0.3, 1.0):
         yield {"text": f"{colour} {kind}", "like": ids[8], "image_weight": weight, "count": 30}
     yield {"count": 100, "offset": 100_000, "like": ids[1]}
@@ -88,6 +92,11 @@ def test_every_search_finds_what_this_computer_finds(both):
         photo = images.decode(here.picture(here.ids[9]))
         question = Question(encoder=encoder, count=30)
         same(here.search(question, photo), there.search(question, photo))
+        for box in ("10,5,30,40", "0.5,-5,400,900"):
+            for more in ({}, {"text": "crimson", "image_weight": 0.4}, {"gender": ["Women"], "farthest": 0.02}):
+                boxed = Question(encoder=encoder, count=30, box=box, **more)
+                same(here.search(boxed, photo), there.search(boxed, photo))
+    assert there.search(Question(text="crimson zzz"))["instead"] == {"crimson": ["red"], "zzz": []}
     status = here.status() | {"indexes": ["exact", "hnsw"]}
     assert there.status() == status
     for page in ({}, {"offset": 90, "count": 7}, {"gender": ["Women"], "season": ["Summer", "\0"]}, {"offset": 10**30}):
@@ -106,13 +115,44 @@ def test_a_search_that_cannot_be_made_says_what_would_work_here_too(shared, site
             shared.search(Question(**question))
 
 
-def test_the_index_finds_what_the_exact_search_finds_and_goes_on_until_the_filters_are_full(both):
-    here, there = both
+def explained(ask, plans):
+    """`Server.ask` that notes how the database goes about what it is asked."""
+
+    def asking(server, statement, values=()):
+        plans.append(str(ask(server, f"EXPLAIN {statement}", values)))
+        return ask(server, statement, values)
+
+    return asking
+
+
+def test_the_index_finds_what_the_exact_search_finds_and_goes_on_until_the_filters_are_full(
+    site, addresses, study, monkeypatch
+):
+    for way in ("enable_seqscan", "enable_sort"):  # of so few products the database would read all
+        monkeypatch.setitem(database.SETTINGS, way, "off")
+    here, there, plans = site, opened(study, addresses), []
     asked = {"like": here.ids[4], "count": 20}
+    with monkeypatch.context() as patched:
+        patched.setattr(Server, "ask", explained(Server.ask, plans))
+        there.search(Question(**asked, index="hnsw", gender=["Women"]))
+    number = there.gallery._tables[there.ready(None).identity][0].number
+    assert sum(f"feature_{number}_hnsw" in plan for plan in plans) == 2  # those that are shown, and that tell the type
     exact, near = (there.search(Question(**asked, index=index)) for index in ("exact", "hnsw"))
     assert len({row["id"] for row in exact["results"]} & {row["id"] for row in near["results"]}) >= 18
     apart = {row["id"]: row["distance"] for row in exact["results"]}
     assert all(row["distance"] == apart.get(row["id"], row["distance"]) for row in near["results"])
+    for chosen in ({"gender": ["Women"]}, {"gender": ["Men", "Boys"], "offset": 5}, {"baseColour": ["none such"]}):
+        exact, ours, theirs = (
+            site.search(Question(**asked, **chosen, index=index))["results"]
+            for site, index in ((here, "exact"), (here, "hnsw"), (there, "hnsw"))
+        )
+        for near in (ours, theirs):
+            assert len(near) == len(exact)
+            assert len({row["id"] for row in exact} & {row["id"] for row in near}) >= 0.9 * len(exact)
+        apart = {row["id"]: row["distance"] for row in ours}
+        for row in theirs:
+            assert row["gender"] in chosen["gender"]
+            assert row["distance"] == pytest.approx(apart.get(row["id"], row["distance"]), rel=1e-6, abs=1.1e-6)
     rare = here.catalogue.frame[catalog.ARTICLE].value_counts().index[-1]
     few = there.search(Question(**asked, index="hnsw", articleType=[rare]))["results"]
     assert [row["id"] for row in few] == [
