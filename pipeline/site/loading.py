@@ -19,6 +19,8 @@ from pipeline.retrieval import database
 from pipeline.retrieval.database import DatabaseError, Server
 from pipeline.site import shared, snapshots
 
+MIGRATIONS = importlib.resources.files("pipeline.site") / "migrations"  # each file's number is before its first `_`
+
 
 def load(study: params.Study, addresses: Sequence[str], names: Sequence[str], index: bool) -> None:
     """Loads the catalogue and some encoders' features, each product into the database of its id's hash.
@@ -49,14 +51,13 @@ def load(study: params.Study, addresses: Sequence[str], names: Sequence[str], in
 
 def migrate(server: Server) -> None:
     """Brings a database's schema to what this program needs, file by file. Raises DatabaseError."""
-    folder = importlib.resources.files("pipeline.site") / "migrations"
     with server.transaction(None) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(1)")  # of several who begin at once
         connection.execute("CREATE TABLE IF NOT EXISTS migration (number integer PRIMARY KEY)")
         done = {number for (number,) in connection.execute("SELECT number FROM migration")}
         if done and max(done) > shared.SCHEMA:
             raise DatabaseError(f"{server.name} is at migration {max(done)}, newer than this program ({shared.SCHEMA})")
-        for file in sorted(folder.iterdir(), key=lambda one: one.name):
+        for file in sorted(MIGRATIONS.iterdir(), key=lambda one: one.name):
             number = int(file.name.split("_")[0])
             if number not in done:
                 connection.execute(file.read_text(encoding="utf-8"))

@@ -383,7 +383,9 @@ def _held(server: Server) -> tuple[str, int, int]:
     """Which catalogue a database holds, and which part of how many."""
     if server.ask("SELECT to_regclass('migration') IS NULL")[0][0]:
         raise DatabaseError(f"nothing was loaded into {server.name}. Load a run: python -m pipeline.app load")
-    if (number := server.ask("SELECT max(number) FROM migration")[0][0]) != SCHEMA:
+    if (number := server.ask("SELECT max(number) FROM migration")[0][0]) > SCHEMA:
+        raise DatabaseError(f"{server.name} is at migration {number}, newer than this program ({SCHEMA}). Update it")
+    if number < SCHEMA:
         raise DatabaseError(f"{server.name} is at migration {number}, this program at {SCHEMA}. Run: … load")
     return server.ask("SELECT digest, part, parts FROM catalogue")[0]
 

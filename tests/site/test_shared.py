@@ -237,6 +237,48 @@ def test_what_is_added_while_an_encoder_is_loaded_is_found_by_it_too(server, pla
         assert [row["id"] for row in found] == [name]
 
 
+def test_a_new_migration_keeps_the_products_and_is_done_once_by_two_who_begin_together(
+    server, place, study, monkeypatch, tmp_path
+):
+    import psycopg  # where it is installed
+
+    address, folder = server.new("one"), tmp_path / "migrations"
+    loading.load(study, [address], ["padded"], index=False)
+    site, asked = opened(study, [address]), Server(address)
+    site.add("mine", {"gender": "Men"}, Image.new("RGB", (60, 80), "red"))
+    site.remove(site.gallery.listed(Page(count=1))["products"][0]["id"])
+    before = site.gallery.listed(Page(offset=600)), site.gallery.hidden(), site.search(Question(text="men"))["results"]
+    folder.mkdir()
+    for file in loading.MIGRATIONS.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "002_notes.sql").write_text("ALTER TABLE product ADD COLUMN note text;\nCREATE TABLE note (key bigint);")
+    with monkeypatch.context() as newer:
+        newer.setattr(loading, "MIGRATIONS", folder)
+        newer.setattr("pipeline.site.shared.SCHEMA", 2)
+        with pytest.raises(DatabaseError, match="at migration 1, this program at 2. Run: … load"):
+            Shared([address])
+        waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        with ThreadPoolExecutor() as two, psycopg.connect(address) as first:
+            first.execute("SELECT pg_advisory_xact_lock(1)")
+            both = [two.submit(loading.migrate, Server(address)) for _ in range(2)]
+            while len(asked.ask(waiting)) < 2 and not any(one.done() for one in both):
+                time.sleep(0.01)
+            first.rollback()
+            assert [one.result() for one in both] == [None, None]
+        loading.load(study, [address], ["padded"], index=False)
+        again = opened(study, [address])
+        assert before == (
+            again.gallery.listed(Page(offset=600)),
+            again.gallery.hidden(),
+            again.search(Question(text="men"))["results"],
+        )
+        assert asked.ask("SELECT number FROM migration ORDER BY number") == [(1,), (2,)]
+        assert asked.ask("SELECT note FROM product WHERE id = 'mine'") == [(None,)]
+    for older in (lambda: Shared([address]), lambda: loading.load(study, [address], ["padded"], index=False)):
+        with pytest.raises(DatabaseError, match=r"at migration 2, newer than this program \(1\)"):
+            older()
+
+
 def test_an_index_is_built_while_products_are_added_and_is_searched_when_it_is_whole(server, place, study):
     import psycopg  # where it is installed
 
