@@ -329,24 +329,34 @@ class Shared:
         from psycopg import IntegrityError
 
         check(identity, facts)
+        for last in (False, True):
+            try:
+                self._put(identity, facts, picture, vectors)
+                break
+            except IntegrityError as error:
+                if (broken := error.diag.constraint_name) == "product_id_key":
+                    raise Conflict(f"the id {identity!r} is taken. Choose another") from None
+                if broken != "product_pkey" or last:  # else another process has added one in the same nanosecond
+                    said = f"{self._of(identity).name} refuses {identity!r}, by its {broken}"
+                    raise DatabaseError(f"the database {said}; ask again in a moment") from None
+
+    def _put(self, identity: str, facts: dict[str, str], picture: bytes, vectors: dict[str, np.ndarray]) -> None:
+        """Stores a product. Raises DatabaseError; psycopg.IntegrityError: its id is taken, or its key."""
         server, key = self._of(identity), time.time_ns()
         there = {name: of[self.servers.index(server)] for name, of in self._tables.items()}
         columns = "".join(f', "{name}"' for name in facts)
         row = f"INSERT INTO product (key, id, catalogued, picture, words{columns}) VALUES (%s, %s, false, %s, %s"
-        try:
-            with server.transaction() as connection:
-                words = _described(connection, {catalog.ID: identity, **facts})
-                values = (key, identity, picture, words, *facts.values())
-                connection.execute(f"{row}{', %s' * len(facts)})", values)
-                connection.execute("INSERT INTO missing SELECT number, %s FROM encoder", (key,))
-                for name in there.keys() & vectors.keys():
-                    _keep(connection, there[name], key, vectors[name])
-        except IntegrityError:
-            raise Conflict(f"the id {identity!r} is taken. Choose another") from None
+        with server.transaction() as connection:
+            words = _described(connection, {catalog.ID: identity, **facts})
+            values = (key, identity, picture, words, *facts.values())
+            connection.execute(f"{row}{', %s' * len(facts)})", values)
+            connection.execute("INSERT INTO missing SELECT number, %s FROM encoder", (key,))
+            for name in there.keys() & vectors.keys():
+                _keep(connection, there[name], key, vectors[name])
 
     def remove(self, identity: str) -> None:
         """Deletes an added product, hides one of the catalogue. Raises Missing."""
-        hide = "INSERT INTO hidden SELECT key FROM product WHERE id = %s ON CONFLICT DO NOTHING RETURNING key"
+        hide = "INSERT INTO hidden SELECT key FROM product WHERE id = %s AND catalogued ON CONFLICT DO NOTHING"
         with self._of(identity).transaction() as connection:
             gone = connection.execute("DELETE FROM product WHERE id = %s AND NOT catalogued", (identity,)).rowcount
             if not gone and not connection.execute(hide, (identity,)).rowcount:

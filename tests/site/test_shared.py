@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -235,6 +236,49 @@ def test_what_is_added_while_an_encoder_is_loaded_is_found_by_it_too(server, pla
     for name, photo in zip(("meanwhile", "late"), photos, strict=True):
         found = other.search(Question(encoder="stretched", count=1), photo)["results"]
         assert [row["id"] for row in found] == [name]
+
+
+def test_two_additions_in_one_nanosecond_are_two_products(shared, monkeypatch):
+    picture, now = products.stored(Image.new("RGB", (5, 5))), time.time_ns()
+    encoder, (table,) = next(iter(shared.gallery._tables.items()))
+    vector = {encoder: np.ones(table.dimension, np.float32)}
+    keys = iter([now, now, now + 1, now + 2, now, now + 1])
+    monkeypatch.setattr("pipeline.site.shared.time.time_ns", lambda: next(keys))
+    shared.gallery.add("one", {}, picture, vector)
+    shared.gallery.add("two", {"gender": "Men"}, picture, vector)
+    with pytest.raises(products.Conflict, match="'two' is taken"):
+        shared.gallery.add("two", {}, picture, vector)
+    with pytest.raises(DatabaseError, match="refuses 'three', by its product_pkey; ask again"):
+        shared.gallery.add("three", {}, picture, vector)
+    rows = shared.gallery.servers[0].ask("SELECT id, key FROM product WHERE NOT catalogued ORDER BY key")
+    assert rows == [("one", now), ("two", now + 1)]
+    assert shared.gallery.product("two")["gender"] == "Men"
+
+
+def test_a_product_that_is_added_while_its_id_is_taken_away_is_not_hidden(shared, addresses, monkeypatch):
+    gallery, other = shared.gallery, Shared(addresses)
+    transaction, picture = gallery.servers[0].transaction, products.stored(Image.new("RGB", (5, 5)))
+
+    @contextmanager
+    def removing():
+        with transaction() as connection:
+
+            def execute(statement, values):
+                done = connection.execute(statement, values)
+                if statement.startswith("DELETE FROM product"):
+                    other.add("late", {}, picture, {})
+                return done
+
+            yield SimpleNamespace(execute=execute)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gallery.servers[0], "transaction", removing)
+        with pytest.raises(products.Missing):
+            gallery.remove("late")
+    assert (gallery.hidden(), gallery.product("late")["id"]) == ([], "late")
+    gallery.remove("late")
+    with pytest.raises(products.Missing):
+        gallery.product("late")
 
 
 def test_a_new_migration_keeps_the_products_and_is_done_once_by_two_who_begin_together(
