@@ -397,7 +397,9 @@ def _held(server: Server) -> tuple[str, int, int]:
         raise DatabaseError(f"{server.name} is at migration {number}, newer than this program ({SCHEMA}). Update it")
     if number < SCHEMA:
         raise DatabaseError(f"{server.name} is at migration {number}, this program at {SCHEMA}. Run: … load")
-    return server.ask("SELECT digest, part, parts FROM catalogue")[0]
+    if not (held := server.ask("SELECT digest, part, parts FROM catalogue")):
+        raise DatabaseError(f"a load into {server.name} was stopped. Run it again: python -m pipeline.app load")
+    return held[0]
 
 
 def _statement(table: Table | None, question: Question, chosen: dict[str, list[str]]) -> str:

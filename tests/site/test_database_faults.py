@@ -247,6 +247,10 @@ def test_a_database_of_another_catalogue_or_of_none_is_refused(server, address, 
     empty = server.new("empty")
     with pytest.raises(DatabaseError, match="nothing was loaded"):
         Shared([empty])
+    database.check(Server(empty))
+    loading.migrate(Server(empty))
+    with pytest.raises(DatabaseError, match="was stopped. Run it again"):
+        Shared([empty])
     loading.load(study, [address], ["padded"], index=True)  # once more: what is there is left
     assert len(Server(address).ask("SELECT FROM encoder")) == 1
     with pytest.raises(DatabaseError, match="another catalogue or part"):
