@@ -4,7 +4,8 @@
 
 The products are jittered copies of a run's features, after PCA. Everything runs on this computer, the database too, so
 compare rows of one table. `added` are vectors a second, each in a transaction of its own, while another connection
-searches through the index; on this computer products added to the site's file, which an index does not cover.
+searches; on this computer products added to the site's file, which an index does not cover. MB: of the table or index
+on the database's disk, beside what its processes hold in memory; here in memory.
 """
 
 import argparse
@@ -61,18 +62,24 @@ def measured(gallery: np.ndarray, queries: np.ndarray) -> Iterator[dict[str, Any
     """A row per way to search."""
     _, exact = indexes.build("exact", gallery)(queries, NEIGHBOURS)
     yield here("exact", gallery, queries, exact)
-    yield {"way": "here, the site's file", "added/s": added_here()}
     yield from in_database(Server(os.environ[database.ADDRESS]), gallery, queries, exact)
     yield here("hnsw", gallery, queries, exact)
 
 
 def here(kind: Index, gallery: np.ndarray, queries: np.ndarray, exact: np.ndarray) -> dict[str, Any]:
-    """The row of an index in this process; MB: what it holds beside the vectors."""
+    """The row of an index in this process, asked while products are added to the site's file, too; MB: what it holds
+    beside the vectors."""
     process, began = psutil.Process(), time.perf_counter()
     before = process.memory_info().rss
     search = indexes.build(kind, gallery)
     built, held = time.perf_counter() - began, process.memory_info().rss - before
-    return {"way": f"here, {kind}", "build s": built, "MB": held / 1e6, **asked(queries, exact, search)}
+    row = {"way": f"here, {kind}", "build s": built, "MB": held / 1e6, **asked(queries, exact, search)}
+    with tempfile.TemporaryDirectory() as folder:
+
+        def add(number: int) -> None:
+            products.add(Path(folder) / "p", f"p-{number}", {}, b"p" * 20_000, {"e": np.ones(gallery.shape[1])})
+
+        return {**row, **_while(add, lambda: asked(queries, exact, search))}
 
 
 def in_database(
@@ -93,8 +100,10 @@ def in_database(
             database.build_index(server, TABLE, size)
             built, held = time.perf_counter() - began, server.ask(f"SELECT pg_relation_size('{TABLE}_hnsw')")[0][0]
         search = partial(database.nearest, server, TABLE, size, kind == "hnsw")
-        yield {"way": f"PostgreSQL, {kind}", "build s": built, "MB": held / 1e6, **asked(queries, exact, search)}
-    yield {"way": "PostgreSQL, hnsw while it is added to", **while_added(server, gallery, queries, exact)}
+        row = {"way": f"PostgreSQL, {kind}", "build s": built, "MB": held / 1e6, **asked(queries, exact, search)}
+        row["of processes, MB"] = _of_processes(server)
+        add = partial(_added, server, gallery)
+        yield {**row, **(_while(add, partial(asked, queries, exact, search)) if kind == "hnsw" else {})}
 
 
 def asked(queries: np.ndarray, exact: np.ndarray, search: indexes.Search) -> dict[str, float]:
@@ -112,43 +121,43 @@ def asked(queries: np.ndarray, exact: np.ndarray, search: indexes.Search) -> dic
     return {"p50 ms": p50, "p95 ms": p95, "overlap@10": overlap}
 
 
-def while_added(server: Server, gallery: np.ndarray, queries: np.ndarray, exact: np.ndarray) -> dict[str, float]:
-    """What searches through the index take while vectors are added, and how many are added a second."""
+def _while(add: Callable[[int], None], ask: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """What searches take while products are added one after the other, and how many are added a second."""
     done, stop = [0], threading.Event()
-    far_away = -gallery[: 10**5]  # opposite, so that they are nobody's neighbours and the overlap stays what it was
 
-    def add() -> None:
+    def adding() -> None:
         while not stop.is_set():
-            with server.transaction() as connection:
-                values = (len(gallery) + done[0], database.written(far_away[done[0] % len(far_away)]))
-                connection.execute(f"INSERT INTO {TABLE} VALUES (%s, %s::vector)", values)
+            add(done[0])
             done[0] += 1
 
-    thread, began = threading.Thread(target=add), time.perf_counter()
+    thread, began = threading.Thread(target=adding), time.perf_counter()
     thread.start()
     try:
-        found = asked(queries, exact, partial(database.nearest, server, TABLE, gallery.shape[1], True))
+        found = ask()
         time.sleep(max(0, began + SECONDS / 2 - time.perf_counter()))
     finally:
         stop.set()
         thread.join()
-    return {**found, "added/s": done[0] / (time.perf_counter() - began)}
+    return {
+        "added/s": done[0] / (time.perf_counter() - began),
+        "p50 ms meanwhile": found["p50 ms"],
+        "p95 ms meanwhile": found["p95 ms"],
+    }
 
 
-def added_here() -> float:
-    """Products a second that the site's own file takes."""
-    with tempfile.TemporaryDirectory() as folder:
-        return _rate(
-            lambda number: products.add(Path(folder) / "p", f"p-{number}", {}, b"p" * 20_000, {"e": np.ones(128)})
-        )
+def _added(server: Server, gallery: np.ndarray, number: int) -> None:
+    """Adds a vector that is opposite to some product, so that it is nobody's neighbour and the overlap stays."""
+    with server.transaction() as connection:
+        values = (len(gallery) + number, database.written(-gallery[number % len(gallery)]))
+        connection.execute(f"INSERT INTO {TABLE} VALUES (%s, %s::vector)", values)
 
 
-def _rate(work: Callable[[int], None]) -> float:
-    began, number = time.perf_counter(), 0
-    while time.perf_counter() - began < SECONDS / 4:
-        work(number)
-        number += 1
-    return number / (time.perf_counter() - began)
+def _of_processes(server: Server) -> float:
+    """The memory of the database's processes, what they share counted once; it has to run on this computer."""
+    (pid,) = server.ask("SELECT pg_backend_pid()")[0]
+    postmaster = psutil.Process(pid).parent()
+    assert postmaster is not None
+    return sum(one.memory_full_info().pss for one in [postmaster, *postmaster.children()]) / 1e6
 
 
 if __name__ == "__main__":
