@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from servers import answering
 
-from pipeline.site import encoders
+from pipeline.site import encoders, kept
 from pipeline.site.guard import Writing
 from pipeline.site.service import service
 
@@ -191,8 +191,8 @@ def test_several_photos_stand_side_by_side_and_their_answers_are_a_table(visit, 
     with page.expect_download() as saved:
         page.click("#table")
     rows = list(csv.DictReader(saved.value.path().read_text(encoding="utf-8").splitlines()))
-    kept = re.search("among=([0-9a-f.]+)", page.url)[1].split(".")  # after a reload nothing is known of their names
-    sent = [("photo", (mark[:8], site.picture(site.ids[row]))) for mark, row in zip(kept, (0, 3, 7), strict=True)]
+    marks = re.search("among=([0-9a-f.]+)", page.url)[1].split(".")  # after a reload nothing is known of their names
+    sent = [("photo", (mark[:8], site.picture(site.ids[row]))) for mark, row in zip(marks, (0, 3, 7), strict=True)]
     expected = client.post("/api/v1/batch", files=sent, params={"table": "csv", "gender": "Men"}).text
     assert rows == list(csv.DictReader(expected.splitlines())) and len(rows) == 36
     assert fits(page) and faults(page, "several photos") == []
@@ -291,6 +291,34 @@ def test_a_photo_that_the_site_no_longer_has_is_said_or_sent_once_more(visit, si
         page.route("**/search?*", lambda route: route.fulfill(status=404, json={"error": "gone"}), times=1)
         page.select_option("#filter-gender", "Women")
     assert cards(page)
+
+
+def test_a_photo_outlives_the_site_that_it_was_sent_to(visit, site):
+    app = service(site, ["127.0.0.1"])
+    with answering(app) as address:
+        page = visit(at=address)
+        page.set_input_files("#file", [photo(site), {**photo(site, 3), "name": "b.jpg"}])
+        chosen = page.locator(".chosen button[aria-pressed]")
+        expect(chosen).to_have_count(2, timeout=20_000)
+        before, found = page.url, cards(page)[:PAGE]
+        app.state.kept = kept.Kept()  # as after a start, or in another process
+        page.select_option("#filter-gender", "Men")
+        expect(page).to_have_url(re.compile("gender=Men"))
+        expect(page.locator("#status")).to_contain_text("products, nearest first")
+        assert cards(page) and page.locator("#fault").count() == 0
+        marks = [re.search("photo=([0-9a-f]+)", url)[1] for url in (before, page.url)]
+        assert marks[0] != marks[1] and marks[0] not in page.url
+        chosen.nth(1).click()
+        expect(chosen.nth(1)).to_have_attribute("aria-pressed", "true")
+        assert cards(page) and page.locator("#fault").count() == 0
+        chosen.nth(0).click()
+        page.select_option("#filter-gender", "")
+        expect(page).not_to_have_url(re.compile("gender="))
+        assert cards(page)[:PAGE] == found
+        page.reload()  # the address is one that the site knows
+        assert cards(page)[:PAGE] == found
+        page.go_back()
+        assert cards(page) and page.locator("#fault").count() == 0
 
 
 def test_words_are_searched_when_they_are_finished_and_nothing_is_said_of_nothing(visit, site):

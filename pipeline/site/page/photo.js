@@ -110,14 +110,17 @@ async function smaller(file) {
   return { blob, note };
 }
 
-// A question with a photo: where the site has forgotten it and this page has it still, it is sent once more.
-export async function again(asked, question) {
+// A question with a photo: where the site has forgotten it and this page has it still, it is sent once more. A site that was
+// started anew calls it by another mark: `renamed(mark)` takes that over and gives the question that is asked then.
+export async function again(asked, question, renamed) {
   try {
-    return await question();
+    return await question(asked);
   } catch (error) {
-    if (error.status !== 404 || !asked.photo || !blobs.has(asked.photo)) throw error;
-    await sent(blobs.get(asked.photo).blob);
-    return question();
+    const there = blobs.get(asked.photo);
+    if (error.status !== 404 || !there) throw error;
+    const { photo } = await sent(there.blob);
+    hold(photo, there.blob, there.note, there.name);
+    return question(photo === asked.photo ? asked : renamed(photo));
   }
 }
 

@@ -57,10 +57,10 @@ export async function search() {
   change({ found: { products: [], busy: true, done: false }, facts: null, fault: "", said: asked.photo || asked.like || asked.words ? "Searching …" : "Fetching the products …" });
   try {
     if (asked.product) change({ facts: await call(`api/v1/products/${encodeURIComponent(asked.product)}`, { signal: mine.signal }) });
-    const answer = await again(asked, () => call(request(asked, 0, PAGE), { signal: mine.signal }));
+    const answer = await answered(asked, 0, mine);
     if (mine !== under) return;
-    show(asked, address, answer, []);
-    if (kind(asked) === "answer") remember(asked, address);
+    show(answer, []);
+    if (kind(state.ask) === "answer") remember(state.ask, written(state.ask));
   } catch (error) {
     if (error.name === "AbortError" || mine !== under) return;
     change({ found: { products: [], busy: false, done: true }, fault: sentence(error.message), said: "" });
@@ -72,15 +72,29 @@ export async function more() {
   if (!found || found.busy || found.done) return;
   change({ found: { ...found, busy: true }, said: "Fetching more …" });
   try {
-    const answer = await again(asked, () => call(request(asked, found.products.length, PAGE), { signal: mine.signal }));
-    if (mine === under) show(asked, written(asked), answer, found.products);
+    const answer = await answered(asked, found.products.length, mine);
+    if (mine === under) show(answer, found.products);
   } catch (error) {
     if (error.name === "AbortError" || mine !== under) return;
     change({ found: { ...found, busy: false, done: true }, said: sentence(error.message) });
   }
 }
 
-function show(asked, address, answer, before) {
+// What the site answers to a question. Its photo may have another mark afterwards, in `state.ask` and in the address.
+function answered(asked, offset, mine) {
+  const renamed = (photo) => {
+    if (mine !== under) return asked; // which was given up meanwhile
+    const among = asked.among && [...new Set(asked.among.split(".").map((mark) => (mark === asked.photo ? photo : mark)))].join(".");
+    const next = { ...asked, photo, among };
+    history.replaceState(history.state, "", written(next));
+    change({ ask: next });
+    return next;
+  };
+  return again(asked, (now) => call(request(now, offset, PAGE), { signal: mine.signal }), renamed);
+}
+
+function show(answer, before) {
+  const asked = state.ask, address = written(asked);
   const products = [...before, ...(answer.results || answer.products)];
   const done = products.length - before.length < PAGE || products.length === answer.total;
   const found = { products, busy: false, done, answer: answer.results ? answer : null, total: answer.total };
