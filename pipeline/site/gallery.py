@@ -51,7 +51,7 @@ class Gallery(Protocol):
         """The catalogue's products that were taken away, in its order."""
 
     def product(self, identity: str) -> dict[str, Any]:
-        """A product's id, name and labels. Raises Missing."""
+        """A product's id, name and labels, and whether it was `added`. Raises Missing."""
 
     def picture(self, identity: str) -> bytes | None:
         """An added product's image; None: the catalogue has it. Raises Missing."""

@@ -125,9 +125,10 @@ class Local:
         return [now.facts(int(row)) for row in np.flatnonzero(now.hidden)]
 
     def product(self, identity: str) -> dict[str, Any]:
-        """A product's id, name and labels. Raises Missing."""
+        """As `Gallery.product`. Raises Missing."""
         now = self.snapshot()
-        return now.facts(now.row(identity))
+        row = now.row(identity)
+        return now.facts(row) | {"added": row >= now.catalogued}
 
     def picture(self, identity: str) -> bytes | None:
         """An added product's image; None: the catalogue has it. Raises Missing."""

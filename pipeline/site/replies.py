@@ -34,6 +34,12 @@ else:
     Result = pydantic.create_model("Result", __base__=_Result, **SAID)
 
 
+class Looked(Product):
+    """A product that is asked for by its id."""
+
+    added: Annotated[bool, Field(description="it is none of the catalogue's: taken away, it is gone for good")]
+
+
 class Shows(pydantic.BaseModel):
     """What the nearest products' types say that is searched for: `predicted` by `votes` of `of`."""
 

@@ -368,8 +368,8 @@ def hidden(site: Asked) -> replies.Hidden:
 
 
 @router.get("/products/{identity}", responses=ABSENT)
-def product(site: Asked, identity: str) -> replies.Product:
-    """A product's name and labels."""
+def product(site: Asked, identity: str) -> replies.Looked:
+    """A product's name and labels, and whether it was added."""
     return site.gallery.product(identity)  # type: ignore[return-value]
 
 

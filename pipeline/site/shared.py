@@ -304,8 +304,8 @@ class Shared:
         return [dict(zip(TOLD, row[1:], strict=True)) for row in rows]
 
     def product(self, identity: str) -> dict[str, Any]:
-        """A product's id, name and labels. Raises Missing."""
-        return dict(zip(TOLD, self._row(identity, COLUMNS), strict=True))
+        """As `Gallery.product`. Raises Missing."""
+        return dict(zip([*TOLD, "added"], self._row(identity, f"{COLUMNS}, NOT catalogued"), strict=True))
 
     def picture(self, identity: str) -> bytes | None:
         """An added product's image; None: the catalogue has it. Raises Missing."""

@@ -587,9 +587,14 @@ def test_whoever_runs_it_adds_takes_away_and_puts_back(visit, site):
     expect(page.locator("#filter-gender")).to_have_value("Men")  # C10: kept
     other = next(one for one in cards(page) if one != "mine-1")
     assert page.locator(".card button", has_text="Take away").count() == 0  # C4
-    page.goto(f"{page.url.split('?')[0]}?product={other}")
-    page.get_by_role("button", name="Take away").click()  # the dialog that asks is accepted
-    expect(page.locator("#fault")).to_contain_text("no product")
+    warned = []
+    page.on("dialog", lambda dialog: warned.append(dialog.message))  # it is accepted
+    for one in ("mine-1", other):
+        page.goto(f"{page.url.split('?')[0]}?product={one}")
+        page.get_by_role("button", name="Take away").click()
+        expect(page.locator("#fault")).to_contain_text("no product")
+    assert ["deleted for good" in said for said in warned] == [True, False]
+    assert ["can be put back" in said for said in warned] == [False, True]
     page.locator("#owner > summary").click()
     page.locator(f"#hidden li[data-id='{other}']").get_by_role("button").click()
     expect(page.locator(f"#hidden li[data-id='{other}']")).to_have_count(0)

@@ -59,7 +59,8 @@ def test_the_answers_are_the_sites_own(client, site):
     photographed = client.post("/api/v1/search", content=site.picture(like), params={"count": 1}).json()
     assert photographed["results"][0]["distance"] == pytest.approx(0, abs=1e-5)
     assert client.get("/api/v1/status").json()["products"] == len(site.catalogue.frame)
-    assert client.get(f"/api/v1/products/{like}").json()["id"] == like
+    alone = client.get(f"/api/v1/products/{like}").json()
+    assert (alone["id"], alone["added"]) == (like, False)
     assert client.get(f"/api/v1/products/{like}/picture").headers["content-type"] == "image/jpeg"
 
 
@@ -79,7 +80,12 @@ def test_every_column_that_may_be_said_of_a_product_is_taken_and_shown(client):
     facts = {name: f"some {name}" for name in [catalog.PRODUCT, *catalog.CLASSES]}
     assert sorted(module.Facts.model_fields) == sorted(facts)
     assert client.put("/api/v1/products/p-3", params=facts, content=photo()).status_code == 201
-    assert client.get("/api/v1/products/p-3").json() == {catalog.ID: "p-3", **facts, catalog.YEAR: None}
+    assert client.get("/api/v1/products/p-3").json() == {
+        catalog.ID: "p-3",
+        **facts,
+        catalog.YEAR: None,
+        "added": True,
+    }
     assert client.put("/api/v1/products/p-4", params={catalog.YEAR: "2012"}, content=photo()).status_code == 422
 
 

@@ -173,7 +173,9 @@ def test_what_one_process_changes_the_other_finds_at_once(shared, addresses, stu
     assert "new-1" not in [row["id"] for row in other.search(Question(like="new-1"))["results"]]
     assert images.decode(other.picture("new-1")).size == (90, 120)
     assert (other.status()["added"], other.status()["products"]) == (1, len(site.ids) + 1)
-    assert other.gallery.listed(Page(offset=len(site.ids)))["products"] == [other.gallery.product("new-1")]
+    alone = other.gallery.product("new-1")
+    assert alone.pop("added") is True and other.gallery.product(site.ids[0])["added"] is False
+    assert other.gallery.listed(Page(offset=len(site.ids)))["products"] == [alone]
     for taken in ("new-1", site.ids[0]):
         with pytest.raises(products.Conflict, match="taken"):
             other.add(taken, {}, photo)

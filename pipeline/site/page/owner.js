@@ -24,8 +24,9 @@ async function changed(work, said) {
 
 export function TakeAway({ product }) {
   if (!state.site?.writable) return null;
+  const then = product.added ? "It was added here, so it is deleted for good." : "It can be put back under “For whoever runs this site”.";
   const away = () => {
-    if (!confirm(`Take “${named(product)}” away, for everyone? It can be put back under “For whoever runs this site”.`)) return;
+    if (!confirm(`Take “${named(product)}” away, for everyone? ${then}`)) return;
     changed(() => write(`api/v1/products/${encodeURIComponent(product.id)}`, { method: "DELETE" }), `${named(product)} was taken away.`);
   };
   return html`<button type="button" class="outline away" onClick=${away}>Take away</button>`;
