@@ -126,6 +126,15 @@ def test_two_encoders_stand_side_by_side_with_what_they_share_and_what_is_right(
     expect(part(page, 0).locator("tbody tr").first).to_contain_text(f"{judged['AP']:.3f}")
 
 
+def test_a_search_that_is_narrowed_is_judged_by_its_picture_alone_and_the_panel_says_so(page, site):
+    hung(page, site)
+    expect(page.locator(".study-picture")).to_be_hidden()
+    page.evaluate(f"window.panel.searched({{ like: '{site.ids[0]}', narrowed: true }})")
+    expect(page.locator(".study-picture")).to_contain_text("of the picture alone, over all products")
+    page.evaluate("window.panel.searched({ narrowed: true })")  # words alone: there is no picture
+    expect(page.locator(".study-picture")).to_be_hidden()
+
+
 def test_a_photo_is_judged_once_its_type_is_named(page, site, client):
     page.evaluate(HANG, {"query": {}, "photo": encoded(site.picture(site.ids[0]))})
     page.click("#folded > summary")

@@ -3,10 +3,10 @@
 //
 //   const panel = study(element, { call, like, cut });   // once
 //   panel.opened(status);                                // what /api/v1/status says, once it is ready
-//   panel.searched({ photo, mark, box, like, encoder, distance });  // after each search; without photo and like: words alone
+//   panel.searched({ photo, mark, box, like, encoder, distance, narrowed });  // after each search; without photo and like: words alone
 //
 // `call(path, options)` answers as JSON and waits where the site says 503; `like(id)` and `cut(distance, encoder)` are
-// done by the page. Nothing is asked of the site until the panel is unfolded.
+// done by the page. `narrowed`: the search also has words, filters or another limit, of which the panel knows nothing. Nothing is asked of the site until the panel is unfolded.
 
 const SHOWN = 12;
 const VOTES = "study-votes";
@@ -44,11 +44,12 @@ export function study(place, { call, like, cut }) {
   const type = make("input", { type: "search", maxLength: 200, autocomplete: "off" });
   type.setAttribute("list", "study-types");
   const said = make("p", { className: "study-said", aria: { role: "status" } });
+  const alone = make("p", { className: "study-picture", hidden: true, textContent: "All of this is of the picture alone, over all products: words, filters, a largest distance and the index do not count here." });
   const typed = make("label", {}, "The photo shows ", type, make("datalist", { id: "study-types" }));
   place.classList.add("study");
   place.replaceChildren(
     make("div", { className: "study-choices" }, make("label", {}, "Encoder ", first), make("label", {}, "beside ", second),
-      make("label", {}, "Distance ", distance), typed), said,
+      make("label", {}, "Distance ", distance), typed), said, alone,
     part("judged", "How right are they?"), part("sides", "Side by side"), part("regions", "Where does the likeness lie?"),
     part("map", "The map"), part("curves", "Thresholds"), part("blind", "Blind comparison"));
 
@@ -82,7 +83,8 @@ export function study(place, { call, like, cut }) {
     draw();
   }
 
-  function searched({ photo = null, mark = null, box = null, like: id = null, encoder, distance: by }) {
+  function searched({ photo = null, mark = null, box = null, like: id = null, encoder, distance: by, narrowed = false }) {
+    alone.hidden = !narrowed || !(photo || id);
     if (photo !== state.query?.photo || id !== state.query?.like) Object.assign(state, { type: "", of: null });
     type.value = state.type;
     state.query = photo || id ? { photo, mark, box, like: photo ? null : id } : null;
