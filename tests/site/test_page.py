@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import time
+from urllib.parse import quote
 
 import browsers
 import pytest
@@ -344,6 +345,34 @@ def test_words_are_searched_when_they_are_finished_and_nothing_is_said_of_nothin
     expect(page.locator("#distance")).to_be_enabled()
     page.select_option("#distance", "euclidean")
     assert page.locator("#index option").all_inner_texts() == ["exact"]
+
+
+def test_back_to_an_answer_without_products_says_so_again(visit, site):
+    frame = site.catalogue.frame
+    of_men = set(frame["articleType"][frame["gender"] == "Men"])
+    page = visit(f"?like={site.ids[0]}&gender=Men&articleType={quote(min({*frame['articleType']} - of_men))}")
+    assert cards(page) == []
+    expect(page.locator("#fault")).to_contain_text("Nothing here is like that")
+    page.locator("#asked a").click()
+    expect(page.locator(".product")).to_be_visible()
+    assert cards(page)
+    expect(page.locator("#fault")).to_have_count(0)
+    page.go_back()
+    expect(page.locator("#fault")).to_contain_text("Nothing here is like that")
+
+
+def test_the_panel_says_where_words_or_filters_do_not_count_in_it(visit, site):
+    page = visit(f"?like={site.ids[0]}")
+    page.locator("#settings > summary").click()
+    expect(page.locator(".study-row li").first).to_be_attached(timeout=60_000)
+    told = page.locator(".study-picture")
+    expect(told).to_be_hidden()
+    page.select_option("#filter-gender", "Women")
+    expect(told).to_contain_text("of the picture alone, over all products")
+    page.select_option("#filter-gender", "")
+    expect(told).to_be_hidden()
+    words(page, "Tshirts")
+    expect(told).to_be_visible()
 
 
 def test_drops_and_pastes_anywhere_are_taken_or_refused_in_words(page, site):

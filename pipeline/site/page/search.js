@@ -53,7 +53,7 @@ export async function search() {
   const asked = state.ask, address = written(asked);
   if (kind(asked) === "favourites") return change({ found: null, fault: "", said: "What you kept in this browser." });
   const before = held.get(address);
-  if (before) return change({ ...before, fault: "" });
+  if (before) return change(before);
   change({ found: { products: [], busy: true, done: false }, facts: null, fault: "", said: asked.photo || asked.like || asked.words ? "Searching …" : "Fetching the products …" });
   try {
     if (asked.product) change({ facts: await call(`api/v1/products/${encodeURIComponent(asked.product)}`, { signal: mine.signal }) });
@@ -101,7 +101,7 @@ function show(answer, before) {
   const said = products.length ? `${products.length.toLocaleString("en")}${answer.total ? ` of ${answer.total.toLocaleString("en")}` : ""} products${asked.words || asked.photo || asked.like || asked.product ? ", nearest first" : ""}.` : "";
   change({ found, said: [said, ...instead(answer)].filter(Boolean).join(" "), fault: products.length ? "" : "Nothing here is like that. Allow more: fewer filters, or a larger distance." });
   held.delete(address);
-  held.set(address, { found, said: state.said, facts: state.facts });
+  held.set(address, { found, said: state.said, facts: state.facts, fault: state.fault });
   if (held.size > ANSWERS) held.delete(held.keys().next().value);
 }
 
