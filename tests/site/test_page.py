@@ -375,6 +375,26 @@ def test_the_panel_says_where_words_or_filters_do_not_count_in_it(visit, site):
     expect(told).to_be_visible()
 
 
+def test_more_of_an_answer_asks_nothing_for_the_panel_and_leaves_a_ballot_as_it_is(visit, site):
+    page = visit(f"?like={site.ids[0]}")
+    page.get_by_role("link", name="For the study").click()
+    expect(page.locator("#settings > summary")).to_be_focused()
+    expect(page.locator(".study canvas")).to_have_count(2, timeout=120_000)
+    page.get_by_role("button", name="Show two rankings").click()
+    sides = page.locator(".study-part").nth(5).locator("h3")
+    expect(sides).to_have_text(["Left", "Right"], timeout=60_000)
+    before = len(cards(page))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/picture" not in request.url else None)
+    page.locator(".end").scroll_into_view_if_needed()
+    page.evaluate("import('./search.js').then((module) => module.more())")
+    expect(page.locator(f".card[data-id] >> nth={before}")).to_be_attached()
+    page.wait_for_timeout(1000)
+    expect(sides).to_have_text(["Left", "Right"])
+    assert len(cards(page)) > before and asked
+    assert all("/search?" in url and "offset=0" not in url and "count=24" in url for url in asked)
+
+
 def test_drops_and_pastes_anywhere_are_taken_or_refused_in_words(page, site):
     picture = list(site.picture(site.ids[2]))
     for kind in ("drop", "paste"):
@@ -473,7 +493,7 @@ def test_a_product_has_an_address_a_zoom_and_others_like_it_by_the_keyboard_alon
     page = visit()
     first = cards(page)[0]
     page.keyboard.press("Tab")
-    expect(page.locator(".skip")).to_be_focused()
+    expect(page.locator(".skip").first).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # the first product

@@ -135,6 +135,21 @@ def test_a_search_that_is_narrowed_is_judged_by_its_picture_alone_and_the_panel_
     expect(page.locator(".study-picture")).to_be_hidden()
 
 
+def test_what_is_asked_already_is_not_asked_again_unless_products_changed_or_it_failed(page, site):
+    hung(page, site)
+    page.evaluate("window.asked.length = 0")
+    page.evaluate(f"window.panel.searched({{ like: '{site.ids[0]}' }})")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.asked") == []
+    status = "await (await fetch('api/v1/status')).json()"
+    page.evaluate(f"async () => window.panel.searched({{ like: '{site.ids[0]}', status: {status} }})")
+    page.wait_for_function("window.asked.length > 0")
+    page.evaluate("window.panel.searched({ like: 'nobody' })")
+    expect(page.locator(".study-said")).to_contain_text("no product 'nobody'")
+    page.evaluate("window.asked.length = 0; window.panel.searched({ like: 'nobody' })")
+    page.wait_for_function("window.asked.length > 0")
+
+
 def test_a_photo_is_judged_once_its_type_is_named(page, site, client):
     page.evaluate(HANG, {"query": {}, "photo": encoded(site.picture(site.ids[0]))})
     page.click("#folded > summary")

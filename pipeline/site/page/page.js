@@ -8,7 +8,7 @@ import { Owner } from "./owner.js";
 import { listen, take } from "./photo.js";
 import { Product } from "./product.js";
 import { follow, led } from "./search.js";
-import { Settings } from "./settings.js";
+import { linked, Settings } from "./settings.js";
 import { BLANK, change, drawnBy, kind, state } from "./state.js";
 
 function Examples() {
@@ -50,7 +50,7 @@ function Page({ asked, site, found, facts, said, refused, fault: failed }) {
   const fault = [refused, failed].filter(Boolean).join(" ");
   const views = { product: html`<${Product} facts=${facts}/>${fault && html`<${Fault} fault=${fault} asked=${asked}/>`}${found && html`<${Grid} found=${found}/>`}`, favourites: html`<${Kept}/>` };
   return html`<header><a class="brand" href="." onClick=${led(BLANK)}>Lookalike</a>
-      <${Form} asked=${asked}/><nav aria-label="Yours"><a href="?view=favourites" onClick=${led({ view: "favourites" })}>Favourites</a></nav></header>
+      <${Form} asked=${asked}/><nav aria-label="More"><a href="?view=favourites" onClick=${led({ view: "favourites" })}>Favourites</a> ${site && html`<a href="#settings">For the study</a>`}</nav></header>
     <p id="status" role="status" class=${found?.busy ? "busy" : ""}>${said || " "}</p>
     <main id="main">${site ? views[kind(asked)] || html`<${Answer} asked=${asked} found=${found} fault=${fault} site=${site}/>` : html`<h1>Fashion, found by a photo</h1>${fault && html`<p role="alert">${fault}</p>`}<${Grid} found=${{ products: [], busy: true, done: true }}/>`}</main>
     <footer>${site && html`<${Settings} asked=${asked} site=${site} found=${found}/><${Owner}/><p id="facts"><small>${site.products.toLocaleString("en")} products of ${site.data}.</small></p>`}</footer>`;
@@ -86,6 +86,7 @@ document.querySelector("#page").replaceChildren();
 drawnBy(draw);
 draw(state);
 listen();
+linked();
 history.scrollRestoration = "manual";
 addEventListener("popstate", () => state.site && follow());
 start();

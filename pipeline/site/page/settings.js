@@ -1,7 +1,7 @@
 // For the study, folded away: encoder, distance, index and limits, and the panel of study.js, which hangs here.
 //
 // The panel is made once by `study(place, { call, like, cut })`; it is told `opened(status)` once, and after each answer
-// `searched({ photo, mark, box, like, encoder, distance, narrowed })`: `photo` is a Blob, `mark` its hash at the site. It draws in `place`, which nobody else touches.
+// `searched({ photo, mark, box, like, encoder, distance, narrowed, status })`: `photo` is a Blob, `mark` its hash at the site. It draws in `place`, which nobody else touches.
 import { html, useEffect, useRef } from "./vendor/preact.js";
 import { call } from "./calls.js";
 import { photoBlob } from "./photo.js";
@@ -21,9 +21,21 @@ function Panel({ site, found }) {
     const { photo, box, like, product, words, filters, farthest, index } = state.ask;
     const narrowed = Boolean(words) || Object.values(filters).some(Boolean) || farthest !== null || index !== "exact";
     const blob = photo ? photoBlob(photo) : Promise.resolve(null);
-    blob.then((there) => { if (state.found?.answer === answer) panel.current.searched({ photo: there, mark: photo || null, box, like: like || product || null, encoder: answer.encoder, distance: answer.distance, narrowed }); });
+    blob.then((there) => { if (state.found?.answer === answer) panel.current.searched({ photo: there, mark: photo || null, box, like: like || product || null, encoder: answer.encoder, distance: answer.distance, narrowed, status: site }); });
   }, [answer]);
   return html`<div id="study" ref=${place}></div>`;
+}
+
+// A link to the panel, which stands below all products: it opens it, from wherever on the page.
+export function linked() {
+  addEventListener("click", (event) => {
+    const there = event.target.closest?.('a[href="#settings"]') && document.querySelector("#settings");
+    if (!there) return;
+    event.preventDefault();
+    there.open = true;
+    there.scrollIntoView();
+    there.querySelector("summary").focus({ preventScroll: true });
+  });
 }
 
 const choice = (id, label, value, names, disabled, say) => html`<label>${label} <select id=${id} disabled=${disabled} onChange=${(event) => say(event.target.value)}>

@@ -3,10 +3,11 @@
 //
 //   const panel = study(element, { call, like, cut });   // once
 //   panel.opened(status);                                // what /api/v1/status says, once it is ready
-//   panel.searched({ photo, mark, box, like, encoder, distance, narrowed });  // after each search; without photo and like: words alone
+//   panel.searched({ photo, mark, box, like, encoder, distance, narrowed, status });  // after each search; without photo and like: words alone
 //
 // `call(path, options)` answers as JSON and waits where the site says 503; `like(id)` and `cut(distance, encoder)` are
-// done by the page. `narrowed`: the search also has words, filters or another limit, of which the panel knows nothing. Nothing is asked of the site until the panel is unfolded.
+// done by the page. `narrowed`: the search also has words, filters or another limit, of which the panel knows nothing. Nothing is asked of the site until the panel is unfolded,
+// nor where only more of the same answer is shown: `status`, which is another object after a change of the products, says so.
 
 const SHOWN = 12;
 const VOTES = "study-votes";
@@ -32,7 +33,7 @@ const named = (product) => product.productDisplayName || product.id;
 const three = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
 
 export function study(place, { call, like, cut }) {
-  const state = { status: null, query: null, encoders: [], distance: "cosine", type: "", of: null, map: null };
+  const state = { status: null, query: null, encoders: [], distance: "cosine", type: "", of: null, map: null, asked: null };
   let turn = 0; // of drawing: what an outdated one was still waiting for is not shown
 
   const parts = {};
@@ -83,8 +84,11 @@ export function study(place, { call, like, cut }) {
     draw();
   }
 
-  function searched({ photo = null, mark = null, box = null, like: id = null, encoder, distance: by, narrowed = false }) {
+  function searched({ photo = null, mark = null, box = null, like: id = null, encoder, distance: by, narrowed = false, status = state.status }) {
     alone.hidden = !narrowed || !(photo || id);
+    const question = [mark || photo, String(box), id, encoder, by, status];
+    if (state.asked && question.every((one, place) => one === state.asked[place])) return; // a running ballot stays
+    Object.assign(state, { asked: question, status });
     if (photo !== state.query?.photo || id !== state.query?.like) Object.assign(state, { type: "", of: null });
     type.value = state.type;
     state.query = photo || id ? { photo, mark, box, like: photo ? null : id } : null;
@@ -127,7 +131,7 @@ export function study(place, { call, like, cut }) {
       await guarded("map", map, fresh, answers);
       await guarded("curves", curves, fresh, answers);
     } catch (error) {
-      if (fresh()) said.textContent = error.message;
+      if (fresh()) [said.textContent, state.asked] = [error.message, null]; // the same question may be asked once more
     }
   }
 
