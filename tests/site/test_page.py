@@ -489,6 +489,17 @@ def test_a_part_is_drawn_moved_typed_and_found(page, site):
     assert cards(page)[:PAGE] == whole[:PAGE]
 
 
+def test_the_product_is_found_in_a_photo_without_sending_it_again(page, site):
+    searched(page, site)
+    page.click("#part")
+    expect(page.locator("cropper-selection")).to_be_visible()
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    with page.expect_response(lambda answer: "/api/v1/box?photo=" in answer.url) as answered:
+        page.click("#find")
+    assert answered.value.ok and sent == []
+
+
 def test_a_product_has_an_address_a_zoom_and_others_like_it_by_the_keyboard_alone(visit, site):
     page = visit()
     first = cards(page)[0]

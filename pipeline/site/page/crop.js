@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { call } from "./calls.js";
 import { photoAt, photoBlob } from "./photo.js";
 import { ask, sentence } from "./search.js";
+import { shown } from "./study.js";
 
 const HANDLES = ["n", "e", "s", "w", "ne", "nw", "se", "sw"];
 const SIDES = ["x", "y", "width", "height"];
@@ -49,7 +50,7 @@ export function Crop({ mark, box, close }) {
   };
   const find = async () => {
     try {
-      const { box: found } = await call("api/v1/box", { method: "POST", body: await photoBlob(mark) });
+      const { box: found } = await shown(call, "box", new URLSearchParams(), { photo: await photoBlob(mark), mark });
       if (!found) return setSaid("Nothing stands out from the photo's border.");
       setSaid("");
       setNow(found);

@@ -413,12 +413,12 @@ export function save(name, blob) {
 }
 
 // Asks about a photo: by the hash that the site gave it, if it did and has it still; else the photo is sent.
-async function shown(call, path, asked, { photo, mark }) {
+export async function shown(call, path, asked, { photo, mark }) {
   if (mark) {
     try {
       return await call(`api/v1/${path}?${new URLSearchParams([...asked, ["photo", mark]])}`);
     } catch (error) {
-      if (error.status !== 404) throw error;
+      if (error.status !== 404 || !photo) throw error;
     }
   }
   return call(`api/v1/${path}?${asked}`, { method: "POST", body: photo });
