@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import time
 from urllib.parse import quote
@@ -573,6 +574,33 @@ def test_results_go_on_and_the_page_has_an_end(visit, site, client):
     assert cards(page) == [row["id"] for one in pages for row in one["results"]]
     page.click("#more")
     expect(page.locator(".card[data-id]")).to_have_count(144)
+
+
+def test_an_answer_is_saved_as_it_is_shown_and_no_cell_is_a_formula(visit, site, client):
+    client.put(
+        "/api/v1/products/sum-1", params={"productDisplayName": '=1+"1"'}, content=site.picture(site.ids[0])
+    ).raise_for_status()
+    page = visit()
+    assert page.locator("#save-csv").count() == 0  # of the shop there is no answer
+    for path in (f"?like={site.ids[0]}", f"?product={site.ids[0]}"):
+        page.goto(f"{page.url.split('?')[0]}{path}")
+        page.locator("footer").scroll_into_view_if_needed()
+        expect(page.locator(f".card[data-id] >> nth={PAGE}")).to_be_attached()  # two pages of it
+        for _ in range(12):
+            page.locator("footer").scroll_into_view_if_needed()
+            page.wait_for_timeout(150)
+        shown, saved = cards(page), {}
+        for kind in ("csv", "json"):
+            with page.expect_download() as given:
+                page.click(f"#save-{kind}")
+            saved[kind] = given.value.path().read_text(encoding="utf-8")
+        rows, whole = list(csv.DictReader(saved["csv"].splitlines())), json.loads(saved["json"])
+        answer = client.get("/api/v1/search", params={"like": site.ids[0], "count": 100}).json()
+        assert [row["id"] for row in rows] == [row["id"] for row in whole["results"]] == shown and len(shown) > PAGE
+        assert whole["results"][:100] == answer["results"] and whole["encoder"] == answer["encoder"]
+        assert rows[0].keys() == answer["results"][0].keys()
+        assert [float(row["distance"]) for row in rows[:100]] == [row["distance"] for row in answer["results"]]
+        assert next(row["productDisplayName"] for row in rows if row["id"] == "sum-1") == '\'=1+"1"'
 
 
 def test_what_happens_is_said_in_one_line_and_nothing_jumps(visit, site):

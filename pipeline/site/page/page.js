@@ -2,6 +2,7 @@
 import { html, render, useEffect, useState } from "./vendor/preact.js";
 import { call } from "./calls.js";
 import { Asked, Filters, Form } from "./asked.js";
+import { Export } from "./export.js";
 import { Grid, named } from "./grid.js";
 import { Kept } from "./kept.js";
 import { Owner } from "./owner.js";
@@ -35,7 +36,7 @@ function Answer({ asked, found, fault, site }) {
   const what = kind(asked);
   return html`${what === "shop" ? html`<${Welcome}/>` : html`<${Asked} asked=${asked}/>`}
     <section id="answer" aria-label="Products">
-      ${what === "answer" ? html`<h1 id="heading" tabindex="-1">${heading(asked)}</h1>` : html`<h2>The shop</h2>`}
+      ${what === "answer" ? html`<div class="headed"><h1 id="heading" tabindex="-1">${heading(asked)}</h1><${Export} found=${found}/></div>` : html`<h2>The shop</h2>`}
       <${Filters} asked=${asked} site=${site}/>
       ${fault && html`<${Fault} fault=${fault} asked=${asked}/>`}
       ${found && html`<${Grid} found=${found}/>`}
@@ -48,7 +49,7 @@ function Fault({ fault, asked }) {
 
 function Page({ asked, site, found, facts, said, refused, fault: failed }) {
   const fault = [refused, failed].filter(Boolean).join(" ");
-  const views = { product: html`<${Product} facts=${facts}/>${fault && html`<${Fault} fault=${fault} asked=${asked}/>`}${found && html`<${Grid} found=${found}/>`}`, favourites: html`<${Kept}/>` };
+  const views = { product: html`<${Product} facts=${facts} found=${found}/>${fault && html`<${Fault} fault=${fault} asked=${asked}/>`}${found && html`<${Grid} found=${found}/>`}`, favourites: html`<${Kept}/>` };
   return html`<header><a class="brand" href="." onClick=${led(BLANK)}>Lookalike</a>
       <${Form} asked=${asked}/><nav aria-label="More"><a href="?view=favourites" onClick=${led({ view: "favourites" })}>Favourites</a> ${site && html`<a href="#settings">For the study</a>`}</nav></header>
     <p id="status" role="status" class=${found?.busy ? "busy" : ""}>${said || " "}</p>

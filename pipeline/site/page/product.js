@@ -1,6 +1,7 @@
 // A product's page: its picture large, what is known of it, and what is like it.
 import { html, useRef } from "./vendor/preact.js";
 import { picture } from "./calls.js";
+import { Export } from "./export.js";
 import { address, Heart, named } from "./grid.js";
 import { TakeAway } from "./owner.js";
 import { led } from "./search.js";
@@ -8,7 +9,7 @@ import { change, state } from "./state.js";
 
 const CALLED = { articleType: "Type", subCategory: "Group", masterCategory: "Category", gender: "For", baseColour: "Colour", season: "Season", usage: "Use", year: "Year" };
 
-export function Product({ facts }) {
+export function Product({ facts, found }) {
   const zoom = useRef(null);
   if (!facts) return html`<section class="product"><span class="picture waiting"></span><div><h1 id="heading" tabindex="-1">${state.fault ? "No such product" : "One moment …"}</h1></div></section>`;
   const copy = async () => {
@@ -28,6 +29,6 @@ export function Product({ facts }) {
     <dialog class="large" ref=${zoom} aria-label=${named(facts)} onClick=${() => zoom.current.close()}>
       <img src=${picture(facts.id)} alt=${named(facts)}/><button type="button" class="close" aria-label="Close">×</button></dialog>
   </section>
-  <h2>Similar products</h2>`;
+  <div class="headed"><h2>Similar products</h2><${Export} found=${found}/></div>`;
 }
 

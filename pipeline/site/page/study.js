@@ -396,13 +396,13 @@ export function study(place, { call, like, cut }) {
   return { opened, searched };
 }
 
-export function table(votes) {
-  const names = ["time", "query", "distance", "left", "right", "preferred"];
+// Rows as CSV: votes, or whatever has these columns.
+export function table(rows, names = ["time", "query", "distance", "left", "right", "preferred"]) {
   const cell = (value) => {
     const text = String(value ?? "");
     return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`; // no formula
   };
-  return [names.join(","), ...votes.map((vote) => names.map((name) => cell(vote[name])).join(","))].join("\r\n") + "\r\n";
+  return [names.join(","), ...rows.map((row) => names.map((name) => cell(row[name])).join(","))].join("\r\n") + "\r\n";
 }
 
 // Has the browser save a file.
