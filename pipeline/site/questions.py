@@ -44,7 +44,13 @@ class _Question(pydantic.BaseModel):
         str | None, Field(max_length=64, description="a name that /api/status lists; its first if none")
     ] = None
     distance: params.Distance = "cosine"
-    index: Annotated[Index, Field(description="all but `exact` search by cosine, without words")] = "exact"
+    index: Annotated[
+        Index,
+        Field(
+            description="all but `exact` search by cosine, without words, and give the catalogue's 1,000 nearest, among "
+            "which filters choose; over a database the index goes on until enough pass, or 20,000 were looked at"
+        ),
+    ] = "exact"
     count: Annotated[int, Field(ge=1, le=MOST_SHOWN, description="products to return at most")] = 12
     offset: Annotated[int, Field(ge=0, le=FARTHEST_PAGE, description="nearer products to leave out: the next page")] = 0
     like: Annotated[str | None, Field(max_length=64, description="the id of a product, to find others like it")] = None

@@ -344,6 +344,7 @@ def test_words_are_searched_when_they_are_finished_and_nothing_is_said_of_nothin
     page.fill("#text", "")
     page.press("#text", "Enter")
     expect(page.locator("#distance")).to_be_enabled()
+    expect(page.locator("#among")).to_contain_text("filters choose among these")
     page.select_option("#distance", "euclidean")
     assert page.locator("#index option").all_inner_texts() == ["exact"]
 

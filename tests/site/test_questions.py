@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import params
 from pipeline.data import catalog
-from pipeline.site import questions
+from pipeline.site import encoders, pages, questions
 from pipeline.site import study as views
 from pipeline.site.questions import Judged, Pair, Question, SearchError
 from pipeline.site.site import Site
@@ -24,6 +24,11 @@ def test_a_question_has_its_own_fields_and_one_for_each_filter():
 def test_the_indexes_are_the_studys_less_those_that_are_named_as_no_use():
     assert get_args(questions.Index) == ("exact", "ivf", "hnsw", "ball_tree")
     assert set(get_args(params.Index)) - set(get_args(questions.Index)) == questions.NOT_OFFERED
+
+
+def test_how_many_an_index_gives_is_said_where_it_is_chosen():
+    said = Question.model_fields["index"].description, pages.FILES["settings.js"][0].read_text(encoding="utf-8")
+    assert all(f"{encoders.CANDIDATES:,} nearest" in one for one in said)
 
 
 @pytest.mark.parametrize(
