@@ -47,8 +47,8 @@ class _Question(pydantic.BaseModel):
     index: Annotated[
         Index,
         Field(
-            description="all but `exact` search by cosine, without words, and give the catalogue's 1,000 nearest, among "
-            "which filters choose; over a database the index goes on until enough pass, or 20,000 were looked at"
+            description="all but `exact` search by cosine, without words, and give the catalogue's 1,000 nearest, "
+            "among which filters choose; over a database the index goes on until enough pass, or 20,000 were looked at"
         ),
     ] = "exact"
     count: Annotated[int, Field(ge=1, le=MOST_SHOWN, description="products to return at most")] = 12

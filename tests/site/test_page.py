@@ -228,13 +228,44 @@ def test_boxes_of_a_photo_are_not_drawn_over_the_one_that_was_chosen_meanwhile(p
     chosen = page.locator(".chosen button[aria-pressed]")
     expect(chosen).to_have_count(2, timeout=20_000)
     page.wait_for_timeout(300)
-    chosen.nth(1).click()
+    with page.expect_response("**/api/v1/boxes?*"):
+        chosen.nth(1).click()
     expect(chosen.nth(1)).to_have_attribute("aria-pressed", "true")
     cards(page)
+    page.wait_for_timeout(300)
     before = page.locator(".several").count()
     held[0].continue_()
     page.wait_for_timeout(700)
     assert page.locator(".several").count() == before
+
+
+def test_the_box_that_is_searched_with_is_the_one_that_is_pressed(page):
+    shown = Image.new("RGB", (300, 200), "white")
+    for left in (30, 180):
+        shown.paste("red", (left, 40, left + 80, 160))
+    buffer = io.BytesIO()
+    shown.save(buffer, "PNG")
+    page.set_input_files("#file", {"name": "two.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
+    boxes, all_pressed = page.locator(".several"), page.locator(".several[aria-pressed=true]")
+    expect(boxes).to_have_count(2, timeout=20_000)
+    boxes.nth(1).click()
+    expect(page).to_have_url(re.compile("box="))
+    expect(boxes.nth(1)).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(boxes.nth(1)).to_have_attribute("aria-pressed", "true", timeout=20_000)
+    page.click("#all")
+    expect(page).not_to_have_url(re.compile("box="))
+    expect(all_pressed).to_have_count(0)
+    page.go_back()
+    expect(boxes.nth(1)).to_have_attribute("aria-pressed", "true")
+    page.click("#part")
+    expect(page.locator("cropper-selection")).to_be_visible()
+    page.locator("#crop-width").fill("20")
+    page.locator("#crop-width").press("Tab")
+    expect(page.locator("#crop-width")).to_have_value("20")
+    page.click("#use")
+    expect(page).to_have_url(re.compile(r"box=\d+%2C\d+%2C20%2C"))
+    expect(all_pressed).to_have_count(0)
 
 
 def test_of_two_photos_chosen_one_after_the_other_the_later_is_shown(page, site, client):
@@ -532,6 +563,18 @@ def test_a_product_has_an_address_a_zoom_and_others_like_it_by_the_keyboard_alon
     expect(page.locator("#fault")).to_contain_text("no product 'nobody'")
 
 
+def test_a_link_that_the_browser_does_not_let_be_copied_is_shown_and_selected(visit, site):
+    page = visit(f"?product={site.ids[0]}")
+    cards(page)
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as over http:
+    page.get_by_role("button", name="Copy the link").click()
+    expect(page.locator("#link")).to_have_value(page.url)
+    expect(page.locator("#link")).to_be_focused()
+    assert page.evaluate("getSelection().toString()") == page.url
+    expect(page.locator("#status")).to_contain_text("copy it yourself")
+    assert faults(page, "link") == []
+
+
 def test_favourites_and_searches_are_kept_within_bounds_and_cleared(visit, site):
     page = visit()
     found = words(page, "Tshirts")
@@ -653,6 +696,22 @@ def test_a_largest_distance_is_of_the_encoder_and_the_distance_that_it_was_chose
     expect(page).not_to_have_url(re.compile("farthest="))  # B2
     expect(page.locator("#far")).to_have_text("any distance")
     cards(page)
+
+
+def test_a_largest_distance_goes_with_what_it_was_chosen_for(visit, site):
+    page = visit("?farthest=0.000001")  # of the shop, where nothing is near or far
+    cards(page)
+    searched(page, site)
+    expect(page).not_to_have_url(re.compile("farthest="))
+    assert len(cards(page)) >= PAGE
+    for asked in ("photo=", "like="):
+        words(page, "Tshirts")
+        page.goto(f"{page.url}&farthest=0.9")
+        cards(page)
+        page.click("#clear")
+        expect(page).not_to_have_url(re.compile(asked))
+        expect(page).not_to_have_url(re.compile("farthest="))
+        page.goto(f"{page.url.split('?')[0]}?like={site.ids[0]}")
 
 
 def test_whoever_runs_it_adds_takes_away_and_puts_back(visit, site):

@@ -196,6 +196,9 @@ def test_a_threshold_is_an_encoders_own_and_can_be_used(page, site):
     expect(part(page, 4)).to_contain_text("no threshold curve for it")  # of the second
     part(page, 4).get_by_role("button", name="0.125").click()
     assert page.evaluate("window.done") == [["cut", 0.125, "padded", "cosine"]]
+    page.evaluate("window.panel.searched({})")  # there is nothing to leave out of
+    expect(part(page, 4).get_by_role("button")).to_have_count(0)
+    expect(part(page, 4)).to_contain_text("Best F1 on the train part at 0.125")
 
 
 def test_a_class_compares_two_rankings_blind_and_saves_its_votes(page, site, tmp_path):

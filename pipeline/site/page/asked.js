@@ -6,7 +6,7 @@ import { named } from "./grid.js";
 import { noteOf, photoAt, photoBlob, table, take, takeAll } from "./photo.js";
 import { ask, led, sentence } from "./search.js";
 import { change, state } from "./state.js";
-import { save, several } from "./study.js";
+import { pressed, save, several } from "./study.js";
 
 export const KINDS = "image/jpeg,image/png,image/webp";
 const OFFERED = { gender: "For", articleType: "Type", baseColour: "Colour" }; // filters that stand open; the others beside them, folded
@@ -67,6 +67,7 @@ function Photo({ asked }) {
       if (still()) setCount(found || 0);
     }).catch(() => {});
   }, [asked.photo]);
+  useEffect(() => pressed(place.current, asked.box), [asked.photo, String(asked.box), count]);
   const image = useRef(null), [size, setSize] = useState(null);
   const share = size && asked.box && { left: asked.box[0] / size[0], top: asked.box[1] / size[1], width: asked.box[2] / size[0], height: asked.box[3] / size[1] };
   const note = noteOf(asked.photo);
@@ -76,7 +77,7 @@ function Photo({ asked }) {
     <div><p>${asked.box ? "Searching with a part of your photo." : count > 1 ? `${count} products may be in it: choose one.` : "Searching with all of your photo."}</p>
     <p class="buttons"><button type="button" id="part" class="outline" onClick=${() => setCrop(true)}>Choose a part</button>
       ${asked.box && html`<button type="button" id="all" class="outline" onClick=${() => ask({ box: null })}>Whole photo</button>`}
-      <button type="button" id="clear" class="outline secondary" onClick=${() => ask({ photo: "" })}>Remove</button></p>
+      <button type="button" id="clear" class="outline secondary" onClick=${() => ask({ photo: "", farthest: null })}>Remove</button></p>
     ${note && html`<p id="smaller"><small>${note}</small></p>`}
     <p><small>The site keeps it in memory, for an hour after it was last asked for. A link to this page shows it.</small></p></div>
     ${crop && html`<${Crop} mark=${asked.photo} box=${asked.box} close=${() => setCrop(false)}/>`}
@@ -105,7 +106,7 @@ function Like({ asked }) {
   const [facts, setFacts] = useState(null);
   useEffect(() => { setFacts(null); call(`api/v1/products/${encodeURIComponent(asked.like)}`).then(setFacts, () => {}); }, [asked.like]);
   return html`<section id="asked" class="asked" aria-label="Searched with"><a class="shown" href=${`?product=${encodeURIComponent(asked.like)}`} onClick=${led({ product: asked.like })}><img src=${picture(asked.like)} alt=${facts ? named(facts) : asked.like} width="120" height="160"/></a>
-    <div><p>Like <strong>${facts ? named(facts) : asked.like}</strong></p><p class="buttons"><button type="button" id="clear" class="outline secondary" onClick=${() => ask({ like: "" })}>Remove</button></p></div></section>`;
+    <div><p>Like <strong>${facts ? named(facts) : asked.like}</strong></p><p class="buttons"><button type="button" id="clear" class="outline secondary" onClick=${() => ask({ like: "", farthest: null })}>Remove</button></p></div></section>`;
 }
 
 export function Asked({ asked }) {

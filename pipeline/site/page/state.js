@@ -40,6 +40,7 @@ export function settled(before, patch) {
   if (!next.photo) next.box = null;
   if (next.words) next.distance = "cosine";
   if (next.words || next.distance !== "cosine") next.index = "exact";
+  if (kind(next) === "shop") next.farthest = null; // of nothing: it would cut the next search unseen
   const scale = (ask) => `${ask.encoder} ${ask.distance} ${Boolean(ask.words)}`;
   if (scale(next) !== scale(before) && patch.farthest === undefined) next.farthest = null; // it is of another scale
   return next;

@@ -307,8 +307,8 @@ export function study(place, { call, like, cut }) {
       const head = make("h3", { textContent: encoder });
       if (!curve) { shown.push(make("section", {}, head, make("p", { textContent: "The study has no threshold curve for it by this distance." }))); continue; }
       const within = answers[side]?.results.filter((one) => one.distance <= curve.best).length;
-      const use = make("button", { type: "button", textContent: `Leave out what is farther than ${three(curve.best)}` });
-      use.addEventListener("click", () => cut(curve.best, encoder, state.distance));
+      const use = state.query && make("button", { type: "button", textContent: `Leave out what is farther than ${three(curve.best)}` });
+      use?.addEventListener("click", () => cut(curve.best, encoder, state.distance));
       shown.push(make("section", {}, head, line(curve, answers[side]?.results || []),
         make("p", { textContent: `Best F1 on the train part at ${three(curve.best)}.${within === undefined ? "" : ` Of the products above ${within} are nearer.`}` }), use));
     }
@@ -424,19 +424,26 @@ export async function shown(call, path, asked, { photo, mark }) {
   return call(`api/v1/${path}?${asked}`, { method: "POST", body: photo });
 }
 
+// Which of the boxes is searched with; another part, or the whole photo, is none of them.
+export function pressed(place, box) {
+  for (const one of place.querySelectorAll(".several")) one.setAttribute("aria-pressed", String(one.dataset.box === String(box)));
+}
+
 // Several products in one photo: its boxes, each a button. `choose(box)` searches with one.
 export async function several(place, photo, { call, choose, mark = null, still = () => true }) {
   const { boxes } = await shown(call, "boxes", new URLSearchParams(), { photo, mark });
   const image = await createImageBitmap(photo);
   if (!still()) return 0;
   for (const old of place.querySelectorAll(".several")) old.remove();
-  boxes.forEach(({ box: [x, y, width, height] }, number) => {
+  boxes.forEach(({ box }, number) => {
+    const [x, y, width, height] = box;
     const button = make("button", { type: "button", className: "several", title: `Search with product ${number + 1}`, aria: { label: `Search with product ${number + 1} of ${boxes.length}`, pressed: "false" } });
     const sides = { left: x / image.width, top: y / image.height, width: width / image.width, height: height / image.height };
     for (const [name, share] of Object.entries(sides)) button.style[name] = `${100 * share}%`;
+    button.dataset.box = box;
     button.addEventListener("click", () => {
-      for (const other of place.querySelectorAll(".several")) other.setAttribute("aria-pressed", String(other === button));
-      choose([x, y, width, height]);
+      pressed(place, box);
+      choose(box);
     });
     button.addEventListener("pointerdown", (event) => event.stopPropagation()); // it is not the start of a drawn box
     place.append(button);
