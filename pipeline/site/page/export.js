@@ -16,5 +16,5 @@ export function Export({ found }) {
     save(`answer.${kind}`, new Blob([text()], { type }));
     change({ said: `${products.length} products are saved.` });
   };
-  return html`<p class="export" role="group" aria-label="Save this answer">${Object.keys(kinds).map((kind) => html`<button type="button" id=${`save-${kind}`} class="outline secondary" aria-label=${`Save as ${kind.toUpperCase()}`} onClick=${saving(kind)}>${kind.toUpperCase()}</button>`)}</p>`;
+  return html`<p class="export">${Object.keys(kinds).map((kind) => html`<button type="button" id=${`save-${kind}`} class="outline secondary" aria-label=${`Save this answer as ${kind.toUpperCase()}`} onClick=${saving(kind)}>${kind.toUpperCase()}</button>`)}</p>`;
 }
