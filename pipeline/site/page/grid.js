@@ -38,7 +38,8 @@ export function Grid({ found }) {
   const end = useRef(null);
   useEffect(() => {
     const seen = new IntersectionObserver(([one]) => {
-      if (one.isIntersecting && state.found?.products.length && state.found.products.length < SELF_LOADED) more();
+      const below = document.activeElement?.closest("footer"); // who is down there is not pushed away by what comes above
+      if (one.isIntersecting && !below && state.found?.products.length && state.found.products.length < SELF_LOADED) more();
     }, { rootMargin: "600px" });
     seen.observe(end.current);
     return () => seen.disconnect();
