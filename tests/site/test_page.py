@@ -575,6 +575,45 @@ def test_a_link_that_the_browser_does_not_let_be_copied_is_shown_and_selected(vi
     assert faults(page, "link") == []
 
 
+def test_the_panel_is_reached_and_used_by_the_keyboard_alone(visit, site):
+    page = visit(f"?like={site.ids[0]}")
+    cards(page)
+    for _ in range(2):  # the first skips to the products
+        page.keyboard.press("Tab")
+    expect(page.locator(".skip").nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#settings > summary")).to_be_focused()
+    expect(page.locator("#settings > summary")).to_be_in_viewport()
+    expect(page.locator("#encoder")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator("#encoder")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile("encoder=stretched"))
+    expect(page.locator("#took")).to_contain_text("stretched", timeout=60_000)
+    expect(page.locator("#encoder")).to_be_focused()  # C10: not lost
+    sides = page.locator(".study-part").nth(1)
+    expect(sides.locator("h3").first).to_have_text("stretched", timeout=120_000)
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if sides.evaluate("one => one.contains(document.activeElement)"):
+            break
+    page.keyboard.press("Enter")  # on a product: where its likeness lies
+    expect(page.locator(".study-part").nth(2)).to_contain_text("stretched: cosine similarity", timeout=120_000)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1366, "light")])
+def test_the_api_and_what_was_taken_away_are_sound(visit, browser, site, address, width, scheme):
+    for row in range(3):
+        site.remove(site.ids[row])
+    page = visit(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+    page.locator("#owner > summary").click()
+    expect(page.locator("#hidden li")).to_have_count(3)
+    found = faults(page, "taken away")
+    assert fits(page)
+    page.goto(f"{address}/api")
+    assert found + faults(page, "API") == [] and fits(page)
+
+
 def test_favourites_and_searches_are_kept_within_bounds_and_cleared(visit, site):
     page = visit()
     found = words(page, "Tshirts")
