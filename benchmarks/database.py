@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from pipeline.site import products
 from pipeline.systems import index_study
 
 NEIGHBOURS, ASKED, SECONDS = 10, 200, 20
+MOST_ADDED = 10_000  # as many as the site's file takes
 TABLE = "benchmark"
 
 
@@ -123,23 +125,24 @@ def asked(queries: np.ndarray, exact: np.ndarray, search: indexes.Search) -> dic
 
 def _while(add: Callable[[int], None], ask: Callable[[], dict[str, float]]) -> dict[str, float]:
     """What searches take while products are added one after the other, and how many are added a second."""
-    done, stop = [0], threading.Event()
+    stop, began = threading.Event(), time.perf_counter()
 
-    def adding() -> None:
-        while not stop.is_set():
-            add(done[0])
-            done[0] += 1
+    def adding() -> float:
+        number = 0
+        while not stop.is_set() and number < MOST_ADDED:
+            add(number)
+            number += 1
+        return number / (time.perf_counter() - began)
 
-    thread, began = threading.Thread(target=adding), time.perf_counter()
-    thread.start()
-    try:
-        found = ask()
-        time.sleep(max(0, began + SECONDS / 2 - time.perf_counter()))
-    finally:
-        stop.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as adder:
+        added = adder.submit(adding)
+        try:
+            found = ask()
+            time.sleep(max(0, began + SECONDS / 2 - time.perf_counter()))
+        finally:
+            stop.set()
     return {
-        "added/s": done[0] / (time.perf_counter() - began),
+        "added/s": added.result(),
         "p50 ms meanwhile": found["p50 ms"],
         "p95 ms meanwhile": found["p95 ms"],
     }

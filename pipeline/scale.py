@@ -8,6 +8,7 @@ A piece gives the same bytes whoever does it and however often, so a worker that
 
 import hashlib
 import os
+import queue
 import shlex
 import shutil
 import socket
@@ -16,7 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -64,25 +65,36 @@ def workers(place: params.Scale) -> Iterator[Each]:
         pool, expected = client.get_executor(pure=False, retries=RETRIES), facts()
 
         def each(work: Callable, tasks: Iterable[tuple]) -> Iterator:
-            left, alone = {pool.submit(_done, expected, work, task) for task in tasks}, None
-            try:
-                while left:
-                    ended, left = wait(left, timeout=LOOKED, return_when=FIRST_COMPLETED)
-                    yield from (piece.result() for piece in ended)
-                    if ended or client.scheduler_info()["workers"]:
-                        alone = None
-                    elif time.monotonic() - (alone := alone or time.monotonic()) > place.patience:
-                        raise ScaleError(
-                            f"no worker has been there for {place.patience} s; what is done is kept, run again. What "
-                            f"Dask says is in {paths.BUILD / 'dask.log'}"
-                        )
-            except CancelledError:
-                raise ScaleError("the scheduler was lost; what is done is kept, run again") from None
+            return _as_they_end(client, place, [pool.submit(_done, expected, work, task) for task in tasks])
 
         try:
             yield each
         finally:
             pool.shutdown(wait=False)  # after a fault: what has not begun is not begun
+
+
+def _as_they_end(client: Any, place: params.Scale, pieces: list[Future]) -> Iterator:
+    """The results of some pieces. Raises ScaleError: there is nobody left who would do the rest."""
+    ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+    for piece in pieces:
+        piece.add_done_callback(ended.put)
+    left, alone = len(pieces), None
+    try:
+        while left:
+            try:
+                piece = ended.get(timeout=LOOKED)
+            except queue.Empty:
+                alone = None if client.scheduler_info()["workers"] else alone or time.monotonic()
+                if alone and time.monotonic() - alone > place.patience:
+                    raise ScaleError(
+                        f"no worker has been there for {place.patience} s; what is done is kept, run again. What Dask "
+                        f"says is in {paths.BUILD / 'dask.log'}"
+                    ) from None
+                continue
+            left, alone = left - 1, None
+            yield piece.result()
+    except CancelledError:
+        raise ScaleError("the scheduler was lost; what is done is kept, run again") from None
 
 
 @contextmanager

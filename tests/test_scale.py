@@ -150,6 +150,7 @@ def test_no_scheduler_is_said_in_one_line(as_stages, tmp_path):  # noqa: F811
 @pytest.mark.parametrize(("lost", "said"), [("worker", "no worker has been there for 40 s"), ("scheduler", "was lost")])
 def test_when_all_are_lost_on_the_way_it_ends_and_says_so(forty, as_stages, tmp_path, monkeypatch, lost, said):  # noqa: F811
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "15s")
+    shutil.rmtree(paths.BUILD / "features", ignore_errors=True)  # what an earlier test has left done
     file = tmp_path / "scheduler.json"
     options = ["--scheduler-file", str(file), "--port", "0", "--host", "127.0.0.1"]
     place = params.Scale(engine="dask", scheduler=str(file), patience=40)

@@ -1,6 +1,6 @@
 """Case d of the thesis: a network's pictures searched with the vector of another network.
 
-Source: thesis section 4.3 d, where ResNet50's 2,048 numbers ask MobileNetV2's 1,280 and "no images were rendered". A
+Source: thesis section 4.3 d, where MobileNetV2's 1,280 numbers ask ResNet50's 2,048 and "no images were rendered". A
 distance between these is refused. Two networks of one length can be crossed: what is found then, and how near is it?
 """
 
@@ -36,7 +36,7 @@ def measure(data: str, encoders: list[str], frame: pd.DataFrame, wanted: list[st
         encoders: those whose features there are.
         wanted: keys that claims ask for, such as `crossed/manhattan/<asks>/<answers>/nearest, least`.
     """
-    asked = dict.fromkeys(tuple(parts[1:4]) for parts in map(split, wanted) if parts[0] == FAMILY)
+    asked = dict.fromkeys((parts[1], *sorted(parts[2:4])) for parts in map(split, wanted) if parts[0] == FAMILY)
     rows = catalog.draw(np.arange(len(frame)), PICTURES, seed)
     tables = []
     for distance, *pair in [one for one in asked if {*one[1:]} <= {*encoders}]:

@@ -32,6 +32,7 @@ SETTINGS = {
     "hnsw.iterative_scan": "strict_order",  # goes on until enough are left after the filters
     "hnsw.ef_search": SEARCH_DEPTH,
 }
+LINK = ("08", "57P")  # how the states of a lost or ended connection begin; without a state it was the link
 EXAMPLE = "postgresql://name@host:5432/database, with the password in PGPASSWORD or ~/.pgpass"
 
 
@@ -111,7 +112,7 @@ class Server:
         except psycopg.Error as error:
             if connection is not None:
                 connection.close()
-            if isinstance(error, psycopg.OperationalError):
+            if isinstance(error, psycopg.OperationalError) and (error.sqlstate or LINK[0]).startswith(LINK):
                 self._let_go()  # a link that is down has cut these too, and each would be waited for in its turn
             raise DatabaseError(f"the database {self.name} does not answer: {_line(error)}") from None
         finally:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +65,7 @@ class Ready:
         with self.asking:
             if (search := self.searches.get(kind)) is not None:
                 return search
-            if (future := self.building.get(kind)) is None:
+            if (future := self.building.get(kind)) is None:  # one that was built stays until someone who asked has it
                 future = self.building[kind] = BUILDER.submit(self._build, kind)
         if not wait and not future.done():
             raise NotReady(f"an index of {self.name} is being built; ask again in a moment")
@@ -81,8 +81,11 @@ class Ready:
         with self.asking:
             self.searches.clear()
             self.searches[kind] = search
-            self.building.pop(kind, None)
         return search
+
+    def holding(self, kind: params.Index, wait: bool = True) -> "Ready":
+        """The same with an index that stays, whatever others have built meanwhile. Raises: as `indexed`."""
+        return replace(self, searches={kind: self.indexed(kind, wait)})
 
     def near(self, kind: params.Index) -> Callable[[np.ndarray], np.ndarray]:
         """As `measure` by cosine, infinite but for the `CANDIDATES` that an index finds."""

@@ -23,7 +23,7 @@ else:
     Index = Literal[tuple(sorted(OFFERED, key=lambda kind: kind == "ball_tree"))]
 MOST_SHOWN, FARTHEST_PAGE = 100, 100_000  # products of an answer, and how many may stand before them
 # for programs that read the schema; what is sent is looked at where the photo is, and told in plainer words
-BOX: JsonDict = {"pattern": r"^[0-9]{1,8}(\.[0-9]{1,3})?(,[0-9]{1,8}(\.[0-9]{1,3})?){3}$"}
+BOX: JsonDict = {"pattern": r"^ *-?[0-9]+(\.[0-9]+)?( *, *-?[0-9]+(\.[0-9]+)?){3} *$"}
 Some = Annotated[list[Annotated[str, Field(max_length=products.LONGEST)]], Field(max_length=50)]
 
 
@@ -48,7 +48,8 @@ class _Question(pydantic.BaseModel):
         Index,
         Field(
             description="all but `exact` search by cosine, without words, and give the catalogue's 1,000 nearest, "
-            "among which filters choose; over a database the index goes on until enough pass, or 20,000 were looked at"
+            "among which filters choose; over a database the index goes on until enough pass, 1,000 at most, or 20,000 "
+            "were looked at"
         ),
     ] = "exact"
     count: Annotated[int, Field(ge=1, le=MOST_SHOWN, description="products to return at most")] = 12

@@ -279,9 +279,7 @@ class Site:
         understood = time.perf_counter() - begun
         answer = None
         while answer is None:
-            ready = self.ready(question.encoder, wait)
-            if question.index != "exact" and isinstance(self.gallery, Local):
-                ready.indexed(question.index, wait)
+            ready = self._indexed(question, wait)
             began = time.perf_counter()
             box, vector = None, None
             if photo is not None:
@@ -303,6 +301,12 @@ class Site:
             "results": results,
             "milliseconds": {name: round(1000 * seconds, 1) for name, seconds in took.items()},
         }
+
+    def _indexed(self, question: Question, wait: bool) -> encoders.Ready:
+        """The encoder that is asked for, with its index where it is this program's to build."""
+        ready = self.ready(question.encoder, wait)
+        ours = question.index != "exact" and isinstance(self.gallery, Local)
+        return ready.holding(question.index, wait) if ours else ready
 
     def _understood(self, question: Question) -> tuple[Question, dict[str, list[str]]]:
         """The question in words that products are described by, and what was taken for those that none is."""

@@ -23,8 +23,8 @@ class Busy(RuntimeError):
 class Turns:
     """What takes long is done in its turn, so many of a kind at once: this bounds memory, and answers come sooner.
 
-    Searches without a photo, photos and large photos each wait for their own kind alone: a product's neighbours are
-    found in half the time that a photo takes. Photos have as many threads as cores: with more, each waits for all.
+    Searches without a photo, photos and large photos each wait for their own kind alone. Photos have as many threads as
+    cores: with more, each waits for all.
     """
 
     def __init__(self, searches: int = CORES) -> None:

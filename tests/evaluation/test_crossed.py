@@ -75,5 +75,7 @@ def test_what_a_claim_asks_is_measured_where_both_networks_are(shop):
     )
     assert {keys.fault(key, crossed.KEYS, {"encoders": ["right", "wrong"]}) for key in measured.values} == {""}
     assert len(measured.table) == 4 and len(measured.values) == 16
+    both = [*wanted, "crossed/manhattan/wrong/right/mAP"]
+    assert len(crossed.measure("sample", ["right", "wrong"], frame, both, seed=0).table) == 4  # asked for once
     nothing = crossed.measure("sample", ["right"], frame, wanted, seed=0)
     assert nothing.table.empty and nothing.table.columns.tolist() == crossed.COLUMNS and nothing.values == {}

@@ -94,13 +94,16 @@ def test_which_encoders_lose_by_fewer_components_is_said_by_the_numbers(tmp_path
     assert docs.components().endswith("1 gain (+.020 to +.020).")
 
 
+ASKED = ["closed", "closed_seed_1", "closed_on_new_types", "open", "pretrained", "closed_and_tuned"]
+
+
 def test_the_exam_is_shown_with_the_mean_of_its_seeds_and_new_types_by_who_never_saw_them(tmp_path, monkeypatch):
     monkeypatch.setattr(docs, "FRESH", tmp_path)
     questions = list(exam.QUESTIONS)
     asked = pd.DataFrame(
         [
             (question, encoder, (place + 2 * row) / 100, (place + row) / 100, (place + 3 * row) / 100, place / 1000)
-            for row, encoder in enumerate(["closed", "closed_seed_1", "closed_on_new_types", "open", "pretrained"], 1)
+            for row, encoder in enumerate(ASKED, 1)
             for place, question in enumerate(questions)
         ],
         columns=exam.COLUMNS,
@@ -108,7 +111,7 @@ def test_the_exam_is_shown_with_the_mean_of_its_seeds_and_new_types_by_who_never
     asked.to_csv(tmp_path / "exam.csv", index=False)
     spread = pd.DataFrame({"encoder": "closed", "measure": [*questions, "accuracy"], "seeds": 2, "mean": 0.5})
     spread.assign(low=[0.4] * len(questions) + [None], high=0.6).to_csv(tmp_path / "seeds.csv", index=False)
-    rows = [line.strip("| ").split(" | ") for line in docs.questioned().splitlines()[2:]]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in docs.questioned().splitlines()[2:]]
     assert [row[0] for row in rows] == questions
     for place, row in enumerate(rows):
         closed = ".500 [.400, .600]"
@@ -116,13 +119,15 @@ def test_the_exam_is_shown_with_the_mean_of_its_seeds_and_new_types_by_who_never
             closed = f"{(place + 6) / 100:.3f} [{(place + 3) / 100:.3f}, {(place + 9) / 100:.3f}]".replace("0.", ".")
         assert row[2] == closed
         assert row[1].startswith(f"{(place + 10) / 100:.3f}"[1:])
-        assert row[3].startswith(f"{(place + 8) / 100:.3f}"[1:])
-        assert row[4] == f"{place / 1000:.3f}"[1:]
-    short = [line.strip("| ").split(" | ") for line in docs.exam().splitlines()]
+        tuned = "" if row[0].startswith("held-out") else f"{(place + 12) / 100:.3f}"[1:]
+        assert row[3].startswith(tuned) and bool(row[3]) == bool(tuned)
+        assert row[4].startswith(f"{(place + 8) / 100:.3f}"[1:])
+        assert row[5] == f"{place / 1000:.3f}"[1:]
+    short = [[cell.strip() for cell in line.split("|")[1:-1]] for line in docs.exam().splitlines()]
     assert short[0] == ["mAP", *docs.SHORT.values()]
-    for row in short[2:5]:
+    for row in short[2:6]:
         whole = dict(zip(questions, [line[1 + short.index(row) - 2] for line in rows], strict=True))
-        assert row[1:] == [whole[question].split()[0] for question in docs.SHORT]
+        assert row[1:] == [whole[question].partition(" ")[0] for question in docs.SHORT]
 
 
 def test_the_page_of_results_leads_with_test_pictures_among_test_pictures_and_names_the_pixels():

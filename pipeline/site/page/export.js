@@ -14,7 +14,7 @@ export function Export({ found }) {
   const saving = (kind) => () => {
     const [type, text] = kinds[kind];
     save(`answer.${kind}`, new Blob([text()], { type }));
-    change({ said: `${products.length} products are saved.` });
+    change({ said: products.length === 1 ? "One product is saved." : `${products.length} products are saved.` });
   };
   return html`<p class="export">${Object.keys(kinds).map((kind) => html`<button type="button" id=${`save-${kind}`} class="outline secondary" aria-label=${`Save this answer as ${kind.toUpperCase()}`} onClick=${saving(kind)}>${kind.toUpperCase()}</button>`)}</p>`;
 }

@@ -37,12 +37,16 @@ const Waiting = () => html`<li class="card waiting" aria-hidden="true"><span cla
 export function Grid({ found }) {
   const end = useRef(null);
   useEffect(() => {
-    const seen = new IntersectionObserver(([one]) => {
+    let near = false;
+    const load = () => {
       const below = document.activeElement?.closest("footer"); // who is down there is not pushed away by what comes above
-      if (one.isIntersecting && !below && state.found?.products.length && state.found.products.length < SELF_LOADED) more();
-    }, { rootMargin: "600px" });
+      if (near && !below && state.found?.products.length && state.found.products.length < SELF_LOADED) more();
+    };
+    const seen = new IntersectionObserver(([one]) => { near = one.isIntersecting; load(); }, { rootMargin: "600px" });
+    const up = () => { document.querySelector("footer")?.getBoundingClientRect().top > innerHeight && document.activeElement?.closest("footer") && document.activeElement.blur(); load(); };
     seen.observe(end.current);
-    return () => seen.disconnect();
+    addEventListener("scrollend", up); // who has scrolled away from the footer is no longer down there
+    return () => { seen.disconnect(); removeEventListener("scrollend", up); };
   }, [found.products.length]);
   const waiting = found.busy ? Array(found.products.length ? 6 : PAGE / 2).fill(0) : [];
   return html`<ol class="grid" id="grid" aria-busy=${String(found.busy)}>

@@ -55,7 +55,7 @@ export function Settings({ asked, site, found }) {
       ${answer && html`<label>Nothing farther than <output id="far">${asked.farthest === null ? "any distance" : asked.farthest.toPrecision(3)}</output>
         <input id="farthest" type="range" min="0" max=${top} step=${top / 200} value=${asked.farthest ?? top} onChange=${(event) => ask({ farthest: Number(event.target.value) >= top ? null : Number(event.target.value) }, { replace: true })}/></label>`}
     </div>
-    ${!asked.words && asked.distance === "cosine" && site.indexes.length > 1 && html`<p id="among"><small>Every index but exact gives the catalogue's 1,000 nearest, and filters choose among these; over a database it goes on until enough pass, or 20,000 were looked at.</small></p>`}
+    ${!asked.words && asked.distance === "cosine" && site.indexes.length > 1 && html`<p id="among"><small>Every index but exact gives the catalogue's 1,000 nearest, and filters choose among these; over a database it goes on until enough pass, 1,000 at most, or 20,000 were looked at.</small></p>`}
     ${asked.words && html`<p><small>Words are compared by cosine, exactly.</small></p>`}
     ${answer && html`<p id="took"><small>${answer.encoder}, ${answer.distance}, ${answer.index}: ${Math.round(answer.milliseconds.encode + answer.milliseconds.search)} ms at the site. ${answer.articleType.predicted ? `${answer.articleType.votes} of the ${answer.articleType.of} nearest products are ${answer.articleType.predicted}.` : ""}</small></p>`}
     <${Panel} site=${site} found=${found}/>
