@@ -1,6 +1,7 @@
 """Search among many products on this computer and in PostgreSQL with pgvector, side by side:
 
     SITE_DATABASE=postgresql://… python -m benchmarks.database FEATURES.sqlite [--products 1000000] [--dimensions 128]
+                                                                     [--ways exact database hnsw]
 
 The products are jittered copies of a run's features, after PCA. Everything runs on this computer, the database too, so
 compare rows of one table. `added` are vectors a second, each in a transaction of its own, while another connection
@@ -13,7 +14,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from pipeline.systems import index_study
 NEIGHBOURS, ASKED, SECONDS = 10, 200, 20
 MOST_ADDED = 10_000  # as many as the site's file takes
 TABLE = "benchmark"
+WAYS = ("exact", "database", "hnsw")
 
 
 def main() -> None:
@@ -41,11 +43,12 @@ def main() -> None:
     parser.add_argument("features", type=Path)
     parser.add_argument("--products", type=int, default=1_000_000)
     parser.add_argument("--dimensions", type=int, default=128)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     given = parser.parse_args()
     gallery, queries = vectors(given.features, given.products, given.dimensions)
     print(f"{len(gallery):,} × {gallery.shape[1]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     rows = []
-    for row in measured(gallery, queries):
+    for row in measured(gallery, queries, given.ways):
         print(row, flush=True)
         rows.append(row)
     print(pd.DataFrame(rows).to_markdown(index=False))
@@ -60,12 +63,15 @@ def vectors(path: Path, count: int, dimensions: int) -> tuple[np.ndarray, np.nda
     return index_study.grown(reduced, count, 0), np.asarray(asking, np.float32)
 
 
-def measured(gallery: np.ndarray, queries: np.ndarray) -> Iterator[dict[str, Any]]:
-    """A row per way to search."""
+def measured(gallery: np.ndarray, queries: np.ndarray, ways: Sequence[str] = WAYS) -> Iterator[dict[str, Any]]:
+    """A row per way to search: exactly here, in the database exactly and through its index, through an index here."""
     _, exact = indexes.build("exact", gallery)(queries, NEIGHBOURS)
-    yield here("exact", gallery, queries, exact)
-    yield from in_database(Server(os.environ[database.ADDRESS]), gallery, queries, exact)
-    yield here("hnsw", gallery, queries, exact)
+    if "exact" in ways:
+        yield here("exact", gallery, queries, exact)
+    if "database" in ways:
+        yield from in_database(Server(os.environ[database.ADDRESS]), gallery, queries, exact)
+    if "hnsw" in ways:
+        yield here("hnsw", gallery, queries, exact)
 
 
 def here(kind: Index, gallery: np.ndarray, queries: np.ndarray, exact: np.ndarray) -> dict[str, Any]:
