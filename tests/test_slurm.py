@@ -1,4 +1,4 @@
-"""Extraction in jobs of a real SLURM, one of which is lost: `tests/slurm.sh python -m pytest tests/test_slurm.py`.
+"""Extraction in jobs of a real SLURM, which are lost: `tests/slurm.sh python -m pytest tests/test_slurm.py`.
 
 Any SLURM that answers will do; the script starts one of two processors from Debian's packages, as root.
 """
@@ -34,14 +34,14 @@ def jobs():
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_a_job_that_is_lost_is_replaced_and_the_bytes_are_the_same(forty, as_stages):  # noqa: F811
+def test_jobs_that_are_lost_are_replaced_and_the_bytes_are_the_same(forty, as_stages):  # noqa: F811
     calm, _ = forty(params.Scale())
     seen = set()
 
     def lose():
         dasks.until(lambda: len(done()) >= 6 and len(jobs()) == 2, seconds=300)
         seen.update(jobs())
-        subprocess.run(["scancel", "--signal=KILL", "--full", min(jobs(), key=int)], check=True)
+        subprocess.run(["scancel", "--signal=KILL", "--full", *jobs()], check=True)  # one would be done without
         dasks.until(lambda: set(jobs()) - seen, seconds=300)
         seen.update(jobs())
 
@@ -50,7 +50,7 @@ def test_a_job_that_is_lost_is_replaced_and_the_bytes_are_the_same(forty, as_sta
     found, times = forty(params.Scale(engine="dask", patience=120, slurm={**JOB, "jobs": 2}))
     loser.join()
     assert hashlib.sha256(found).hexdigest() == hashlib.sha256(calm).hexdigest()
-    assert len(times) == SHARDS and len(seen) == 3
+    assert len(times) == SHARDS and len(seen) > 2
 
 
 def test_workers_of_srun_are_found_by_the_schedulers_file(forty, as_stages, tmp_path):  # noqa: F811
