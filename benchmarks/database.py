@@ -32,7 +32,6 @@ from pipeline.site import products
 from pipeline.systems import index_study
 
 NEIGHBOURS, ASKED, SECONDS = 10, 200, 20
-MOST_ADDED = 10_000  # as many as the site's file takes
 TABLE = "benchmark"
 WAYS = ("exact", "database", "hnsw")
 
@@ -135,7 +134,7 @@ def _while(add: Callable[[int], None], ask: Callable[[], dict[str, float]]) -> d
 
     def adding() -> float:
         number = 0
-        while not stop.is_set() and number < MOST_ADDED:
+        while not stop.is_set() and number < products.MOST:
             add(number)
             number += 1
         return number / (time.perf_counter() - began)

@@ -98,10 +98,8 @@ def _port(text: str) -> int:
 
 def _serve(given: argparse.Namespace) -> int:
     """Listens at once and says what is going on while the rest is loaded."""
-    reached = [
-        *([] if _is_here(given.host) else [given.host]),
-        *given.name,
-    ]  # a name is a proxy's, which is here itself
+    # behind a proxy, which may be on this computer, others reach it by the proxy's name
+    reached = given.name if _is_here(given.host) else [given.host]
     if given.writable and not given.token and reached:
         print(f"whoever reaches {reached[0]} could change products. Say --token or SITE_TOKEN too", file=sys.stderr)
         return 1

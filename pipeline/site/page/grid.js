@@ -39,14 +39,14 @@ export function Grid({ found }) {
   useEffect(() => {
     let near = false;
     const load = () => {
-      const below = document.activeElement?.closest("footer"); // who is down there is not pushed away by what comes above
+      const footer = document.activeElement?.closest("footer"); // who is down there is not pushed away by what comes above
+      const below = footer && footer.getBoundingClientRect().top < innerHeight; // and who has scrolled away from it is not down there
       if (near && !below && state.found?.products.length && state.found.products.length < SELF_LOADED) more();
     };
     const seen = new IntersectionObserver(([one]) => { near = one.isIntersecting; load(); }, { rootMargin: "600px" });
-    const up = () => { document.querySelector("footer")?.getBoundingClientRect().top > innerHeight && document.activeElement?.closest("footer") && document.activeElement.blur(); load(); };
     seen.observe(end.current);
-    addEventListener("scrollend", up); // who has scrolled away from the footer is no longer down there
-    return () => { seen.disconnect(); removeEventListener("scrollend", up); };
+    addEventListener("scrollend", load);
+    return () => { seen.disconnect(); removeEventListener("scrollend", load); };
   }, [found.products.length]);
   const waiting = found.busy ? Array(found.products.length ? 6 : PAGE / 2).fill(0) : [];
   return html`<ol class="grid" id="grid" aria-busy=${String(found.busy)}>
