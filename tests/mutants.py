@@ -1518,8 +1518,13 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
         (
             "an answer that takes long is cut off",
+            "if self.cycle is not None and not self.cycle.response_complete:",
+            "if self.cycle is None:",
+        ),
+        (
+            "a body that was answered without it is taken for ever",
+            "if self.cycle is not None and not self.cycle.response_complete:",
             "if self.conn.their_state is not h11.IDLE:",
-            "if self.conn.their_state is h11.ERROR:",
         ),
         ("a silence that has ended closes a connection", "            self._silence.cancel()\n", ""),
         ("what is no HTTP is answered in plain text", 'json.dumps({"error": msg}).encode()', "msg.encode()"),
