@@ -1,15 +1,20 @@
-"""Evaluation on Dask's workers beside the same here, by hand: whether the bytes are the same, seconds, memory.
+"""Evaluation on Dask's workers, by hand: whether the bytes are those that are published or made here, seconds, memory.
 
-    python -m benchmarks.scale [--pictures 44441 200000 | --run FOLDER ENCODER] [--dimension 512] [--queries 600]
+    python -m benchmarks.scale --run FOLDER ENCODER [--lock reference/<folder>/dvc.lock]
+    python -m benchmarks.scale --run FOLDER ENCODER --queries 120 [--pictures 10000 160000 --dimension 128]
+    python -m benchmarks.scale [--pictures 44441 200000] [--dimension 512] [--queries 600]
 
-`--run`: a finished run's folder and an encoder of it; of its test pictures the first `--queries` ask. Otherwise
-features and labels are drawn, in the shape of the real data. Memory is what a worker has of its own at most (RssAnon):
-pages that are mapped from disk are the system's, which takes them back when it needs them.
+`--run`: a finished run's folder and an encoder of it. All its test pictures ask, and each file that chapter 4 writes is
+held against its MD5 in the published lock. With `--queries` the first of them ask, and it is the same work here that it
+is held against; with `--pictures` besides, among so many: its own, and more of the same labels, whose features lie
+beside theirs. Without `--run`, features and labels are drawn. Memory is what a process has of its own at most
+(RssAnon): pages that are mapped from disk are the system's, which takes them back when it needs them.
 """
 
 import argparse
 import contextlib
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,9 +24,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from ruamel.yaml import YAML
 
 from benchmarks import evaluation
-from pipeline import environment, params
+from pipeline import environment, files, params, paths
 from pipeline.data import catalog
 from pipeline.encoders import store
 from pipeline.encoders.store import FeatureSet
@@ -40,54 +46,100 @@ RUN = params.KnnRetrieval(
     threshold_queries=100,
     seed=0,
 )
+PARTS = {  # what chapter 4 writes
+    "neighbours": "neighbours/{}.parquet",
+    "scores": "scores/{}.parquet",
+    "distances": "scores/{}.distances.parquet",
+}
 
 
-def main() -> None:
-    """Prints a line for each way to rank."""
+def main() -> int:
+    """Prints a line for each way to rank; 1 where one gave other bytes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, nargs="+", default=[44_441])
+    parser.add_argument("--pictures", type=int, nargs="+")
     parser.add_argument("--run", nargs=2, metavar=("FOLDER", "ENCODER"))
-    parser.add_argument("--dimension", type=int, default=512)
-    parser.add_argument("--queries", type=int, default=600)
+    parser.add_argument("--lock", type=Path)
+    parser.add_argument("--dimension", type=int)
+    parser.add_argument("--queries", type=int)
     parser.add_argument("--distance", default="cosine")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     if not environment.is_set():  # as the stages are started
         environment.restart("benchmarks.scale", sys.argv[1:])
-    with tempfile.TemporaryDirectory() as folder, _cluster(Path(folder), given.workers) as (file, workers):
-        for count in given.pictures:
-            frame, features, run = _study(given) if given.run else (*_drawn(count, given), RUN)
-            queries = len(catalog.rows_of(frame, catalog.TEST))
-            print(f"{queries:,} queries, {len(frame):,} pictures, {features.vectors.shape[1]} dimensions", flush=True)
-            dask = {"engine": "dask", "scheduler": file}
-            places = [("here", {}), ("by queries", dask), ("by blocks", {**dask, "gallery": "blocks"})]
-            hashes = [_told(name, frame, features, given.distance, run, place, workers) for name, place in places]
-            print("the same bytes" if len(set(hashes)) == 1 else f"OTHER BYTES: {hashes}", flush=True)
+    if given.run and not given.queries:
+        run, published = _published(given)
+        frame, features = _study(given)
+        return int(not _compared(frame, features, run, given, published))
+    same = [
+        _compared(*(_grown(count, given) if given.run else _drawn(count, given)), RUN, given)
+        for count in given.pictures or ([0] if given.run else [44_441])
+    ]
+    return int(not all(same))
 
 
-def _told(name, frame, features, distance, run, place, workers) -> str:
-    """Evaluates in one way and prints it; the hash of all that it found."""
-    began = time.perf_counter()
-    with _watched(workers) as peaks:
-        judged = scoring.evaluate(features, frame, distance, run, params.Scale.model_validate(place))
-    peak = f", {max(peaks) / 1e6:.2f} GB of a worker's own at most" if place else ""
-    print(f"  {name}: {time.perf_counter() - began:.0f} s{peak}", flush=True)
-    tables = (judged.neighbours.frame(), judged.scores, judged.distances)
+def _compared(frame, features, run, given, expected: dict[str, str] | None = None) -> bool:
+    """Whether each way to rank gives the expected files, by MD5; None: those that are made here."""
+    queries = len(catalog.rows_of(frame, catalog.TEST))
+    print(f"{queries:,} queries, {len(frame):,} pictures, {features.vectors.shape[1]} dimensions", flush=True)
+    whose, told = "published" if expected else "same", True
+    expected = expected or _told("here", frame, features, given, run, {})
+    for name, gallery in [("by queries", "whole"), ("by blocks", "blocks")]:
+        found = _told(name, frame, features, given, run, {"engine": "dask", "gallery": gallery})
+        other = [f"{part}: {found[part]}, not {md5}" for part, md5 in expected.items() if found[part] != md5]
+        print(f"    OTHER BYTES: {'; '.join(other)}" if other else f"    the {whose} bytes", flush=True)
+        told = told and not other
+    return told
+
+
+def _told(name, frame, features, given, run, place) -> dict[str, str]:
+    """Evaluates in one way, on workers of its own, and prints it; the MD5 of each file that chapter 4 would write."""
     with tempfile.TemporaryDirectory() as folder:
-        file, found = Path(folder) / "table", hashlib.sha256()
-        for table in tables:
-            table.to_parquet(file, index=False)
-            found.update(file.read_bytes())
-    return found.hexdigest()
+        with _cluster(Path(folder), given.workers if place else 0) as (scheduler, workers):
+            place = params.Scale.model_validate({**place, "scheduler": scheduler} if place else {})
+            began = time.perf_counter()
+            with _watched([os.getpid(), *workers]) as peaks:
+                judged = scoring.evaluate(features, frame, given.distance, run, place)
+        seconds, own = time.perf_counter() - began, [f"{peak / 1e6:.2f}" for peak in peaks]
+        each = f", at most {' and '.join(own[1:])} GB of each worker's own" if workers else ""
+        print(f"  {name}: {seconds:.0f} s{each}, {own[0]} GB of the run's", flush=True)
+        tables, found = (judged.neighbours.frame(), judged.scores, judged.distances), {}
+        for part, table in zip(PARTS, tables, strict=True):
+            files.write_parquet(Path(folder) / part, table)
+            found[part] = hashlib.md5((Path(folder) / part).read_bytes()).hexdigest()
+    return found
 
 
-def _study(given) -> tuple[pd.DataFrame, FeatureSet, params.KnnRetrieval]:
-    """A run's catalogue, the features of one of its encoders, and the parameters of chapter 4."""
-    folder = Path(given.run[0])
-    frame = pd.read_parquet(folder / "catalog.parquet")
+def _published(given) -> tuple[params.KnnRetrieval, dict[str, str]]:
+    """The parameters of chapter 4 and the MD5 of each of its files, as the published lock has them."""
+    folder, encoder = Path(given.run[0]), given.run[1]
+    lock = YAML(typ="safe").load(given.lock or paths.reference(folder.name) / "dvc.lock")
+    stage, name = lock["stages"][f"knn_retrieval@{encoder}-{given.distance}"], f"{encoder}-{given.distance}"
+    made = {"/".join(Path(out["path"]).parts[-2:]): out["md5"] for out in stage["outs"]}
+    run = params.KnnRetrieval.model_validate(stage["params"]["params.yaml"]["knn_retrieval"])
+    return run, {part: made[path.format(name)] for part, path in PARTS.items()}
+
+
+def _study(given) -> tuple[pd.DataFrame, FeatureSet]:
+    """A run's catalogue, and the features of one of its encoders."""
+    folder, encoder = Path(given.run[0]), given.run[1]
+    return pd.read_parquet(folder / "catalog.parquet"), store.read(folder / "features" / f"{encoder}.sqlite")
+
+
+def _grown(count: int, given) -> tuple[pd.DataFrame, FeatureSet]:
+    """So many pictures of a run (0: its own), of which the first test pictures ask; more than it has are made."""
+    frame, features = _study(given)
+    rows = np.arange(count or len(frame))
+    again, rows = rows // len(frame), rows % len(frame)
+    vectors = features.vectors[rows, : given.dimension]
+    rng = np.random.default_rng(0)
+    for start in range(0, len(rows), 10_000):  # a picture beside the one whose labels it has
+        part = slice(start, start + 10_000)
+        vectors[part] *= 1 + 0.1 * (again[part, None] > 0) * rng.standard_normal(vectors[part].shape, np.float32)
+    frame = frame.iloc[rows].reset_index(drop=True)
+    for column in (catalog.ID, catalog.SHA256):
+        frame[column] = [f"{it}-{lap}" if lap else it for it, lap in zip(frame[column], again, strict=True)]
     frame.loc[catalog.rows_of(frame, catalog.TEST)[given.queries :], catalog.SPLIT] = catalog.TRAIN
-    run = params.load().knn_retrieval.model_copy(update={"thesis_sizes": [200, 500]})
-    return frame, store.read(folder / "features" / f"{given.run[1]}.sqlite"), run
+    return frame, FeatureSet(frame[catalog.ID].to_numpy(), vectors, features.encoder_id)
 
 
 def _drawn(count: int, given) -> tuple[pd.DataFrame, FeatureSet]:
@@ -96,8 +148,9 @@ def _drawn(count: int, given) -> tuple[pd.DataFrame, FeatureSet]:
     frame[catalog.PRODUCT] = np.arange(count) // 3
     frame[catalog.PRODUCT] = frame[catalog.PRODUCT].astype(str)
     frame[catalog.TYPE_SPLIT] = catalog.TRAIN
-    frame[catalog.SPLIT] = np.where(np.arange(count) % (count // given.queries) == 1, catalog.TEST, catalog.TRAIN)
-    vectors = np.random.default_rng(0).random((count, given.dimension), np.float32)
+    step = max(count // (given.queries or 600), 2)
+    frame[catalog.SPLIT] = np.where(np.arange(count) % step == 1, catalog.TEST, catalog.TRAIN)
+    vectors = np.random.default_rng(0).random((count, given.dimension or 512), np.float32)
     return frame, FeatureSet(frame[catalog.ID].to_numpy(), vectors, "drawn:0")
 
 
@@ -108,9 +161,10 @@ def _cluster(folder: Path, workers: int):
     parts = [["scheduler", "--port", "0"], *[["worker", "--no-nanny", "--local-directory", str(folder)]] * workers]
     with (folder / "log").open("w") as log:
         command = [sys.executable, "-m", "pipeline.scale"]
-        children = [subprocess.Popen([*command, *part, "--scheduler-file", file], stderr=log) for part in parts]
+        started = parts if workers else []
+        children = [subprocess.Popen([*command, *part, "--scheduler-file", file], stderr=log) for part in started]
         try:
-            yield file, children[1:]
+            yield file, [child.pid for child in children[1:]]
         finally:
             for child in children:
                 child.kill()
@@ -118,14 +172,14 @@ def _cluster(folder: Path, workers: int):
 
 
 @contextlib.contextmanager
-def _watched(workers):
-    """The most that each worker has of its own while the block runs, in kilobytes."""
-    peaks, over = [0] * len(workers), threading.Event()
+def _watched(processes: list[int]):
+    """The most that each process has of its own while the block runs, in kilobytes."""
+    peaks, over = [0] * len(processes), threading.Event()
 
     def look():
         while not over.wait(0.05):
-            for at, worker in enumerate(workers):
-                lines = Path(f"/proc/{worker.pid}/status").read_text().splitlines()
+            for at, process in enumerate(processes):
+                lines = Path(f"/proc/{process}/status").read_text().splitlines()
                 own = next((line.split()[1] for line in lines if line.startswith("RssAnon")), "0")
                 peaks[at] = max(peaks[at], int(own))
 
@@ -139,4 +193,4 @@ def _watched(workers):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -65,7 +65,7 @@ def workers(place: params.Scale) -> Iterator[Each]:
         pool, expected = client.get_executor(pure=False, retries=RETRIES), facts()
 
         def each(work: Callable, tasks: Iterable[tuple]) -> Iterator:
-            return _as_they_end(client, place, [pool.submit(_done, expected, work, task) for task in tasks])
+            return _as_they_end(client, place, {pool.submit(_done, expected, work, task) for task in tasks})
 
         try:
             yield each
@@ -73,16 +73,13 @@ def workers(place: params.Scale) -> Iterator[Each]:
             pool.shutdown(wait=False)  # after a fault: what has not begun is not begun
 
 
-def _as_they_end(client: Any, place: params.Scale, pieces: list[Future]) -> Iterator:
+def _as_they_end(client: Any, place: params.Scale, pieces: set[Future]) -> Iterator:
     """The results of some pieces. Raises ScaleError: there is nobody left who would do the rest."""
-    ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-    for piece in pieces:
-        piece.add_done_callback(ended.put)
-    left, alone = len(pieces), None
+    left, alone, ended = len(pieces), None, _ended(pieces)
     try:
         while left:
             try:
-                piece = ended.get(timeout=LOOKED)
+                fault, result = ended.get(timeout=LOOKED)
             except queue.Empty:
                 alone = None if client.scheduler_info()["workers"] else alone or time.monotonic()
                 if alone and time.monotonic() - alone > place.patience:
@@ -92,9 +89,28 @@ def _as_they_end(client: Any, place: params.Scale, pieces: list[Future]) -> Iter
                     ) from None
                 continue
             left, alone = left - 1, None
-            yield piece.result()
+            if fault:
+                raise fault
+            yield result
     except CancelledError:
         raise ScaleError("the scheduler was lost; what is done is kept, run again") from None
+
+
+def _ended(pieces: set[Future]) -> queue.SimpleQueue[tuple[Exception | None, Any]]:
+    """Where the fault or the result of each piece comes, which is let go: as long as somebody holds it, Dask has a
+    worker keep the result."""
+    ended: queue.SimpleQueue[tuple[Exception | None, Any]] = queue.SimpleQueue()
+
+    def end(piece: Future) -> None:
+        pieces.discard(piece)
+        try:
+            ended.put((None, piece.result()))
+        except Exception as fault:
+            ended.put((fault, None))
+
+    for piece in [*pieces]:
+        piece.add_done_callback(end)
+    return ended
 
 
 @contextmanager

@@ -442,6 +442,12 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/scale.py", "test_scale.py::test_a_worker_with_other_variables_or_code_is_refused_by_name"): [
         ("any worker will do", "    if differing:\n", "    if not differing:\n"),
     ],
+    ("pipeline/scale.py", "test_scale.py::test_a_worker_keeps_no_result_once_it_is_here"): [
+        ("a result that was taken is kept", "        pieces.discard(piece)\n", ""),
+    ],
+    ("pipeline/scale.py", "test_scale.py::test_a_fault_of_a_piece_is_the_works_fault"): [
+        ("a fault of a piece is a result", "            if fault:\n", "            if False:\n"),
+    ],
     ("pipeline/params/scale.py", "test_scale.py::test_a_place_is_one_place"): [
         (
             "a scheduler and SLURM at once",

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -11,13 +12,14 @@ import threading
 
 import children
 import dasks
+import namespaces
 import pandas as pd
 import pytest
 from dasks import ROWS, SHARDS, SLOWER, as_stages, done, forty, forty_ids  # noqa: F401
 from small_world import run, world  # noqa: F401
 
 from pipeline import environment, params, paths, scale
-from pipeline.encoders import extract
+from pipeline.encoders import extract, store
 from pipeline.evaluation import scoring
 
 SLURM = {"cores": 2, "memory": "4GB", "walltime": "01:00:00", "jobs": 2}
@@ -76,12 +78,10 @@ def test_four_kills_of_workers_and_one_of_the_whole_run_end_with_the_same_bytes(
 
 
 def test_a_worker_that_is_cut_off_is_done_without(forty, as_stages, tmp_path, monkeypatch):  # noqa: F811
-    if os.geteuid() or not shutil.which("ip"):
-        pytest.skip("a network namespace needs root and iproute2's `ip`")
-    calm, _ = forty(params.Scale())
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "15s")
     with contextlib.ExitStack() as stack:
-        host = stack.enter_context(namespace("away"))
+        host, _ = stack.enter_context(namespaces.namespace("away", "10.213.7"))
+        calm, _ = forty(params.Scale())
         place = stack.enter_context(dasks.scheduler(tmp_path, host))
         stack.enter_context(dasks.worker(place, tmp_path))
         away = stack.enter_context(dasks.worker(place, tmp_path, "ip", "netns", "exec", "away"))
@@ -89,7 +89,7 @@ def test_a_worker_that_is_cut_off_is_done_without(forty, as_stages, tmp_path, mo
 
         def cut():
             dasks.until(lambda: len(done()) >= 6)
-            subprocess.run(["ip", "link", "set", "away0", "down"], check=True)
+            namespaces.ip("link set away0 down")
 
         cutter = threading.Thread(target=cut)
         cutter.start()
@@ -99,20 +99,6 @@ def test_a_worker_that_is_cut_off_is_done_without(forty, as_stages, tmp_path, mo
     said = (tmp_path / "scheduler.log").read_text()
     assert -1 < said.find("Remove worker addr: tcp://10.213.7.2") < said.find("Remove client")  # while it worked
     assert hashlib.sha256(found).hexdigest() == hashlib.sha256(calm).hexdigest()
-
-
-@contextlib.contextmanager
-def namespace(name):
-    """A network namespace with a link to this one, whose end here is `<name>0`; the address of that end."""
-    made = [f"netns add {name}", f"link add {name}0 type veth peer name eth0 netns {name}"]
-    made += [f"addr add 10.213.7.1/24 dev {name}0", f"link set {name}0 up"]
-    inside = ["addr add 10.213.7.2/24 dev eth0", "link set eth0 up", "link set lo up"]
-    for command in [*made, *(f"-n {name} {one}" for one in inside)]:
-        subprocess.run(["ip", *command.split()], check=True)
-    try:
-        yield "10.213.7.1"
-    finally:
-        subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
 def test_rankings_by_queries_and_by_blocks_are_those_made_here(world, run, as_stages, tmp_path, monkeypatch):  # noqa: F811
@@ -128,6 +114,31 @@ def test_rankings_by_queries_and_by_blocks_are_those_made_here(world, run, as_st
             pd.testing.assert_frame_equal(found.distances, calm.distances, check_exact=True)
             pd.testing.assert_frame_equal(found.neighbours.frame(), calm.neighbours.frame(), check_exact=True)
     assert not list((tmp_path / "build/scale").iterdir())
+
+
+def test_the_benchmark_says_whether_a_runs_files_are_the_published_ones(world, run, as_stages, tmp_path):  # noqa: F811
+    frame, features = world
+    frame.to_parquet(tmp_path / "catalog.parquet", index=False)
+    file, facts = tmp_path / "features/padded.sqlite", {"encoder_id": features.encoder_id, "encoder": "padded"}
+    partial = store.create(tmp_path / "partial", {**facts, "dimension": str(features.vectors.shape[1])})
+    store.append(partial, features.ids, features.vectors)
+    file.parent.mkdir()
+    store.finish(partial, file)
+    calm = scoring.evaluate(features, frame, "manhattan", run, params.Scale())
+    parts = {"scores/{}": calm.scores, "scores/{}.distances": calm.distances, "neighbours/{}": calm.neighbours.frame()}
+    outs = []
+    for name, table in parts.items():
+        table.to_parquet(tmp_path / "table", index=False)
+        md5 = hashlib.md5((tmp_path / "table").read_bytes()).hexdigest()
+        outs.append({"path": f"outputs/small/{name.format('padded-manhattan')}.parquet", "md5": md5})
+    stage = {"outs": outs, "params": {"params.yaml": {"knn_retrieval": run.model_dump(mode="json")}}}
+    command = [sys.executable, "-m", "benchmarks.scale", "--run", str(tmp_path), "padded", "--distance", "manhattan"]
+    command += ["--lock", str(tmp_path / "lock"), "--workers", "1"]
+    for told, code in (("the published bytes", 0), (f"OTHER BYTES: distances: {outs[1]['md5']}, not 0", 1)):
+        (tmp_path / "lock").write_text(json.dumps({"stages": {"knn_retrieval@padded-manhattan": stage}}))
+        result = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+        assert (result.returncode, result.stdout.count(f"    {told}\n")) == (code, 2), result.stdout + result.stderr
+        outs[1]["md5"] = "0"
 
 
 def test_a_worker_with_other_variables_or_code_is_refused_by_name(as_stages, tmp_path, monkeypatch):  # noqa: F811
@@ -176,6 +187,16 @@ def test_a_fault_of_a_piece_is_the_works_fault(as_stages, tmp_path):  # noqa: F8
         scale.workers(place) as each,
     ):
         list(each(int, [("1",), ("no",)]))
+
+
+def test_a_worker_keeps_no_result_once_it_is_here(as_stages, tmp_path):  # noqa: F811
+    with dasks.scheduler(tmp_path) as place, dasks.worker(place, tmp_path), scale.workers(place) as each:
+        from distributed import get_client
+
+        results = each(bytes, [(10**6,)] * 12)
+        next(results)
+        dasks.until(lambda: get_client().run(lambda dask_worker: len(dask_worker.data)).popitem()[1] == 0)
+        assert len(list(results)) == 11
 
 
 def test_here_nothing_of_dask_is_needed_or_loaded():
