@@ -33,7 +33,9 @@ def binaries() -> Path:
 class Postgres:
     """A server on a free port of this computer. PostgreSQL refuses root, so under root it is nobody's."""
 
-    def __init__(self):
+    def __init__(self, network=None):
+        """`network`: a namespace and its address there; None: this one's, where it can be reached from here alone."""
+        self.namespace, self.host = network or (None, "127.0.0.1")
         self.home = Path(tempfile.mkdtemp(prefix="pg"))
         self.user = "nobody" if os.geteuid() == 0 else None
         self.programs = binaries()
@@ -47,14 +49,19 @@ class Postgres:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._run("initdb", "-U", "site", "--auth=trust", "--no-sync", "-E", "UTF8", "--no-locale")
+        if network:
+            with (self.home / "data/pg_hba.conf").open("a") as who:
+                who.write(f"host all all {self.host}/24 trust\n")
         self.start()
 
     def _run(self, program, *arguments):
-        command = [self.programs / program, "-D", self.home / "data", *arguments]
-        subprocess.run(command, user=self.user, cwd="/", check=True, stdout=subprocess.DEVNULL)
+        command, user = [self.programs / program, "-D", self.home / "data", *arguments], self.user
+        if self.namespace:  # which root alone enters
+            command, user = ["ip", "netns", "exec", self.namespace, "runuser", "-u", user, "--", *command], None
+        subprocess.run(command, user=user, cwd="/", check=True, stdout=subprocess.DEVNULL)
 
     def start(self):
-        settings = f"-p {self.port} -k {self.home} -c listen_addresses=127.0.0.1 -c max_connections=200"
+        settings = f"-p {self.port} -k {self.home} -c listen_addresses={self.host} -c max_connections=200"
         self._run("pg_ctl", "-o", settings, "-w", "-l", str(self.home / "log"), "start")
 
     def kill(self):
@@ -69,7 +76,7 @@ class Postgres:
             time.sleep(0.01)
 
     def address(self, name="postgres", port=None):
-        return f"postgresql://site@127.0.0.1:{port or self.port}/{name}"
+        return f"postgresql://site@{self.host}:{port or self.port}/{name}"
 
     def new(self, name):
         """The address of a new, empty database."""

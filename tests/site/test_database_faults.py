@@ -1,5 +1,6 @@
 """A database that is killed, a link that is down, a wrong address: one line, in time, and nothing half there."""
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -8,9 +9,10 @@ import time
 from pathlib import Path
 
 import httpx
+import namespaces
 import numpy as np
 import pytest
-from postgres import Postgres
+from postgres import Postgres, binaries
 from servers import answering
 from test_app import Started
 
@@ -152,6 +154,33 @@ def test_a_link_that_is_down_is_told_in_time_and_used_again_when_it_is_up(server
             assert time.perf_counter() - began < database.PATIENCE + 8
         link.up.set()
         assert client.get("/api/v1/search", params=asked).status_code == 200
+
+
+@pytest.mark.parametrize("end", ["link set data0", "-n data link set eth0"], ids=["here", "there"])
+def test_a_cut_between_two_networks_is_told_in_time_and_used_again_when_it_is_whole(place, study, end):
+    binaries()
+    with contextlib.ExitStack() as stack:
+        _, there = stack.enter_context(namespaces.namespace("data", "10.213.8"))
+        server = Postgres(("data", there))
+        stack.callback(server.stop)
+        loading.load(study, [server.new("faults")], ["padded"], index=False)
+        site = Site(study, None, Shared([server.address("faults")]))
+        site.start()
+        api = stack.enter_context(answering(service(site, ["127.0.0.1"])))
+        client = stack.enter_context(httpx.Client(base_url=f"{api}/api/v1", timeout=60))
+        asked = {"text": "shirts"}
+        before = client.get("/search", params=asked)
+        assert before.status_code == 200
+        namespaces.ip(f"{end} down")
+        for most in (database.PATIENCE + 2, database.CONNECTING):  # a connection that was there, and a new one
+            began = time.perf_counter()
+            answer = client.get("/search", params=asked)
+            told = (answer.status_code, answer.headers["retry-after"], list(answer.json()))
+            assert told == (503, "2", ["error"]), answer.text
+            assert time.perf_counter() - began < most + 3
+        namespaces.ip(f"{end} up")
+        after = client.get("/search", params=asked)
+        assert (after.status_code, after.json()["results"]) == (200, before.json()["results"]), after.text
 
 
 def test_a_link_that_was_down_is_waited_for_once_however_many_connections_it_had(server, monkeypatch):
