@@ -1,5 +1,6 @@
 """A site over the drawn sample, with small random encoders, answering on a port of this computer."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -81,3 +82,28 @@ def address(site):
 def client(address):
     with httpx.Client(base_url=address, timeout=60) as opened:
         yield opened
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens the page in a browser of its own; at its end nothing was logged and nobody else was asked."""
+    from playwright.sync_api import expect
+
+    contexts, said, asked = [], [], []
+
+    def opened(path="", at=address, **options):
+        contexts.append(browser.new_context(**{"viewport": {"width": 1366, "height": 768}, **options}))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda line: said.append(line.text) if "Content Security" in line.text else None)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.goto(f"{at}/{path}")
+        expect(page.locator("#settings")).to_be_attached(timeout=30_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not said
+    assert all(re.match(r"(http://127\.0\.0\.1:\d+/|blob:|data:)", url) for url in asked)

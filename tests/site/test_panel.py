@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import re
 
 import browsers
 import pandas as pd
@@ -15,6 +16,7 @@ from pipeline import paths
 from pipeline.data import catalog
 
 WIDTHS = [(390, "light"), (768, "dark"), (1366, "light")]
+WALKS = [(390, "dark"), (768, "light"), (1366, "dark")]  # the others
 HANG = """async ({ query, photo }) => {
   const module = await import("./study.js");
   const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "study.css" });
@@ -43,6 +45,12 @@ HANG = """async ({ query, photo }) => {
   if (photo) query.photo = new Blob([Uint8Array.from(atob(photo), (letter) => letter.charCodeAt(0))]);
   window.panel.searched(query);
 }"""
+DRAWN = """(panel) => {
+  const boxes = (what) => [...panel.querySelectorAll(what)].map((one) => one.getBoundingClientRect());
+  return { letters: Math.min(...boxes("svg text").map((one) => one.height)),
+    height: panel.getBoundingClientRect().height,
+    pictures: boxes(".study-row img").map((one) => one.width / one.height) };
+}"""
 SEVERAL = """async (photo) => {
   const module = await import("./study.js");
   const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "study.css" });
@@ -63,7 +71,8 @@ def mapped(site, monkeypatch):
     rows = list(range(0, 80, 4))
     folder = paths.embedding_space("sample", "padded")
     folder.mkdir(parents=True)
-    points = {"tsne_x": [float(row) for row in rows], "tsne_y": [float(row) for row in rows], "row": rows}
+    line = [float(row) for row in rows]
+    points = {**{f"{kind}_{axis}": line for kind in ("umap", "tsne") for axis in "xy"}, "row": rows}
     pd.DataFrame(points).to_parquet(folder / "map.parquet")
     steps = {"threshold": [0.0, 0.1, 0.2], "precision": [1.0, 0.8, 0.4], "recall": [0.0, 0.5, 1.0], "F1": [0, 0.6, 0.5]}
     curve = {"best": 0.125, **steps}
@@ -230,6 +239,29 @@ def test_a_class_compares_two_rankings_blind_and_saves_its_votes(page, site, tmp
     assert formula.splitlines()[1].split(",")[1] == '"\'=1+1"'
 
 
+def test_folding_the_panel_ends_no_ballot_and_loses_no_vote(page, site):
+    hung(page, site)
+    blind, fold = part(page, 5), page.locator("#folded > summary")
+    for votes in (1, 2):
+        blind.get_by_role("button", name="Show two rankings").click()
+        expect(blind.locator("h3")).to_have_text(["Left", "Right"], timeout=120_000)
+        shown, asked = blind.inner_html(), page.evaluate("window.asked.length")
+        for _ in range(2):
+            fold.click()
+        page.wait_for_timeout(300)
+        assert (blind.inner_html(), page.evaluate("window.asked.length")) == (shown, asked)
+        blind.get_by_role("button", name="Left is better").click()
+        for _ in range(2):
+            fold.click()
+        expect(blind).to_contain_text(f"padded and stretched: {votes} vote")
+    fold.click()
+    page.evaluate(f"window.panel.searched({{ like: '{site.ids[1]}' }})")  # while it is folded
+    before = page.evaluate("window.asked.length")
+    fold.click()
+    page.wait_for_function(f"window.asked.length > {before}")
+    expect(part(page, 5)).to_contain_text("padded and stretched: 2 votes")
+
+
 def test_sides_are_drawn_anew(page, site):
     hung(page, site)
     blind, lefts = part(page, 5), set()
@@ -260,6 +292,102 @@ def test_several_products_are_boxes_to_click(page):
     assert lefts == pytest.approx([60, 380], abs=8)
     drawn = boxes.nth(1).bounding_box()
     assert drawn["width"] == pytest.approx(60, abs=6)  # the frame is half as wide as the photo
+
+
+def tabbed(page, there, most=60):
+    """Goes to an element by the Tab key alone."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if there.evaluate("one => one === document.activeElement"):
+            return there
+    raise AssertionError(f"{most} tabs do not lead to {there}")
+
+
+def sound(page, width):
+    """Nothing stands out at the side, and axe-core finds nothing in the panel."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate(browsers.AXE.read_text(encoding="utf-8"))
+    return page.evaluate(
+        "axe.run('#settings').then((said) => said.violations.map((one) => [one.id, one.nodes[0].failureSummary]))"
+    )
+
+
+@pytest.mark.parametrize(("width", "scheme"), WALKS)
+def test_every_way_of_the_panel_is_walked_by_the_keyboard_alone(visit, site, mapped, width, scheme):
+    page = visit(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+    page.set_default_timeout(60_000)
+    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": site.picture(site.ids[0])})
+    expect(page.locator("#preview")).to_be_visible()
+    expect(page.locator("#grid")).to_have_attribute("aria-busy", "false", timeout=60_000)
+    page.locator("#text").focus()
+    tabbed(page, page.get_by_role("link", name="For the study"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#settings > summary")).to_be_focused()
+    choices = page.locator(".study-choices").first
+    tabbed(page, choices.locator("select").nth(1))
+    page.keyboard.press("ArrowDown")
+    expect(part(page, 1).locator("h3")).to_have_text(["padded", "both"], timeout=60_000)
+    page.keyboard.press("ArrowUp")
+    tabbed(page, choices.locator("select").nth(2), 1)
+    page.keyboard.press("ArrowDown")
+    expect(part(page, 0).locator("thead th").first).to_have_text("by euclidean", timeout=60_000)
+    page.keyboard.press("ArrowUp")
+    tabbed(page, choices.locator("input"), 1)
+    page.keyboard.type(site.catalogue.frame[catalog.ARTICLE][0])
+    page.keyboard.press("Enter")
+    expect(part(page, 0)).to_contain_text("Right means", timeout=60_000)
+    expect(part(page, 1).locator("h3")).to_have_text(["padded", "stretched"])
+    expect(part(page, 2).locator("canvas")).to_have_count(2, timeout=60_000)
+    expect(page.locator(".study .study-line")).to_have_count(3, timeout=60_000)
+    assert sound(page, width) == []
+    drawn = page.locator(".study").evaluate(DRAWN)
+    assert (
+        drawn["letters"] >= 9 and drawn["height"] < 5000 and drawn["pictures"] == pytest.approx([0.75] * 24, abs=0.01)
+    )
+    tabbed(page, part(page, 1).locator("li button").first, 4)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    second = page.evaluate("document.activeElement.title")
+    expect(part(page, 2).locator("canvas")).to_have_count(2, timeout=60_000)
+    walked_map(page)
+    tabbed(page, part(page, 4).get_by_role("button", name="0.125"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("farthest=0.125"))
+    tabbed(page, part(page, 5).get_by_role("button", name="Show two rankings"))
+    page.keyboard.press("Enter")
+    expect(part(page, 5).locator("h3")).to_have_text(["Left", "Right"], timeout=60_000)
+    assert sound(page, width) == []
+    voted(page)
+    assert sound(page, width) == []
+    assert second
+
+
+def walked_map(page):
+    """From the likeness to the map, whose other drawing is chosen, and to one of its products."""
+    kinds, points = part(page, 3).locator("select"), part(page, 3).locator("svg[role=application]")
+    tabbed(page, kinds)
+    page.keyboard.press("ArrowDown")
+    expect(points).to_have_attribute("aria-label", re.compile("by tsne"))
+    expect(kinds).to_be_focused()  # though all of it was drawn anew
+    tabbed(page, points, 1)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".study-about")).to_contain_text("Search with it")
+    tabbed(page, page.locator(".study-about button"), 1)
+
+
+def voted(page):
+    """From a ballot to its votes, saved and forgotten."""
+    blind = part(page, 5)
+    tabbed(page, blind.get_by_role("button", name="Left is better"), 2)
+    page.keyboard.press("Enter")
+    expect(blind).to_contain_text("1 vote;")
+    tabbed(page, blind.get_by_role("button", name="Save votes.json"), 1)
+    with page.expect_download() as saved:
+        page.keyboard.press("Enter")
+    assert json.loads(saved.value.path().read_text(encoding="utf-8"))[0]["left"]
+    tabbed(page, blind.get_by_role("button", name="Forget"), 2)
+    page.keyboard.press("Enter")
+    expect(blind.get_by_role("button", name="Show two rankings")).to_be_focused()
 
 
 @pytest.mark.parametrize(("width", "scheme"), WIDTHS)

@@ -52,7 +52,7 @@ export function Settings({ asked, site, found }) {
       ${choice("distance", "Distance", asked.distance, asked.words ? ["cosine"] : site.distances, Boolean(asked.words), (distance) => ask({ distance }))}
       ${choice("index", "Index", asked.index, asked.words || asked.distance !== "cosine" ? ["exact"] : site.indexes, Boolean(asked.words) || asked.distance !== "cosine", (index) => ask({ index }))}
       ${mixed && html`<label>Picture ${Math.round(100 * asked.weight)} %, words the rest <input id="weight" type="range" min="0" max="1" step="0.05" value=${asked.weight} onChange=${(event) => ask({ weight: Number(event.target.value) }, { replace: true })}/></label>`}
-      ${answer && html`<label>Nothing farther than <output id="far">${asked.farthest === null ? "any distance" : asked.farthest.toPrecision(3)}</output>
+      ${answer && html`<label>In this search nothing farther than <output id="far">${asked.farthest === null ? "any distance" : asked.farthest.toPrecision(3)}</output>
         <input id="farthest" type="range" min="0" max=${top} step=${top / 200} value=${asked.farthest ?? top} onChange=${(event) => ask({ farthest: Number(event.target.value) >= top ? null : Number(event.target.value) }, { replace: true })}/></label>`}
     </div>
     ${!asked.words && asked.distance === "cosine" && site.indexes.length > 1 && html`<p id="among"><small>Every index but exact gives the catalogue's 1,000 nearest, and filters choose among these; over a database it goes on until enough pass, 1,000 at most, or 20,000 were looked at.</small></p>`}

@@ -42,7 +42,9 @@ export function settled(before, patch) {
   if (next.words || next.distance !== "cosine") next.index = "exact";
   if (kind(next) === "shop") next.farthest = null; // of nothing: it would cut the next search unseen
   const scale = (ask) => `${ask.encoder} ${ask.distance} ${Boolean(ask.words)}`;
-  if (scale(next) !== scale(before) && patch.farthest === undefined) next.farthest = null; // it is of another scale
+  const question = (ask) => ask.among || ask.photo || ask.like || ask.words; // photos that were chosen together are one
+  const other = scale(next) !== scale(before) || question(next) !== question(before);
+  if (other && patch.farthest === undefined) next.farthest = null; // it was chosen for what was asked before
   return next;
 }
 

@@ -55,7 +55,8 @@ export function study(place, { call, like, cut }) {
     part("map", "The map"), part("curves", "Thresholds"), part("blind", "Blind comparison"));
 
   const open = () => place.closest("details")?.open ?? true;
-  place.closest("details")?.addEventListener("toggle", () => draw());
+  let outdated = true; // what is drawn; folding and unfolding leaves it as it is, a running ballot too
+  place.closest("details")?.addEventListener("toggle", () => { if (outdated) draw(); });
   for (const select of [first, second]) select.addEventListener("change", () => {
     state.encoders = [first.value, second.value];
     state.map = null;
@@ -102,7 +103,9 @@ export function study(place, { call, like, cut }) {
   }
 
   async function draw() {
+    outdated = true;
     if (!state.status || !open()) return;
+    outdated = false;
     const mine = ++turn;
     typed.hidden = !state.query?.photo;
     const fresh = () => mine === turn;
@@ -131,7 +134,7 @@ export function study(place, { call, like, cut }) {
       await guarded("map", map, fresh, answers);
       await guarded("curves", curves, fresh, answers);
     } catch (error) {
-      if (fresh()) [said.textContent, state.asked] = [error.message, null]; // the same question may be asked once more
+      if (fresh()) [said.textContent, state.asked, outdated] = [error.message, null, true]; // the same question may be asked once more
     }
   }
 
@@ -286,7 +289,11 @@ export function study(place, { call, like, cut }) {
     const choice = make("select");
     choice.replaceChildren(...kinds.map((kind) => new Option({ umap: "UMAP", tsne: "t-SNE" }[kind] || kind, kind)));
     choice.value = drawnMap.kind;
-    choice.addEventListener("change", () => { drawnMap.kind = choice.value; map(answers, () => true); });
+    choice.addEventListener("change", async () => {
+      drawnMap.kind = choice.value;
+      await map(answers, () => true);
+      parts.map.querySelector("select").focus();
+    });
     parts.map.replaceChildren(
       make("p", { textContent: `${points.length} test pictures as ${encoder} sees them. Neighbours mean something here; how large a cluster is and how far two lie apart do not.` }),
       make("label", {}, "Drawn by ", choice), svg,
@@ -352,7 +359,7 @@ export function study(place, { call, like, cut }) {
       return make("li", { textContent: `${pair}: ${some.length} ${some.length === 1 ? "vote" : "votes"}; ${wins.map(([name, count]) => `${name} ${count}`).join(", ")}` });
     });
     const clear = make("button", { type: "button", textContent: "Forget the votes" });
-    clear.addEventListener("click", () => { localStorage.removeItem(VOTES); blind(); });
+    clear.addEventListener("click", () => { localStorage.removeItem(VOTES); blind(); parts.blind.querySelector("button").focus(); });
     return [make("ul", {}, ...lines), make("div", { className: "study-choices" }, saving("votes.json", "application/json", () => JSON.stringify(kept, null, 1)), saving("votes.csv", "text/csv", () => table(kept)), clear)];
   }
 
@@ -388,9 +395,10 @@ export function study(place, { call, like, cut }) {
     const ranking = (answer, side) => make("section", {}, make("h3", { textContent: side }),
       make("ol", { className: "study-row" }, ...answer.results.map((item) => make("li", {}, make("img", { src: picture(item.id), alt: named(item) })))));
     parts.blind.replaceChildren(
-      make("p", {}, "Like this one: ", make("img", { className: "study-asked", src: picture(product.id), alt: named(product) })),
+      make("p", { tabIndex: -1 }, "Like this one: ", make("img", { className: "study-asked", src: picture(product.id), alt: named(product) })),
       make("div", { className: "study-two" }, ranking(found[0], "Left"), ranking(found[1], "Right")),
       make("div", { className: "study-choices" }, vote(0, "Left is better"), vote(null, "Neither"), vote(1, "Right is better")), outcome);
+    parts.blind.querySelector("p").focus(); // not lost with the button that was pressed
   }
 
   return { opened, searched };
