@@ -1486,6 +1486,42 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a blank becomes a value", "np.where(new.isna(), -1, ", "np.where(new.isna(), 0, "),
         ("features are not parted from their products", "[part[stays], vectors[name]]", "[part, vectors[name]]"),
     ],
+    (
+        "pipeline/site/snapshots.py",
+        "site/test_searches.py::test_what_only_the_added_products_decide_is_done_once_and_not_in_each_search",
+    ): [("added features are scaled in each search", "        if key not in self.measures:", "        if True:")],
+    ("pipeline/site/snapshots.py", "site/test_searches.py::test_a_shown_product_costs_no_call_of_pandas"): [
+        (
+            "a shown product goes through pandas",
+            "return dict(zip(TOLD, self.told[row], strict=True))",
+            "return pd.Series(self.told[row], TOLD, object).to_dict()",
+        ),
+    ],
+    (
+        "pipeline/site/snapshots.py",
+        "site/test_searches.py::test_what_filters_choose_from_is_counted_once_until_products_change",
+    ): [
+        (
+            "filter values are counted at each call",
+            "    @cached_property\n    def choices",
+            "    @property\n    def choices",
+        ),
+    ],
+    (
+        "pipeline/site/local.py",
+        "site/test_searches.py::test_the_ten_thousandth_addition_takes_not_much_longer_than_the_hundredth",
+    ): [
+        (
+            "with each addition all added features are read",
+            "vectors = {one.identity: encoders.of_added(one, self.shelf, new)",
+            "vectors = {one.identity: encoders.of_added(one, self.shelf, now.added + new)[len(now.added) :]",
+        ),
+        (
+            "with each addition all added products are read",
+            "            new = [row[:2] for row in shelf.new]\n",
+            "            new = [row[:2] for row in shelf.new]\n            products.look(self.shelf)\n",
+        ),
+    ],
     ("pipeline/site/guard.py", "site/test_guard.py"): [
         ("any name is the site's", "        return name in names\n", "        return True\n"),
         ("another page's picture loads an encoder", 'not scope["path"].startswith("/api") or', "True or"),
@@ -1493,6 +1529,22 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("more than the token is taken", "if not hmac.compare_digest(given, ", "if not given.startswith("),
         ("whoever comes may write", "        if not self.on:\n", "        if not self.on and self.token:\n"),
         ("questions are not counted", "self.at_work += asks", "self.at_work += 0"),
+    ],
+    ("pipeline/site/guard.py", "site/test_crowd.py"): [
+        ("a class is too much at once", "MOST_AT_WORK = 500", "MOST_AT_WORK = 100"),
+    ],
+    ("pipeline/app.py", "site/test_crowd.py"): [
+        ("connections are counted, not questions", 'lifespan="off",', 'lifespan="off", limit_concurrency=100,'),
+    ],
+    ("pipeline/app.py", "site/test_guard.py::test_a_head_without_an_end_is_refused_in_one_line"): [
+        ("a head may be as long as it likes", "event_size=32_768", "event_size=32_768_000"),
+    ],
+    ("pipeline/app.py", "site/test_guard.py::test_what_answers_first_loads_no_library_of_the_study"): [
+        (
+            "it listens after the program is loaded",
+            "    try:\n        listening = _listening(given.host",
+            "    from pipeline.site import service\n\n    try:\n        listening = service and _listening(given.host",
+        ),
     ],
     ("pipeline/site/kept.py", "site/test_kept.py"): [
         ("a photo's mark is known to whoever has it", "blake2b(photo, key=self._key,", "blake2b(photo,"),

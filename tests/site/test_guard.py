@@ -1,6 +1,7 @@
 """Connections, names and other web pages; the page while the program is being loaded. None of it needs an encoder."""
 
 import asyncio
+import contextlib
 import json
 import select
 import socket
@@ -210,6 +211,41 @@ def test_what_is_no_http_is_a_fault_like_any_other():
     assert b" 400 " in head and json.loads(body)["error"]
 
 
+@pytest.mark.parametrize("pieces", [1, 40])
+@pytest.mark.parametrize(
+    "head", [b"X-Long: " + b"x" * 40_000 + b"\r\n", b"".join(b"X-%d: y\r\n" % n for n in range(5000))]
+)
+def test_a_long_head_is_refused_in_one_line_or_does_no_harm(head, pieces):
+    with answering(Guard(echo, [])) as address:
+        status, body = said_to(address, head, pieces)
+        assert status in (200, 400, 431) and (status == 200 or body["error"])
+        assert status == 200 or pieces == 1 or len(head) > 32_000
+        assert httpx.get(address).status_code == 200
+
+
+def test_a_head_without_an_end_is_refused_in_one_line():
+    with answering(Guard(echo, [])) as address:
+        status, body = said_to(address, b"X-Endless: " + b"x" * 2_000_000, 40)
+        assert status in (400, 431) and body["error"]
+
+
+def said_to(address, head, pieces):
+    """What is answered to a head that comes in some pieces, one after the other, until something is answered."""
+    whole, said = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" + head + b"\r\n", b""
+    step = -(-len(whole) // pieces)
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as one:
+        with contextlib.suppress(OSError):  # it has answered, and reads no more
+            for place in range(0, len(whole), step):
+                one.sendall(whole[place : place + step])
+                if select.select([one], [], [], 0.01 if pieces > 1 else 0)[0]:
+                    break
+        with contextlib.suppress(ConnectionResetError):
+            while part := one.recv(65_536):
+                said += part
+    head, _, body = said.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
+
+
 def test_the_page_and_the_state_are_there_before_the_program():
     app = pages.Opening(["here"])
     assert ask(app, "/api/v1/status", host="here").json()["phase"] == "loading the program"
@@ -233,6 +269,14 @@ def test_who_has_a_page_is_not_sent_it_again():
 
 def test_what_answers_first_loads_no_library_of_the_study():
     heavy = {"numpy", "pandas", "sklearn", "scipy", "numba", "keras", "tensorflow", "faiss", "cv2", "PIL", "fastapi"}
-    code = f"import sys, pipeline.app; print(sorted({heavy} & set(sys.modules)))"
+    code = f"""if True:
+        import sys, uvicorn
+        from pipeline import app
+        loaded = lambda: print(sorted({heavy} & set(sys.modules)))
+        loaded()
+        app._open = lambda *given: None  # which loads all of them, in a thread of its own
+        uvicorn.Server.run = lambda server, sockets: (sockets[0].getsockname(), loaded())
+        sys.exit(app.main(["--port", "0"]))"""
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout.strip() == "[]", result.stderr
+    first, address, then = result.stdout.splitlines()
+    assert (first, then) == ("[]", "[]") and address.startswith("http://"), result.stderr  # D9: it listens by now

@@ -1,9 +1,12 @@
 """What the site finds: the study's own neighbours, whichever way one asks; products come and go and survive a kill."""
 
 import io
+import json
 import sqlite3
+import sys
 import threading
 import time
+from contextlib import closing
 
 import children
 import numpy as np
@@ -13,13 +16,14 @@ from PIL import Image
 from pipeline import paths
 from pipeline.data import catalog, images
 from pipeline.encoders import store
-from pipeline.retrieval import ranking
+from pipeline.retrieval import distances, ranking
 from pipeline.site import encoders, products
 from pipeline.site import site as module
 from pipeline.site.questions import NotReady, Question, SearchError
 from pipeline.site.site import Site
 
 DISTANCES = ["cosine", "euclidean", "manhattan"]
+FACTS = {"articleType": "Shirts", "gender": "Men", "productDisplayName": "A shirt"}
 
 
 def study_neighbours(encoder, distance, rows, count=20):
@@ -205,6 +209,90 @@ def test_a_product_that_cannot_be_stored_is_refused(site, identity, facts):
     with pytest.raises(products.ProductError):
         site.add(identity, facts, Image.new("RGB", (5, 5)))
     assert not products.look(site.gallery.shelf).new
+
+
+def stocked(site, count):
+    """As after so many additions, at once; all have one picture, and a name of their own."""
+    picture, ready = products.stored(images.decode(site.picture(site.ids[0]))), site.ready(None)
+    vectors = np.random.default_rng(0).normal(size=(count, ready.vectors.shape[1])).astype("<f4")
+    site.shelf.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(site.shelf)) as connection, connection:
+        connection.executescript(products.TABLES)
+        numbered = [(number, f"many-{number}") for number in range(1, count + 1)]
+        said = [json.dumps(FACTS | {"productDisplayName": f"Shirt number {number}"}) for number, _ in numbered]
+        rows = [(*one, facts, picture) for one, facts in zip(numbered, said, strict=True)]
+        connection.executemany("INSERT INTO added VALUES (?, ?, ?, ?)", rows)
+        kept = [(one, ready.identity, row.tobytes()) for (_, one), row in zip(numbered, vectors, strict=True)]
+        connection.executemany("INSERT INTO features VALUES (?, ?, ?)", kept)
+        connection.execute(f"PRAGMA user_version = {count}")
+    assert site.status()["added"] == count
+
+
+def test_the_ten_thousandth_addition_takes_not_much_longer_than_the_hundredth(place, study, monkeypatch):
+    monkeypatch.setattr(paths, "site", lambda data: place / f"shelf {count}")
+    seconds, read = {}, []
+    for count in (100, 9_900):  # 10,000 is the most
+        site = Site(study)
+        site.start()
+        site.shelf = site.gallery.shelf
+        stocked(site, count)
+        photo, times = site.picture(site.ids[0]), []
+        read.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(json, "loads", lambda said, loads=json.loads: read.append(said) or loads(said))
+            for number in range(7):
+                begun = time.process_time()
+                site.add(f"one-{number}", FACTS, photo)
+                times.append(time.process_time() - begun)
+        assert len(read) <= 7  # what is said of each product is read when it is new
+        seconds[count] = float(np.median(times))
+        assert f"one-{number}" in found(site.search(Question(count=20), picture(site, "one-0")))
+    assert seconds[9_900] < 8 * seconds[100], seconds  # D7; of the processor, which others' work does not lengthen
+
+
+def test_what_only_the_added_products_decide_is_done_once_and_not_in_each_search(site, monkeypatch):
+    photo, scaled = picture(site, site.ids[0]), []
+    for name in ("one", "two"):
+        site.add(name, {}, photo)
+    monkeypatch.setattr(distances, "unit", lambda rows, unit=distances.unit: scaled.append(len(rows)) or unit(rows))
+    for _ in range(3):
+        assert {"one", "two"} < {*found(site.search(Question(count=4), photo))}
+    assert scaled.count(2) == 1  # D7: the added products'; a photo's is one row, and the catalogue's were done before
+    assert {*scaled} == {1, 2}
+    site.add("three", {}, photo)
+    site.search(Question(), photo)
+    assert scaled.count(3) == 1
+
+
+@pytest.mark.parametrize("asked", [{"like": 0}, {"text": "black shirts"}, {"like": 0, "gender": ["Men"]}, {}])
+def test_a_shown_product_costs_no_call_of_pandas(site, asked):
+    asked = asked | ({"like": site.ids[0]} if "like" in asked else {})
+    photo = None if asked else picture(site, site.ids[0])
+    calls = []
+
+    def noted(frame, event, _):
+        if event == "call" and "/pandas/" in frame.f_code.co_filename:
+            calls.append(frame.f_code.co_qualname if hasattr(frame.f_code, "co_qualname") else frame.f_code.co_name)
+
+    counted = {}
+    for count in (1, 100):
+        site.search(Question(**asked, count=count), photo)  # what is prepared once
+        calls.clear()
+        sys.setprofile(noted)
+        try:
+            answer = site.search(Question(**asked, count=count), photo)
+        finally:
+            sys.setprofile(None)
+        assert len(answer["results"]) > count // 4
+        counted[count] = len(calls)
+    assert counted[100] == counted[1] < 100, calls[:20]  # D8
+
+
+def test_what_filters_choose_from_is_counted_once_until_products_change(site):
+    first = site.status()["filters"]
+    assert site.status()["filters"] is first  # and not counted at each call
+    site.add("mine", {"articleType": "Kimonos"}, picture(site, site.ids[0]))
+    assert "Kimonos" in site.status()["filters"]["articleType"] and "Kimonos" not in first["articleType"]
 
 
 def test_a_kill_leaves_a_product_whole_or_not_at_all(place, study):

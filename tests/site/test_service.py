@@ -113,6 +113,24 @@ def test_what_cannot_be_answered_is_said_in_one_line(client, path, status, said)
     assert (answer.status_code, said in answer.json()["error"]) == (status, True), answer.text
 
 
+def test_what_cannot_be_changed_has_the_status_of_its_reason(client, site):
+    there, picture = site.ids[0], photo("PNG")
+    asked = {
+        404: [("DELETE", "products/nobody"), ("GET", "products/nobody/picture"), ("GET", "products/nobody")],
+        409: [("PUT", f"products/{there}"), ("POST", f"products/{there}/restore")],
+        415: [("PUT", "products/mine")],
+        422: [("PUT", "products/not+an+id"), ("PUT", f"products/mine?articleType={'x' * 201}")],
+    }
+    for status, calls in asked.items():
+        for method, path in calls:
+            content = None if method in ("GET", "DELETE") else b"no picture" if status == 415 else picture
+            answer = client.request(method, f"/api/v1/{path}", content=content)
+            assert (answer.status_code, list(answer.json())) == (status, ["error"]), (method, path, answer.text)
+    schema = client.get("/api/schema").json()["paths"]
+    for path in ("search", "box", "boxes", "photos", "batch", "study"):
+        assert {"408", "413", "415", "422", "503"} <= schema[f"/api/v1/{path}"]["post"]["responses"].keys(), path
+
+
 def test_the_schema_states_the_limits(client):
     search = client.get("/api/schema").json()["paths"]["/api/v1/search"]["post"]
     count = next(one for one in search["parameters"] if one["name"] == "count")["schema"]
