@@ -829,6 +829,20 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "counts(features.take(rows), features,",
             "counts(features.take(rows), features.take(rows),",
         ),
+        (
+            "what lies nearer counts as between",
+            "between = by_end[threshold] - by_end[above]",
+            "between = by_end[threshold]",
+        ),
+        (
+            "a key names the outer of two thresholds alone",
+            "for end in (above, threshold) if end",
+            "for end in (threshold,)",
+        ),
+    ],
+    ("pipeline/evaluation/network_sizes.py", "evaluation/test_network_sizes.py"): [
+        ("a network that no claim asks for is counted", 'if card.get("backbone") in asked', 'if "backbone" in card'),
+        ("cards are read that nobody asks for", " if asked else []", ""),
     ],
     ("pipeline/evaluation/sample_picture.py", "evaluation/test_sample_picture.py"): [
         ("counts one more than the thesis's are sifted out", "<= max(SHIFTS)", "< max(SHIFTS)"),
@@ -1415,6 +1429,16 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "REPRODUCED if low < claim.reported < high",
         ),
     ],
+    (
+        "pipeline/claims/verdicts.py",
+        "claims/test_claims.py::test_a_claim_that_cannot_be_judged_is_answered_by_its_statements_and_says_what_they_say"
+        " claims/test_claims.py::test_what_was_judged_as_it_was_said_needs_no_substitute",
+    ): [
+        ("a statement that was not judged answers", ' and row["verdict"] in MEASURED:', ":"),
+        ("a claim that was judged is said to be answered", 'if row["verdict"] in (NOT_TESTABLE, NOT_RUN) and ', "if "),
+        ("what cannot be tested is never answered", "in (NOT_TESTABLE, NOT_RUN)", "in (NOT_RUN,)"),
+        ("what is missing is no longer said", '[row["evidence"], *said[row["claim"]]]', 'said[row["claim"]]'),
+    ],
     ("pipeline/claims/verdicts.py", "claims/test_claims.py::test_what_a_document_prints_is_divided_again"): [
         ("a wrong quotient passes", "(INCONSISTENT if wrong else REPRODUCED)", "REPRODUCED"),
     ],
@@ -1437,6 +1461,11 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("pipeline/claims/summary.py", "claims/test_claims.py::test_verdicts_are_counted_by_document"): [
         ("a verdict that nothing got has no column", ".reindex(columns=VERDICTS, fill_value=0)", ""),
+        (
+            "what a substitute was asked counts as said",
+            'table["claim"].map(base) == table["claim"]',
+            'table["claim"] != ""',
+        ),
     ],
     (
         "pipeline/report/docs.py",

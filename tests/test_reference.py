@@ -130,7 +130,7 @@ class TestVerdicts:
         return published_claims()
 
     def test_each_that_rests_on_a_measurement_names_its_key_its_figure_and_its_cell(self, verdicts, values, claims):
-        measured = verdicts[verdicts["verdict"].isin(summary.VERDICTS[:3])]
+        measured = verdicts[verdicts["verdict"].isin(summary.MEASURED)]
         assert len(measured) > 50
         for row in measured[measured["claim"].isin(claims)].itertuples():
             judge = claims[row.claim].judge
@@ -150,7 +150,7 @@ class TestVerdicts:
                 assert again[row.claim] in {row.verdict} | weaker, row.claim
 
     def test_no_claim_about_resnet50_is_judged_by_another_network(self, verdicts):
-        for row in verdicts[verdicts["verdict"].isin(summary.VERDICTS[:3])].itertuples():
+        for row in verdicts[verdicts["verdict"].isin(summary.MEASURED)].itertuples():
             own = row.keys.replace("small_resnet50", "").replace(
                 "resnet50_v15", ""
             )  # each a statement's, which names it

@@ -43,14 +43,14 @@ def _known() -> list[dict[str, Any]]:
 
 
 def _counts(path: Path) -> list[tuple[str, int]]:
-    """How many statements got which verdict in this run; nothing where it has judged none."""
+    """How many statements, as they were said, got which verdict in this run; nothing where it has judged none."""
     import pandas as pd
 
-    from pipeline.claims.summary import VERDICTS
+    from pipeline.claims.summary import VERDICTS, as_said
 
     if not path.exists():
         return []
-    counted = pd.read_csv(path, usecols=["verdict"])["verdict"].value_counts()
+    counted = as_said(pd.read_csv(path, usecols=["claim", "verdict"]))["verdict"].value_counts()
     return [(name, int(counted.get(name, 0))) for name in VERDICTS]
 
 

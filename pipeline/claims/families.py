@@ -11,6 +11,7 @@ from pipeline.evaluation import (
     facts,
     keys,
     mistakes,
+    network_sizes,
     results,
     sample_picture,
     scaled,
@@ -34,6 +35,7 @@ KEYS: dict[str, list[keys.Pattern]] = {
     sample_picture.FAMILY: sample_picture.KEYS,
     scaled.FAMILY: scaled.KEYS,
     crossed.FAMILY: crossed.KEYS,
+    network_sizes.FAMILY: network_sizes.KEYS,
     **system_keys.KEYS,
 }
 
@@ -65,6 +67,7 @@ def measure(data: str, frame: pd.DataFrame, run: Any, wanted: list[str]) -> dict
         sample_picture.FAMILY: sample_picture.measure(data, run.retrievals, frame, wanted),
         scaled.FAMILY: scaled.measure(data, encoders, frame, wanted, run.seed),
         crossed.FAMILY: crossed.measure(data, encoders, frame, wanted, run.seed),
+        network_sizes.FAMILY: network_sizes.measure(data, list(dict.fromkeys(run.weights.values())), wanted),
         **{stage: results.load(data, stage, run.chapters.get(stage, [])) for stage in system_keys.KEYS},
     }
 

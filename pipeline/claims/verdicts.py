@@ -3,6 +3,7 @@
 A verdict rests on measurements of the thesis's own images, all of them; where one is missing it says how to get it.
 *contradicted* says that the opposite was shown: that takes an interval, or a count of the data, which is exact. A value
 that stands alone on the other side of a bound, such as a silhouette of some pictures with one seed, *differs* from it.
+A claim that cannot be judged here as it was said, and whose `-statement` was, is *answered by a substitute*.
 """
 
 from collections.abc import Callable
@@ -16,9 +17,12 @@ from pipeline.claims.summary import (
     CONTRADICTED,
     DIFFERS,
     INCONSISTENT,
+    MEASURED,
     NOT_RUN,
     NOT_TESTABLE,
     REPRODUCED,
+    SUBSTITUTED,
+    base,
     row_of,
 )
 from pipeline.evaluation import facts, statistics
@@ -51,7 +55,21 @@ def verdicts(
         if verdict == NOT_RUN and claim.how and comparable:
             evidence = f"{evidence}; {claim.how}"
         rows.append({**row_of(name, claim), "verdict": verdict, "evidence": evidence, "keys": " ".join(used).strip()})
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(_answered(rows), columns=COLUMNS)
+
+
+def _answered(rows: list[dict]) -> list[dict]:
+    """The rows, where what a substitute answers says so: which statement, and its verdict, after what is missing."""
+    said: dict[str, list[str]] = {}
+    for row in rows:
+        if base(row["claim"]) != row["claim"] and row["verdict"] in MEASURED:
+            said.setdefault(base(row["claim"]), []).append(f"{row['claim']}: {row['verdict']}")
+    return [
+        {**row, "verdict": SUBSTITUTED, "evidence": "; ".join([row["evidence"], *said[row["claim"]]])}
+        if row["verdict"] in (NOT_TESTABLE, NOT_RUN) and row["claim"] in said
+        else row
+        for row in rows
+    ]
 
 
 def _value(claim, values, resampled):

@@ -61,5 +61,9 @@ def spread(counts: pd.DataFrame) -> pd.DataFrame:
 
 def reported(verdicts: pd.DataFrame, place: str) -> pd.DataFrame:
     """The thesis's statements at one place beside what was measured: a row each, in the registry's order."""
-    found = verdicts[(verdicts["document"] == "001") & (verdicts["place"] == place)]
-    return found.set_index("words")[["reported", "verdict", "evidence", "meaning"]]
+    return at(verdicts, place).set_index("words")[["reported", "verdict", "evidence", "meaning"]]
+
+
+def at(verdicts: pd.DataFrame, place: str) -> pd.DataFrame:
+    """The verdicts on the thesis's statements at one place, and on what substitutes were asked of them."""
+    return verdicts[(verdicts["document"] == "001") & (verdicts["place"] == place)]

@@ -1,9 +1,10 @@
 """How many pictures lie within a threshold of a picture: what the thesis counts for one, counted for many.
 
 The picture itself is among them, as it is where a site searches with a picture of its own catalogue. Distances are
-below the threshold, as in the thesis ("distance of <18").
+below the threshold, as in the thesis ("distance of <18"). Of two thresholds, what lies between is counted.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,20 @@ FAMILY = "within"
 PICTURES = 2000  # drawn by the seed: a twentieth of Kaggle's, on which the ends of the middle 90 % hardly hang
 MIDDLE = ("5 %", "95 %")
 QUANTILES = {MIDDLE[0]: 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, MIDDLE[1]: 0.95}
-KEYS: list[Pattern] = [(FAMILY, Of(("retrievals",)), NUMBER, [*QUANTILES, "mean"])]
+BETWEEN = " to "
+SHELL = re.compile(f"{NUMBER.pattern}{BETWEEN}{NUMBER.pattern}")
+COLUMNS = ["retrieval", "above", "threshold", *QUANTILES, "mean"]
+KEYS: list[Pattern] = [(FAMILY, Of(("retrievals",)), [NUMBER, SHELL], [*QUANTILES, "mean"])]
 
 
 def measure(data: str, retrievals: dict[str, Any], frame: pd.DataFrame, wanted: list[str], seed: int) -> Measured:
     """How many pictures lie within each threshold that a claim gives, over drawn pictures, the picture among them.
 
-    The table has a row per retrieval and threshold.
+    The table has a row per retrieval and threshold; `above` is 0, or the smaller of the two that a claim gives.
 
     Args:
-        wanted: keys that claims ask for, such as `within/<retrieval>/0.22/5 %`.
+        wanted: keys that claims ask for, such as `within/<retrieval>/0.22/5 %`, or `within/<retrieval>/0.15 to 0.2/5 %`
+            of those that lie at 0.15 or farther and below 0.2.
     """
     asked = thresholds(wanted)
     rows = catalog.draw(np.arange(len(frame)), PICTURES, seed)
@@ -39,23 +44,35 @@ def measure(data: str, retrievals: dict[str, Any], frame: pd.DataFrame, wanted: 
     for name in [name for name in asked if name in retrievals]:
         features = store.read(paths.features(data, retrievals[name].encoder))
         check_same_images(features, frame)
-        counted = counts(features.take(rows), features, retrievals[name].distance, asked[name])
-        for threshold, column in zip(asked[name], counted.T, strict=True):
-            found.append({"retrieval": name, "threshold": threshold, **spread(column)})
+        ends = sorted({end for pair in asked[name] for end in pair})
+        counted = counts(features.take(rows), features, retrievals[name].distance, ends)
+        by_end = dict(zip(ends, counted.T, strict=True))
+        for above, threshold in asked[name]:
+            between = by_end[threshold] - by_end[above]
+            found.append({"retrieval": name, "above": above, "threshold": threshold, **spread(between)})
     values = {
-        key(FAMILY, row["retrieval"], f"{row['threshold']:g}", what): float(row[what])
+        key(FAMILY, row["retrieval"], named(row["above"], row["threshold"]), what): float(row[what])
         for row in found
         for what in [*QUANTILES, "mean"]
     }
-    return Measured(pd.DataFrame(found, columns=["retrieval", "threshold", *QUANTILES, "mean"]), values)
+    return Measured(pd.DataFrame(found, columns=COLUMNS), values)
 
 
-def thresholds(wanted: list[str]) -> dict[str, list[float]]:
-    """By retrieval, the thresholds of this family's keys among some keys, in ascending order."""
-    found: dict[str, set[float]] = {}
+def named(above: float, threshold: float) -> str:
+    """What a key calls a threshold, or what lies between two: `0.22`, `0.15 to 0.2`."""
+    return BETWEEN.join(f"{end:g}" for end in (above, threshold) if end)
+
+
+def thresholds(wanted: list[str]) -> dict[str, list[tuple[float, float]]]:
+    """By retrieval, the thresholds of this family's keys among some keys, in ascending order.
+
+    Each is a pair, of which the first is 0 where a key gives one alone: no distance is below 0.
+    """
+    found: dict[str, set[tuple[float, float]]] = {}
     for family, *rest in map(split, wanted):
         if family == FAMILY:
-            found.setdefault(rest[0], set()).add(float(rest[1]))
+            *above, threshold = map(float, rest[1].split(BETWEEN))
+            found.setdefault(rest[0], set()).add((above[0] if above else 0.0, threshold))
     return {name: sorted(some) for name, some in found.items()}
 
 

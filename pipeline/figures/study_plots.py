@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.evaluation.keys import split
 from pipeline.figures.style import GREY, PLAIN, QUERY, RIGHT, WRONG, done, legend_beside
 
-VERDICT_COLOURS = [RIGHT, "#e0a030", WRONG, "#8e44ad", GREY, "#dfe3e6"]
+VERDICT_COLOURS = [RIGHT, "#e0a030", WRONG, "#8e44ad", "#5b9bd5", GREY, "#dfe3e6"]
 
 
 def self_match(table: pd.DataFrame, reported: dict[str, float], title: str) -> Figure:
@@ -240,7 +240,12 @@ def counts_within(table: pd.DataFrame, title: str) -> Figure:
     Args:
         table: `within.measure`'s, with the column `reported`.
     """
-    names = [f"{row.retrieval} < {row.threshold:g}" for row in table.itertuples()]
+    table = table.dropna(subset=["reported"])  # of some a claim asks for a bound, and reports no count
+    above = table["above"] if "above" in table else pd.Series(0.0, table.index)  # tables of earlier days have none
+    names = [
+        f"{name} < {below:g}" if not least else f"{name} {least:g} to {below:g}"
+        for name, least, below in zip(table["retrieval"], above, table["threshold"], strict=True)
+    ]
     figure, axis = plt.subplots(figsize=(8, 1.2 + 0.3 * len(table)), layout="constrained")
     axis.hlines(names, table["5 %"], table["95 %"], color=QUERY, linewidth=3, alpha=0.5, label="nine pictures in ten")
     axis.plot(table["median"], names, "|", color=QUERY, markersize=12, label="median")

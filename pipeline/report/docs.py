@@ -323,12 +323,13 @@ def _speeds() -> list[tuple[str, str, float, float, float, str]]:
 def judged() -> str:
     """How many statements got which verdict, in a sentence."""
     table = publish.published_verdicts(PLACE)
-    counts = table["verdict"].value_counts()
-    data = int((table["see"] == "05_evaluation#data")[table["verdict"] == summary.REPRODUCED].sum())
-    words = [f"{counts.get(name, 0)} {name}" for name in summary.VERDICTS]
-    words[0] += f" ({data} of them counts of the data)"
+    said = summary.as_said(table)
+    counts, data = said["verdict"].value_counts(), said[said["verdict"] == summary.REPRODUCED]["see"]
+    words = [f"{counts[name]} {name}" for name in summary.VERDICTS if name in counts]
+    words[0] += f" ({(data == '05_evaluation#data').sum()} of them counts of the data)"
     return (
-        f"{len(table)} statements of the thesis and four smaller documents are judged: {', '.join(words)}. "
+        f"{len(said)} statements of the thesis and four smaller documents are judged: {', '.join(words)}. "
+        f"Further rows, each of a substitute that was asked the same (`-statement`): {len(table) - len(said)}. "
         f"{len(publish.published_parameters(PLACE)['retrievals'])} retrievals were measured."
     )
 

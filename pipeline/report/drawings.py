@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pipeline.claims import summary
 from pipeline.data import catalog
-from pipeline.evaluation import exam, mistakes
+from pipeline.evaluation import exam, mistakes, network_sizes
 from pipeline.evaluation.tables import pick
 from pipeline.figures import counts, study_plots
 from pipeline.report.publication import Published
@@ -173,6 +173,13 @@ def _data(run: Published) -> Figure | str:
     begin = f"data/count/{catalog.ARTICLE}/"
     sizes = {key.removeprefix(begin): value for key, value in run.values.items() if key.startswith(begin)}
     return counts.long_tail(pd.Series(sizes), f"rows per {catalog.ARTICLE}") if sizes else NOT_THERE
+
+
+def _network_sizes(run: Published) -> pd.DataFrame:
+    measured = run.table("measurements")
+    parts = measured["key"].str.split("/")
+    table = pd.DataFrame({"backbone": parts.str[1], "parameters": measured["value"]})
+    return table[parts.str[0] == network_sizes.FAMILY]
 
 
 def _table(name: str) -> Callable[[Published], pd.DataFrame]:
@@ -400,6 +407,13 @@ CHAPTER_5: list[Row] = [
         "Case d of the thesis, with two networks of one length: what is found, and how far the nearest is.",
         ["crossed"],
         _table("crossed"),
+    ),
+    (
+        "05_evaluation#network-sizes",
+        "How large the networks are",
+        "The numbers that each has learnt, without a head.",
+        ["measurements"],
+        _network_sizes,
     ),
     (
         "05_evaluation#data",

@@ -11,7 +11,7 @@ import pandas as pd
 from traitlets.config import Config
 
 from pipeline import files, params, paths, stages
-from pipeline.claims.summary import VERDICTS, counts
+from pipeline.claims.summary import VERDICTS, as_said, counts
 from pipeline.evaluation.headline import headline
 from pipeline.report import formulas, html
 
@@ -127,7 +127,8 @@ def _verdicts(data: str, notebooks: list[Path]) -> dict:
     counted = counts(table)
     return {
         "verdict_names": VERDICTS,
-        "documents": list(counted.index[:-1]),
+        "said": len(as_said(table)),
+        "documents": sorted(table["document"].unique()),
         "verdicts": table.to_dict("records"),
         "verdict_counts": [[name, *(count or "·" for count in row)] for name, row in counted.iterrows()],
     }

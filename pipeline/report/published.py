@@ -57,7 +57,8 @@ def texts() -> dict[Path, str]:
 
 def summed(run: Published) -> dict[str, Any]:
     """A publication in a few lines: its pictures, how many claims got which verdict, and its best retrievals."""
-    counted = run.verdicts["verdict"].value_counts()
+    said = summary.as_said(run.verdicts)
+    counted = said["verdict"].value_counts()
     means = run.table("mean_average_precision")
     best = publish.published_metrics(run.place, means.nlargest(3, "mAP")["retrieval"].tolist())
     return {
@@ -65,7 +66,8 @@ def summed(run: Published) -> dict[str, Any]:
         "drawn": run.drawn,
         "pictures": f"{run.ingest['pictures']:,}",
         "queries": f"{run.ingest['test']:,}" if "test" in run.ingest else "",
-        "claims": len(run.verdicts),
+        "claims": len(said),
+        "substitutes": len(run.verdicts) - len(said),
         "retrievals": len(means),
         "counts": [(name, int(counted.get(name, 0))) for name in summary.VERDICTS],
         "best": results_table(headline(best)),
@@ -85,7 +87,7 @@ def page(run: Published) -> str:
         about=summed(run),
         verdicts=_verdicts(run, {one.place for one in shown}),
         verdict_names=summary.VERDICTS,
-        documents=list(counted.index[:-1]),
+        documents=sorted(run.verdicts["document"].unique()),
         counts=[[name, *(count or "·" for count in row)] for name, row in counted.iterrows()],
         thesis=[(name, anchor(f"07_thesis#{cell}"), _reported(run, name)) for name, cell in THESIS_TABLES.items()],
         results=results_table(headline(run.metrics)),
@@ -114,12 +116,8 @@ def _verdicts(run: Published, places: set[str]) -> list[dict[str, Any]]:
 
 def _reported(run: Published, name: str) -> list[dict[str, Any]]:
     """The statements of one of the thesis's tables: reported, measured and why."""
-    keys = run.verdicts.set_index("words")["keys"]
-    table = reenactment.reported(run.verdicts, f"table {name}")
-    return [
-        {"words": words, "measured": _measured(run, keys[[words]].iloc[0]), **row}
-        for words, row in zip(table.index, table.to_dict("records"), strict=True)
-    ]
+    rows = reenactment.at(run.verdicts, f"table {name}").to_dict("records")
+    return [{**row, "measured": _measured(run, row["keys"])} for row in rows]
 
 
 def _measured(run: Published, keys: str) -> str:

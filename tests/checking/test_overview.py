@@ -20,7 +20,9 @@ def section(world):
 
 
 def test_a_run_its_verification_and_the_published_study_stand_apart(world, monkeypatch):
-    pd.DataFrame({"verdict": ["not run", "not run", "reproduced"]}).to_csv(world.out / "evaluation/verdicts.csv")
+    pd.DataFrame(
+        {"claim": ["a", "b", "c", "c-statement"], "verdict": ["not run", "not run", *["reproduced"] * 2]}
+    ).to_csv(world.out / "evaluation/verdicts.csv")
     world.json("ingest.json", {"source": "drawn sample"})
     monkeypatch.setattr(paths, "reference", lambda data: PROJECT / "reference" / data)
     known = published.summed(publication.of("fashion_small"))

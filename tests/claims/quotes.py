@@ -45,12 +45,15 @@ def text_of(folder, document):
 
 
 def line_of(words, lines):
-    """The line, from 1, that a quote begins in: its parts stand in the text in their order; None where they do not."""
+    """The line, from 1, that a quote begins in: its parts stand in the text in their order, as near to one another as
+    they do anywhere; None where they do not.
+    """
     ends, whole = [], ""
     for line in lines:
         whole += (" " if whole and plain(line) else "") + plain(line)
         ends.append(len(whole))
     parts = [plain(part) for part in words.split("...")]
+    found = []
     for match in re.finditer(re.escape(parts[0]), whole):
         at = match.start()
         for part in parts:
@@ -59,8 +62,8 @@ def line_of(words, lines):
                 break
             at += len(part)
         else:
-            return next(number for number, end in enumerate(ends, 1) if end > match.start())
-    return None
+            found.append((at - match.start(), match.start()))
+    return next(number for number, end in enumerate(ends, 1) if end > min(found)[1]) if found else None
 
 
 def read():

@@ -405,6 +405,34 @@ def test_other_pictures_than_the_thesiss_give_no_verdict(write):
     assert set(table["keys"]) == {""}
 
 
+@pytest.mark.parametrize("own", [value(0.5), {"judge": {"kind": "untestable", "missing": "the model"}}])
+def test_a_claim_that_cannot_be_judged_is_answered_by_its_statements_and_says_what_they_say(write, own):
+    other, third = (
+        {**bound(at_most=end), "judge": {**bound(at_most=end)["judge"], "key": "y/q"}} for end in (0.9, 0.1)
+    )
+    never = {**bound(at_most=1), "judge": {**bound(at_most=1)["judge"], "key": "z/q"}}
+    entries = {"one": own, "one-statement": other, "one-statement-more": third, "one-statement-never": never}
+    loaded = registry.read(write(**entries, two=own, **{"one-more": own}))
+    before = judged(loaded, {}).set_index("claim")
+    table = judged(loaded, {"y/q": 0.5}).set_index("claim")
+    assert table.loc["one", "verdict"] == "answered by a substitute"
+    statements = "one-statement: reproduced; one-statement-more: differs"
+    assert table.loc["one", "evidence"] == f"{before.loc['one', 'evidence']}; {statements}"
+    assert set(before["verdict"]) <= {"not run", "not testable"}
+    pd.testing.assert_frame_equal(table.loc[["two", "one-more"]], before.loc[["two", "one-more"]])
+    assert table["verdict"].tolist()[1:4] == ["reproduced", "differs", "not run"]
+
+
+def test_what_was_judged_as_it_was_said_needs_no_substitute(write):
+    entries = {"one": value(0.5), "one-statement": bound(at_most=0.9), "two-statement": bound(at_most=0.9)}
+    contradicting = {"judge": {"kind": "document"}, "contradiction": "twice"}
+    table = judged(registry.read(write(**entries, two=contradicting)), {"x/mAP": 0.7}).set_index("claim")
+    assert table.loc["one", "verdict"] == "differs"
+    assert table.loc["two", "verdict"] == summary.INCONSISTENT
+    assert summary.base("one-statement") == summary.base("one-statement-more") == "one"
+    assert summary.base("one-statements") == "one-statements"
+
+
 # --- the table, the file ---
 
 
@@ -420,13 +448,18 @@ def test_adding_a_claim_takes_an_entry_and_no_code(write):
 
 def test_verdicts_are_counted_by_document(write):
     four = {"judge": {"kind": "bound", "key": "data/rows", "at_least": 9}}
-    path = write(one=value(0.7), two=value(0.9), three={**value(0.9), "document": "004"}, four=four)
+    said = {"one": value(0.7), "two": value(0.9), "three": {**value(0.9), "document": "004"}, "four": four}
+    path = write(**said)
     counted = summary.counts(judged(registry.read(path), {"x/mAP": 0.7, "data/rows": 7}))
     assert counted.columns.tolist() == summary.VERDICTS
     assert counted.index.tolist() == ["001", "004", "all"]
-    assert counted.loc["001"].tolist() == [1, 1, 1, 0, 0, 0]
-    assert counted.loc["004"].tolist() == [0, 1, 0, 0, 0, 0]
-    assert counted.loc["all"].tolist() == [1, 2, 1, 0, 0, 0]
+    assert counted.loc["001"].tolist() == [1, 1, 1, 0, 0, 0, 0]
+    assert counted.loc["004"].tolist() == [0, 1, 0, 0, 0, 0, 0]
+    assert counted.loc["all"].tolist() == [1, 2, 1, 0, 0, 0, 0]
+    asked = write(**said, **{"two-statement": value(0.7), "four-statement-more": value(0.7)})
+    both = summary.counts(judged(registry.read(asked), {"x/mAP": 0.7, "data/rows": 7}))
+    pd.testing.assert_frame_equal(both.drop(index=["substitutes"]), counted)
+    assert both.loc["substitutes"].tolist() == [2, 0, 0, 0, 0, 0, 0]
 
 
 JUDGES = {kind: entry["judge"] for kind, entry in MEASURED.items()}

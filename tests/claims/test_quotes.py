@@ -37,6 +37,7 @@ def test_every_quote_stands_in_its_document_where_the_table_says():
         ("a threshold of 19 gave 3", 1),  # over the end of a line
         ("gave 3 matching images", 3),
         ("of 19 ... gave 4", 1),
+        ("of 19 ... noth", 6),  # it stands nearer there than to the first 19
         ("of 19 nothing", 6),
         ("gave 4 ... of 20", None),  # not in this order
         ("gave 3 matching pictures", None),

@@ -69,6 +69,21 @@ def test_thresholds_that_claims_give_are_measured_for_retrievals_that_were_run(s
     assert {keys.fault(key, within.KEYS, names) for key in measured.values} == {""}
 
 
+def test_what_lies_between_two_thresholds_is_counted_without_the_nearer(shop):
+    frame, vectors = shop
+    retrievals = {"right-manhattan": params.Retrieval(encoder="right", distance="manhattan")}
+    wanted = ["within/right-manhattan/4 to 6/5 %", "within/right-manhattan/6/mean"]
+    measured = within.measure("sample", retrievals, frame, wanted, seed=0)
+    assert measured.table[["above", "threshold"]].values.tolist() == [[0, 6], [4, 6]]
+    nearer, both = by_loop(vectors["right"], "manhattan", [4.0, 6.0]).T
+    assert (both > nearer).any()
+    assert measured.values["within/right-manhattan/4 to 6/mean"] == pytest.approx((both - nearer).mean())
+    assert measured.values["within/right-manhattan/6/mean"] == pytest.approx(both.mean())
+    names = {"retrievals": ["right-manhattan"]}
+    assert {keys.fault(key, within.KEYS, names) for key in measured.values} == {""}
+    assert "no number" in keys.fault("within/right-manhattan/4 to/mean", within.KEYS, names)
+
+
 def test_a_drawn_part_of_the_pictures_asks_all_of_them(shop, monkeypatch):
     frame, vectors = shop
     monkeypatch.setattr(within, "PICTURES", 5)
