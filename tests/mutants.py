@@ -1287,6 +1287,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
     ],
     ("pipeline/figures/study_plots.py", "figures/test_figures.py"): [
+        ("a threshold without a count is drawn", 'table.dropna(subset=["reported"])', "table"),
         ("a difference that touches 0 is green", 'RIGHT if row["low of all"] > 0', 'RIGHT if row["low of all"] >= 0'),
     ],
     ("pipeline/figures/panel.py", "figures/test_figures.py"): [

@@ -97,3 +97,15 @@ def test_a_flow_has_an_arrow_from_what_is_followed_directly_alone():
     assert boxes["first"][1] > boxes["second"][1] == boxes["apart"][1] > boxes["third"][1]
     arrows = [text for text in drawn.axes[0].texts if not text.get_text()]
     assert len(arrows) == 3
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_counts_within_thresholds_are_drawn_where_one_was_reported(published):
+    """A publication of an earlier day says of no threshold where its pictures begin."""
+    rows = pd.DataFrame(
+        {"retrieval": "r", "above": [0, 0.15, 0], "threshold": [0.2, 0.2, 22], "reported": [4, 0, None]}
+    )
+    table = rows.assign(**{"5 %": 1, "median": 2, "95 %": 9}).drop(columns=["above"] if published else [])
+    (axis,) = study_plots.counts_within(table, "t").axes
+    labels = [text.get_text() for text in axis.get_yticklabels()]
+    assert labels == (["r < 0.2"] if published else ["r < 0.2", "r 0.15 to 0.2"])
