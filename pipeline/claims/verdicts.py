@@ -172,7 +172,13 @@ JUDGES: dict[str, Callable] = {
 
 def _missing(keys, values):
     absent = [key for key in keys if key not in values or not np.isfinite(values[key])]
-    return (NOT_RUN, f"{split(absent[0])[0]} was not measured here", []) if absent else None
+    return (NOT_RUN, f"{_what(absent[0])} was not measured here", []) if absent else None
+
+
+def _what(name: str) -> str:
+    """What a key is measured of: a retrieval, whose name has a hyphen; else the family and what it asks, `space/x`."""
+    first, *rest = split(name)
+    return first if "-" in first or len(rest) < 2 else key(first, rest[0])
 
 
 def _at_most(verdict, keys, resampled):

@@ -345,8 +345,17 @@ def test_what_was_not_measured_was_not_run_and_says_how_to(verdict, kind):
     measured = {"other/mAP": 0.9, "x/q": 0.9, f"b/{AT}": 0.9}  # the other of each two
     row = verdict({**MEASURED[kind], "how": "run suite=thesis"}, measured)
     assert row["verdict"] == "not run"
-    assert row["evidence"] == f"{'a' if kind == 'difference' else 'x'} was not measured here; run suite=thesis"
+    assert row["evidence"] == f"{'a/strict' if kind == 'difference' else 'x'} was not measured here; run suite=thesis"
     assert row["keys"] == ""
+
+
+@pytest.mark.parametrize(
+    ("named", "what"),
+    [("r-cosine/strict/all/articleType/mAP", "r-cosine"), ("space/x/articleType/intra", "space/x"), ("x/mAP", "x")],
+)
+def test_what_was_not_measured_is_the_retrieval_or_the_familys_item(verdict, named, what):
+    row = verdict({**value(0.7), "judge": {"kind": "value", "key": named, "tolerance": 0.1}}, {})
+    assert row["evidence"] == f"{what} was not measured here"
 
 
 @pytest.mark.parametrize("kind", MEASURED)
