@@ -65,6 +65,7 @@ def table(vectors: dict[str, FeatureSet], frame: pd.DataFrame, queries: np.ndarr
         queries: positions in the catalogue.
     """
     duplicates, asks = catalog.duplicates(frame), itertools.product(vectors, repeat=2)
+    random = _random(frame, queries)
     fits = [(one, other) for one, other in asks if vectors[one].vectors.shape[1] == vectors[other].vectors.shape[1]]
     found: dict[tuple[str, str], Neighbours] = {}
     rows: dict[tuple[str, str], dict[str, float]] = {}
@@ -78,7 +79,7 @@ def table(vectors: dict[str, FeatureSet], frame: pd.DataFrame, queries: np.ndarr
         rows[ask, answer] = {
             "numbers": gallery.vectors.shape[1],
             MAP: float(np.nanmean(precision)),
-            RANDOM: _random(frame, queries),
+            RANDOM: random,
             LEAST: float(nearest.min()),
             "nearest, median": float(np.median(nearest)),
         }
