@@ -101,7 +101,7 @@ class Kept(pydantic.BaseModel):
 
 
 class Examples(pydantic.BaseModel):
-    """Photos that came with the data, to try a search with."""
+    """Photos to try a search with, by their names."""
 
     examples: list[str]
 

@@ -241,13 +241,13 @@ async def kept_photo(request: Request, mark: str) -> Response:
 
 @router.get("/examples")
 def examples(site: Asked) -> replies.Examples:
-    """Photos that came with the data, to try a search with."""
+    """Photos to try a search with: those that came with the data, else some of the catalogue."""
     return replies.Examples(examples=site.examples())
 
 
 @router.get("/examples/{name}", response_class=Response, responses=PICTURE)
 def example(site: Asked, request: Request, name: str) -> Response:
-    """One of the photos that came with the data."""
+    """One of those photos."""
     return _picture(request, site.example(name), KEPT)
 
 

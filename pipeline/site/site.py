@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -362,14 +362,28 @@ class Site:
         return (self._archive.read(identity), True) if added is None else (added, False)
 
     def examples(self) -> list[str]:
-        """Photos that came with the data, to try a search with, by their names; of many the first few."""
-        return self._examples.namelist()[1 : 1 + EXAMPLES]  # after what the file says of them
+        """Photos to try a search with, by their names: those that came with the data, else some of the catalogue."""
+        came = self._examples.namelist()[1 : 1 + EXAMPLES]  # after what the zip says of them; the first few
+        return came or [one for one in self._some if self._is_shown(one)]
 
     def example(self, name: str) -> bytes:
         """One of those photos. Raises Missing: there is none."""
         if name not in self.examples():
             raise products.Missing(f"there is no example {name[:80]!r}")
-        return self._examples.read(name)
+        return self._examples.read(name) if name in self._examples.namelist() else self.picture(name)
+
+    @cached_property
+    def _some(self) -> list[str]:
+        """Pictures from the whole length of the catalogue, whose neighbours are often of one kind."""
+        names = sorted(self._archive.namelist())
+        return names[:: max(1, len(names) // EXAMPLES)][:EXAMPLES]
+
+    def _is_shown(self, identity: str) -> bool:
+        try:
+            self.gallery.picture(identity)
+        except products.Missing:
+            return False
+        return True
 
     def threshold(self, encoder: str, distance: str) -> float | None:
         """The distance of best F1 that chapter 4 found on the train part; None where it did not look."""

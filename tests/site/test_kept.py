@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import time
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -82,6 +83,22 @@ def test_examples_are_the_first_photos_that_came_with_the_data(client):
     assert len(names) == 8 and "queries.json" not in names
     assert client.get(f"/api/v1/examples/{names[3]}").headers["content-type"] == "image/jpeg"
     assert client.get("/api/v1/examples/queries.json").status_code == 404
+
+
+def test_where_no_photos_came_with_the_data_some_of_the_catalogue_are_the_examples(client, site, monkeypatch):
+    empty = io.BytesIO()
+    with zipfile.ZipFile(empty, "w") as archive:
+        archive.writestr("queries.json", "[]")
+    monkeypatch.setattr(site, "_examples", zipfile.ZipFile(empty))
+    names = client.get("/api/v1/examples").json()["examples"]
+    assert len(set(names)) == 8 and {*names} < {*site.ids}
+    assert client.get(f"/api/v1/examples/{names[3]}").content == site.picture(names[3])
+    site.remove(names[3])
+    try:
+        assert client.get("/api/v1/examples").json()["examples"] == [*names[:3], *names[4:]]
+        assert client.get(f"/api/v1/examples/{names[3]}").status_code == 404
+    finally:
+        site.restore(names[3])
 
 
 @pytest.mark.parametrize(("folder", "row"), LIBRARIES, ids=[row["file"] for _, row in LIBRARIES])
