@@ -428,7 +428,12 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         "pipeline/evaluation/blocks.py",
         "evaluation/test_blocks.py::test_blocks_of_any_size_give_the_files_of_whole_rankings",
     ): [
-        ("a relevant item stands before itself", '_keys(row, places), "right")', '_keys(row, places), "left")'),
+        (
+            "a relevant item stands before itself",
+            'relevant.of(query), own, "right")',
+            'relevant.of(query), own, "left")',
+        ),
+        ("a place is counted for another item", "item = items[query, at]", "item = at"),
         ("ties stand in any order", "return (bits << np.uint64(32)) | positions", "return bits << np.uint64(32)"),
         ("what is left out of a view stands in it", "            if not goes:\n", "            if True:\n"),
         ("a span is not added", "[one.pairs for one in some]", "[one.pairs for one in some[:1]]"),

@@ -2,10 +2,11 @@
 
 A gallery is passed twice for some queries. The first pass finds the distances of what is relevant to each, the second
 how many items stand before each of these. Counts of whole numbers add up to the same, whoever finds them and in
-whatever order. What is held is a tile of the gallery, and eight bytes for each query and relevant item.
+whatever order. A task holds a tile of the gallery at a time, and what it found in a span of bounded size; whoever adds
+up holds eight bytes for each query and relevant item, and the second pass maps these from disk.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,9 @@ from pipeline.evaluation.asked import Asked
 from pipeline.retrieval.distances import tiles, to_tile
 from pipeline.retrieval.ranking import BUDGET, DOZEN, MOST, measured, nowhere, take_smallest
 
-SPANS = 64  # at most, of a gallery: each is sent the relevant items' places of all queries
-TILES = 4  # of a span at least
-HELD = 64  # bytes for each query and relevant item, in both passes and their results
+TILES = 4  # of a span that `MOST` queries are asked of; fewer are asked of a longer one
+HELD = 64  # bytes for each query and relevant item, where the results of both passes are added up
+LOW = np.uint64(2**32 - 1)  # the half of a key that is a position
 
 
 class Found(NamedTuple):
@@ -39,6 +40,30 @@ class Found(NamedTuple):
     keys: list[np.ndarray]
 
 
+class Relevant(NamedTuple):
+    """What is relevant to some queries in the whole gallery: `keys` as in `Found`, query after query, uint64 (N,), and
+    where each query's begin and end, int64 (Q + 1,)."""
+
+    keys: np.ndarray
+    ends: np.ndarray
+
+    def of(self, query: int) -> np.ndarray:
+        """The keys of one query."""
+        return self.keys[self.ends[query] : self.ends[query + 1]]
+
+    def starts(self) -> np.ndarray:
+        """Where each query's counts begin: it has one more of them than relevant items; int64 (Q + 1,)."""
+        return self.ends + np.arange(len(self.ends))
+
+
+class Passed(NamedTuple):
+    """What the second pass counts in a tile: the places that it has anything to say of, as `Relevant.starts` counts
+    them, int64 (N,), and by view how many items stand there; uint16 (V, N)."""
+
+    places: np.ndarray
+    counts: np.ndarray
+
+
 class Stand(NamedTuple):
     """Where a query's relevant items stand in a view: their positions (N,), how many stand before each (N,), and how
     many may be found."""
@@ -48,10 +73,13 @@ class Stand(NamedTuple):
     size: int
 
 
-def spans(count: int) -> list[slice]:
-    """A gallery's parts that one task passes, of whole tiles."""
-    every = tiles(count)
-    step = max(TILES, -(-len(every) // SPANS))
+def spans(count: int, queries: int) -> list[slice]:
+    """A gallery's parts that one task passes for so many queries, of whole tiles: what it finds has a bound.
+
+    >>> spans(44_441, 120), len(spans(10**6, 120)), len(spans(10**6, 12))
+    ([slice(0, 15360, None), slice(15360, 30720, None), slice(30720, 44441, None)], 65, 7)
+    """
+    every, step = tiles(count), TILES * max(MOST // max(queries, 1), 1)
     return [
         slice(part[0].start, part[-1].stop) for part in (every[at : at + step] for at in range(0, len(every), step))
     ]
@@ -106,39 +134,57 @@ def together(some: list[Found]) -> Found:
     )
 
 
-def before(given: Any, distance: str, part: slice, span: slice, keys: list[np.ndarray]) -> np.ndarray:
-    """The second pass of a span: by view, how many items that may be found stand before each relevant item of each
-    query and after the one before it, and how many after the last; int32 (V, N), query after query.
+def relevant(keys: list[np.ndarray]) -> Relevant:
+    """The keys of each query as one array, which can be mapped from disk."""
+    return Relevant(np.concatenate(keys), np.cumsum([0, *map(len, keys)]))
+
+
+def before(given: Any, distance: str, part: slice, span: slice, of: Any) -> list[Passed]:
+    """The second pass of a span, by tile: by view, how many items that may be found stand before each relevant item of
+    each query and after the one before it, and how many after the last.
 
     Args:
         given, distance, part: as for `found`.
-        keys: those of all spans.
+        of: a `Relevant`, or its file.
     """
     asked: Asked = scale.opened(given)
-    rows, starts = asked.rows[part], _starts(keys)
-    counts = np.zeros((len(asked.views), starts[-1]), np.int32)
+    relevant: Relevant = scale.opened(of)
+    rows, starts, passed = asked.rows[part], relevant.starts(), []
     for tile, distances in _tiles(asked, distance, rows, span):
-        places = tile.start + np.arange(distances.shape[1], dtype=np.uint64)
-        bins = np.stack(
-            [np.searchsorted(own, _keys(row, places), "right") for own, row in zip(keys, distances, strict=True)]
+        positions = tile.start + np.arange(distances.shape[1], dtype=np.uint64)
+        keys = np.sort([_keys(row, positions) for row in distances], axis=1)
+        places = np.concatenate(
+            [starts[query] + np.searchsorted(relevant.of(query), own, "right") for query, own in enumerate(keys)]
         )
+        new = np.diff(places, prepend=-1) > 0  # they ascend, from query to query too
+        at, items = (np.cumsum(new) - 1).reshape(keys.shape), (keys & LOW).astype(np.int64) - tile.start
+        counts = np.zeros((len(asked.views), new.sum()), np.uint16)
         for view, counted in zip(asked.views, counts, strict=True):
-            _count(
-                bins, view.query_codes[rows], np.asarray(view.gallery_codes[tile]), view.member[tile], starts, counted
-            )
-    return counts
+            codes = view.query_codes[rows], np.asarray(view.gallery_codes[tile])
+            _count(at, items, *codes, view.member[tile], counted)
+        passed.append(Passed(places[new], counts))
+    return passed
 
 
-def stands(asked: Asked, part: slice, keys: list[np.ndarray], counts: np.ndarray) -> Iterator[list[Stand]]:
+def added(of: Relevant, some: Iterable[list[Passed]], views: int) -> np.ndarray:
+    """What the second pass counts in all spans; int32 (V, N), query after query."""
+    total = np.zeros((views, of.starts()[-1]), np.int32)
+    for passed in some:
+        for places, counts in passed:
+            total[:, places] += counts
+    return total
+
+
+def stands(asked: Asked, part: slice, of: Relevant, counts: np.ndarray) -> Iterator[list[Stand]]:
     """Of each query, by view, where its relevant items stand among those that may be found.
 
     Args:
-        counts: as `before` gives them, of all spans.
+        counts: as `added` gives them.
     """
-    starts = _starts(keys)
-    for row, own, start, end in zip(asked.rows[part], keys, starts[:-1], starts[1:], strict=True):
-        positions = (own & np.uint64(2**32 - 1)).astype(np.int64)
-        passed = np.cumsum(counts[:, start:end], axis=1, dtype=np.int64)
+    starts = of.starts()
+    for query, row in enumerate(asked.rows[part]):
+        positions = (of.of(query) & LOW).astype(np.int64)
+        passed = np.cumsum(counts[:, starts[query] : starts[query + 1]], axis=1, dtype=np.int64)
         stands = []
         for view, before in zip(asked.views, passed, strict=True):
             goes = (view.gallery_codes[positions] == view.query_codes[row]).any(axis=1) | ~view.member[positions]
@@ -187,17 +233,13 @@ def _keys(distances: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return (bits << np.uint64(32)) | positions
 
 
-def _starts(keys: list[np.ndarray]) -> np.ndarray:
-    """Where each query's counts begin: it has one more of them than relevant items; int64 (Q + 1,)."""
-    return np.concatenate([[0], np.cumsum([len(own) + 1 for own in keys])])
-
-
 @njit(nogil=True, cache=True)
-def _count(bins, query_codes, gallery_codes, member, starts, counts):
-    for query in range(bins.shape[0]):
-        for item in range(bins.shape[1]):
+def _count(places, items, query_codes, gallery_codes, member, counts):
+    for query in range(places.shape[0]):
+        for at in range(places.shape[1]):
+            item = items[query, at]
             goes = not member[item]
             for code in range(gallery_codes.shape[1]):
                 goes = goes or gallery_codes[item, code] == query_codes[query, code]
             if not goes:
-                counts[starts[query] + bins[query, item]] += 1
+                counts[places[query, at]] += 1

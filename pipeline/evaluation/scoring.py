@@ -69,7 +69,7 @@ def evaluate(
     asked = asked_of(features, frame, run)
     with scale.workers(where) as each, scale.shared(asked, where) as given:
         if where.gallery == BLOCKS:
-            histogram, judged = _by_blocks(each, given, asked, distance, run)
+            histogram, judged = _by_blocks(each, given, asked, distance, run, where)
         else:
             histogram = _train_histogram(asked, distance, run)
             step = len(frame) if where.engine == HERE else PART
@@ -118,19 +118,22 @@ def _judged(given, distance, run, top, part) -> tuple[int, list[Judged]]:
     return part.start, judged
 
 
-def _by_blocks(each, given, asked, distance, run) -> tuple[pd.DataFrame, list[Judged]]:
+def _by_blocks(each, given, asked, distance, run, where) -> tuple[pd.DataFrame, list[Judged]]:
     """The train part's histogram, and all test queries, with no gallery held: what is found is counted span by span."""
-    size, spans, chosen = len(asked.learnt), blocks.spans(len(asked.learnt)), _of_thresholds(asked, run)
+    size, chosen = len(asked.learnt), _of_thresholds(asked, run)
     chunks = [chosen[part] for part in blocks.parts(len(chosen), size)]
-    every = [(given, distance, rows, span) for rows in chunks for span in spans]
+    every = [(given, distance, rows, span) for rows in chunks for span in blocks.spans(size, len(rows))]
     top = max(each(blocks.furthest, every))
     histogram = _histogram(top, sum(each(blocks.pairs, [(*task, top) for task in every])))
     judged, parts = [], blocks.parts(len(asked.rows), size)
     for part in progress(parts, f"ranking by {distance}, in blocks", "chunks", len(parts)):
-        first = [(given, distance, part, span, run.neighbours, _top(histogram)) for span in spans]
-        found = blocks.together(list(each(blocks.found, first)))
-        counts = sum(each(blocks.before, [(given, distance, part, span, found.keys) for span in spans]))
-        places = list(blocks.stands(asked, part, found.keys, counts))
+        tasks = [(given, distance, part, span) for span in blocks.spans(size, part.stop - part.start)]
+        found = blocks.together(list(each(blocks.found, [(*task, run.neighbours, _top(histogram)) for task in tasks])))
+        relevant = blocks.relevant(found.keys)
+        with scale.shared(relevant, where) as file:
+            counted = each(blocks.before, [(*task, file) for task in tasks])
+            counts = blocks.added(relevant, counted, len(asked.views))
+        places = list(blocks.stands(asked, part, relevant, counts))
         tables = [
             table
             for number, view in enumerate(asked.views)

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from pipeline import params
+from pipeline import params, paths, scale
 from pipeline.data import catalog
 from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import blocks, scoring
+from pipeline.evaluation.asked import asked_of
 from pipeline.retrieval import distances
 
 BLOCKS = params.Scale(gallery="blocks")
@@ -41,7 +42,6 @@ def parted(patch, tile, tiles, dozens):
     patch.setattr(distances, "TILE", tile)
     patch.setattr(distances, "LEAST", min(tile, 320))
     patch.setattr(blocks, "TILES", tiles)
-    patch.setattr(blocks, "SPANS", 10**6)
     patch.setattr(blocks, "MOST", 12 * dozens)
 
 
@@ -79,8 +79,30 @@ def test_parts_of_real_numbers_have_the_bytes_of_the_whole(rng, run, tmp_path, m
     frame, features = large(rng)
     monkeypatch.setattr(blocks, "TILES", 1)
     whole = written(scoring.evaluate(features, frame, "cosine", run, params.Scale()), tmp_path)
-    assert len(blocks.spans(len(frame))) == 3
+    monkeypatch.setattr(blocks, "MOST", 30)
+    assert len(blocks.spans(len(frame), 30)) == 3
     assert written(scoring.evaluate(features, frame, "cosine", run, BLOCKS), tmp_path) == whole
+
+
+def test_what_a_worker_holds_of_relevant_items_is_mapped_and_what_it_finds_has_a_bound(rng, run, tmp_path, monkeypatch):
+    """Where everything is relevant, and a span a third of the gallery."""
+    frame, features = large(rng)
+    frame[catalog.ARTICLE] = "a"
+    monkeypatch.setattr(paths, "BUILD", tmp_path)
+    asked, part = asked_of(features, frame, run), slice(0, 12)
+    found = blocks.found(asked, "cosine", part, slice(0, len(frame)), 5, 1.0)
+    relevant, span = blocks.relevant(found.keys), slice(0, distances.TILE)
+    assert len(relevant.keys) == 12 * len(frame)
+    with scale.shared(relevant, params.Scale(engine="dask", scheduler="tcp://a:1")) as file:
+        assert isinstance(scale.opened(file).keys, np.memmap)
+        passed = blocks.before(asked, "cosine", part, span, file)
+    size = sum(array.nbytes for one in passed for array in one)
+    assert (
+        0
+        < size
+        <= 12 * (span.stop - span.start) * (8 + 2 * len(asked.views))
+        < len(asked.views) * relevant.keys.nbytes / 2
+    )
 
 
 def large(rng, count=9000, queries=30):
@@ -99,8 +121,13 @@ def test_what_a_task_holds_does_not_grow_with_the_gallery():
         parts = distances.tiles(count)
         assert sum(part.stop - part.start for part in parts) == count
         assert max(part.stop - part.start for part in parts) < distances.TILE + distances.LEAST
-        assert len(blocks.spans(count)) <= blocks.SPANS
-        assert blocks.parts(120, count)[0].stop % 12 == 0
+        queries = blocks.parts(120, count)[0].stop
+        assert queries % 12 == 0
+        spans = blocks.spans(count, queries)
+        assert (spans[0].start, spans[-1].stop) == (0, count)
+        assert all(one.stop == other.start for one, other in zip(spans, spans[1:], strict=False))
+        most = max(span.stop - span.start for span in spans)
+        assert queries * most < blocks.MOST * (blocks.TILES + 1) * distances.TILE
 
 
 @pytest.mark.parametrize("count", [1, 319, 3840, 4159, 4160, 44_441])
