@@ -77,7 +77,7 @@ def spans(count: int, queries: int) -> list[slice]:
     """A gallery's parts that one task passes for so many queries, of whole tiles: what it finds has a bound.
 
     >>> spans(44_441, 120), len(spans(10**6, 120)), len(spans(10**6, 12))
-    ([slice(0, 15360, None), slice(15360, 30720, None), slice(30720, 44441, None)], 65, 7)
+    ([slice(0, 15360, None), slice(15360, 30720, None), slice(30720, 44441, None)], 66, 7)
     """
     every, step = tiles(count), TILES * max(MOST // max(queries, 1), 1)
     return [

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from pipeline import params, paths
-from pipeline.claims.summary import COLUMNS, REPRODUCED
+from pipeline.claims.summary import COLUMNS, REPRODUCED, VERDICTS
 from pipeline.report import pages, publish
 
 
@@ -23,7 +23,7 @@ def test_a_claim_is_linked_to_its_cell_where_that_chapter_ran(place):
     pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "verdicts.csv", index=False)
     found = pages._verdicts("sample", [paths.executed("sample", "05_evaluation", None)])
     assert [row["href"] for row in found["verdicts"]] == ["05_evaluation.html#cell-id=data", "", ""]
-    assert found["verdict_counts"] == [[name, 3, *["·"] * 5] for name in ("001", "all")]
+    assert found["verdict_counts"] == [[name, 3, *["·"] * (len(VERDICTS) - 1)] for name in ("001", "all")]
 
 
 def test_a_run_that_is_not_finished_is_not_published(place, monkeypatch):
