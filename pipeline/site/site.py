@@ -363,14 +363,19 @@ class Site:
 
     def examples(self) -> list[str]:
         """Photos to try a search with, by their names: those that came with the data, else some of the catalogue."""
-        came = self._examples.namelist()[1 : 1 + EXAMPLES]  # after what the zip says of them; the first few
-        return came or [one for one in self._some if self._is_shown(one)]
+        return self._came or [one for one in self._some if self._is_shown(one)]
 
     def example(self, name: str) -> bytes:
         """One of those photos. Raises Missing: there is none."""
-        if name not in self.examples():
+        if name in self._came:
+            return self._examples.read(name)
+        if self._came or name not in self._some:
             raise products.Missing(f"there is no example {name[:80]!r}")
-        return self._examples.read(name) if name in self._examples.namelist() else self.picture(name)
+        return self.picture(name)
+
+    @property
+    def _came(self) -> list[str]:
+        return self._examples.namelist()[1 : 1 + EXAMPLES]  # after what the zip says of them; the first few
 
     @cached_property
     def _some(self) -> list[str]:
