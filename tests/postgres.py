@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from children import gone
+from servers import free_port
 
 REQUIRED = "DATABASE_TESTS"  # set to `required`: what is missing is a failure, not a skip
 MISSING = "pip install -e .[database,database_tests]: no test with a database was run"
@@ -45,9 +45,7 @@ class Postgres:
                 shutil.copytree(self.programs.parent, self.home / "postgres", symlinks=True)
                 self.programs = self.home / "postgres/bin"
             shutil.chown(self.home, self.user)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._run("initdb", "-U", "site", "--auth=trust", "--no-sync", "-E", "UTF8", "--no-locale")
         if network:
             with (self.home / "data/pg_hba.conf").open("a") as who:

@@ -1,10 +1,18 @@
 """A real server on a free port of this computer, as the site runs it."""
 
+import socket
 import threading
 import time
 from contextlib import contextmanager
 
 from pipeline import app as program
+
+
+def free_port():
+    """A port of this computer that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @contextmanager

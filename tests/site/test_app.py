@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from servers import free_port
 
 from pipeline import app
 from pipeline.site.questions import SearchError
@@ -78,9 +79,7 @@ class Started:
 
     def __init__(self, place, study, *arguments):
         (place / "study").write_bytes(pickle.dumps(study))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         code = (
             "import pickle, sys, pathlib; from pipeline import app, paths; "
             f"paths.ROOT = pathlib.Path({str(place)!r}); paths.BUILD = paths.ROOT / 'build'; "

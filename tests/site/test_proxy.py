@@ -4,7 +4,6 @@ import io
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
-from servers import answering
+from servers import answering, free_port
 
 from pipeline import app
 from pipeline.site.service import service
@@ -45,9 +44,7 @@ def shop(request, nginx, site, tmp_path):
     given, lines = documented()
     if request.param.startswith("without"):
         lines = changed(lines, "    proxy_set_header Host $host;\n", "")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with answering(service(site, [*app.OWN, given.host], given.name)) as address:
         lines = changed(changed(lines, "listen 80;", f"listen 127.0.0.1:{port};"), "http://127.0.0.1:7860", address)
         process = started(nginx, tmp_path / "nginx", lines)
