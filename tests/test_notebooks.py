@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 
 import nbformat
 import papermill
@@ -62,6 +63,21 @@ def test_chapter_5_opened_by_hand_names_nothing_that_the_samples_run_has_not_mad
     given = {name: ast.literal_eval(told["default"]) for name, told in papermill.inspect_notebook(str(chapter)).items()}
     for name in ("retrievals", "weights", "preprocessing", "posteriors", "concatenations", "spaces", "chapters"):
         assert set(given[name]) <= set(made[name]), name
+
+
+def test_what_chapter_5_writes_was_given_its_name_in_one_cell():
+    """Class sizes were once published as the listings' table, whose name a later cell had taken."""
+    code = cells(paths.ROOT / "notebooks/05_evaluation.ipynb", "code")
+    (writing,) = [cell for cell in code if cell.id == "writing"]
+    trees = {cell.id: ast.walk(ast.parse(cell.source)) for cell in code}
+    named = {
+        (node.id, cell, type(node.ctx)) for cell, tree in trees.items() for node in tree if isinstance(node, ast.Name)
+    }
+    own = {name for name, cell, used in named if cell == writing.id and used is ast.Store}
+    asked = {name for name, cell, used in named if cell == writing.id} - own
+    given = Counter(name for name, cell, used in named if cell != writing.id and used is ast.Store)
+    assert {name: given[name] for name in asked if given[name] > 1} == {}
+    assert asked & set(given) >= {"listed", "pairs", "by_class"}
 
 
 def test_an_unknown_parameter_is_refused_before_the_kernel_starts(tmp_path):
