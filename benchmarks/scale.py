@@ -2,13 +2,14 @@
 
     python -m benchmarks.scale --run FOLDER ENCODER [--lock reference/<folder>/dvc.lock]
     python -m benchmarks.scale --run FOLDER ENCODER --queries 120 [--pictures 10000 160000 --dimension 128]
-    python -m benchmarks.scale [--pictures 44441 200000] [--dimension 512] [--queries 600]
+    python -m benchmarks.scale [--pictures 44441 200000] [--dimension 512] [--queries 600] [--mapped]
 
 `--run`: a finished run's folder and an encoder of it. All its test pictures ask, and each file that chapter 4 writes is
 held against its MD5 in the published lock. With `--queries` the first of them ask, and it is the same work here that it
 is held against; with `--pictures` besides, among so many: its own, and more of the same labels, whose features lie
-beside theirs. Without `--run`, features and labels are drawn. Memory is what a process has of its own at most
-(RssAnon): pages that are mapped from disk are the system's, which takes them back when it needs them.
+beside theirs. Without `--run`, features and labels are drawn. `--mapped`: they are ranked here, whole and by blocks,
+from a folder that is mapped from disk, as those of more than ten million pictures are. Memory is what a process has of
+its own at most (RssAnon): pages that are mapped from disk are the system's, which takes them back when it needs them.
 """
 
 import argparse
@@ -51,6 +52,10 @@ PARTS = {  # what chapter 4 writes
     "scores": "scores/{}.parquet",
     "distances": "scores/{}.distances.parquet",
 }
+WAYS = [
+    ("by queries", {"engine": "dask", "gallery": "whole"}),
+    ("by blocks", {"engine": "dask", "gallery": "blocks"}),
+]
 
 
 def main() -> int:
@@ -63,6 +68,7 @@ def main() -> int:
     parser.add_argument("--queries", type=int)
     parser.add_argument("--distance", default="cosine")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--mapped", action="store_true")
     given = parser.parse_args()
     if not environment.is_set():  # as the stages are started
         environment.restart("benchmarks.scale", sys.argv[1:])
@@ -70,10 +76,11 @@ def main() -> int:
         run, published = _published(given)
         frame, features = _study(given)
         return int(not _compared(frame, features, run, given, published))
-    same = [
-        _compared(*(_grown(count, given) if given.run else _drawn(count, given)), RUN, given)
-        for count in given.pictures or ([0] if given.run else [44_441])
-    ]
+    same = []
+    for count in given.pictures or ([0] if given.run else [44_441]):
+        frame, features = _grown(count, given) if given.run else _drawn(count, given)
+        with _kept(features) if given.mapped else contextlib.nullcontext(features) as features:
+            same.append(_compared(frame, features, RUN, given))
     return int(not all(same))
 
 
@@ -83,8 +90,9 @@ def _compared(frame, features, run, given, expected: dict[str, str] | None = Non
     print(f"{queries:,} queries, {len(frame):,} pictures, {features.vectors.shape[1]} dimensions", flush=True)
     whose, told = "published" if expected else "same", True
     expected = expected or _told("here", frame, features, given, run, {})
-    for name, gallery in [("by queries", "whole"), ("by blocks", "blocks")]:
-        found = _told(name, frame, features, given, run, {"engine": "dask", "gallery": gallery})
+    ways = [("by blocks here", {"gallery": "blocks"})] if given.mapped else WAYS
+    for name, place in ways:
+        found = _told(name, frame, features, given, run, place)
         other = [f"{part}: {found[part]}, not {md5}" for part, md5 in expected.items() if found[part] != md5]
         print(f"    OTHER BYTES: {'; '.join(other)}" if other else f"    the {whose} bytes", flush=True)
         told = told and not other
@@ -94,14 +102,18 @@ def _compared(frame, features, run, given, expected: dict[str, str] | None = Non
 def _told(name, frame, features, given, run, place) -> dict[str, str]:
     """Evaluates in one way, on workers of its own, and prints it; the MD5 of each file that chapter 4 would write."""
     with tempfile.TemporaryDirectory() as folder:
-        with _cluster(Path(folder), given.workers if place else 0) as (scheduler, workers):
-            place = params.Scale.model_validate({**place, "scheduler": scheduler} if place else {})
-            began = time.perf_counter()
+        workers_wanted = given.workers if "engine" in place else 0
+        with _cluster(Path(folder), workers_wanted) as (scheduler, workers):
+            place = params.Scale.model_validate({**place, "scheduler": scheduler} if workers else place)
+            began, before = time.perf_counter(), _own(os.getpid())
             with _watched([os.getpid(), *workers]) as peaks:
                 judged = scoring.evaluate(features, frame, given.distance, run, place)
         seconds, own = time.perf_counter() - began, [f"{peak / 1e6:.2f}" for peak in peaks]
         each = f", at most {' and '.join(own[1:])} GB of each worker's own" if workers else ""
-        print(f"  {name}: {seconds:.0f} s{each}, {own[0]} GB of the run's", flush=True)
+        print(
+            f"  {name}: {seconds:.0f} s{each}, {own[0]} GB of the run's, which began with {before / 1e6:.2f}",
+            flush=True,
+        )
         tables, found = (judged.neighbours.frame(), judged.scores, judged.distances), {}
         for part, table in zip(PARTS, tables, strict=True):
             files.write_parquet(Path(folder) / part, table)
@@ -155,6 +167,17 @@ def _drawn(count: int, given) -> tuple[pd.DataFrame, FeatureSet]:
 
 
 @contextlib.contextmanager
+def _kept(features: FeatureSet):
+    """The same features, mapped from a folder."""
+    meta = {"encoder_id": features.encoder_id, "dimension": str(features.vectors.shape[1]), "encoder": "kept"}
+    with tempfile.TemporaryDirectory() as place:
+        store.LARGE, parts = 0, (slice(at, at + 10_000) for at in range(0, len(features.ids), 10_000))
+        some = ((features.ids[part].tolist(), features.vectors[part]) for part in parts)
+        store.write(Path(place) / "kept", meta, len(features.ids), some)
+        yield store.read(Path(place) / "kept")
+
+
+@contextlib.contextmanager
 def _cluster(folder: Path, workers: int):
     """A scheduler and some workers on this machine: the scheduler's file, and the workers' processes."""
     file = str(folder / "scheduler.json")
@@ -179,9 +202,7 @@ def _watched(processes: list[int]):
     def look():
         while not over.wait(0.05):
             for at, process in enumerate(processes):
-                lines = Path(f"/proc/{process}/status").read_text().splitlines()
-                own = next((line.split()[1] for line in lines if line.startswith("RssAnon")), "0")
-                peaks[at] = max(peaks[at], int(own))
+                peaks[at] = max(peaks[at], _own(process))
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -190,6 +211,12 @@ def _watched(processes: list[int]):
     finally:
         over.set()
         thread.join()
+
+
+def _own(process: int) -> int:
+    """What a process has of its own, in kilobytes."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return int(next((line.split()[1] for line in lines if line.startswith("RssAnon")), "0"))
 
 
 if __name__ == "__main__":

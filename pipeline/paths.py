@@ -88,7 +88,7 @@ def weights(data: str, name: str) -> Path:
 
 
 def features(data: str, encoder: str) -> Path:
-    """The SQLite file of one encoder's features."""
+    """The SQLite file of one encoder's features; of more than ten million pictures it is a folder."""
     return outputs(data) / "features" / f"{encoder}.sqlite"
 
 

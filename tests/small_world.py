@@ -71,7 +71,4 @@ def world():
 def keep(name, ids, vectors):
     """An encoder's features where the code looks for them."""
     about = {"encoder_id": name, "dimension": str(vectors.shape[1]), "encoder": name}
-    connection = store.create(paths.BUILD / name, about)
-    store.append(connection, ids, vectors)
-    store.finish(connection, paths.features("sample", name))
-    (paths.BUILD / name).unlink()
+    store.write(paths.features("sample", name), about, len(ids), [(list(ids), vectors)])

@@ -120,10 +120,8 @@ def test_the_benchmark_says_whether_a_runs_files_are_the_published_ones(world, r
     frame, features = world
     frame.to_parquet(tmp_path / "catalog.parquet", index=False)
     file, facts = tmp_path / "features/padded.sqlite", {"encoder_id": features.encoder_id, "encoder": "padded"}
-    partial = store.create(tmp_path / "partial", {**facts, "dimension": str(features.vectors.shape[1])})
-    store.append(partial, features.ids, features.vectors)
-    file.parent.mkdir()
-    store.finish(partial, file)
+    facts["dimension"] = str(features.vectors.shape[1])
+    store.write(file, facts, len(frame), [(features.ids.tolist(), features.vectors)])
     calm = scoring.evaluate(features, frame, "manhattan", run, params.Scale())
     parts = {"scores/{}": calm.scores, "scores/{}.distances": calm.distances, "neighbours/{}": calm.neighbours.frame()}
     outs = []

@@ -134,7 +134,7 @@ def resize(
 def prepare(image: Image.Image, network: params.Network) -> np.ndarray:
     """An image as a network sees it, uint8 (height, width, 3): the one preparation, of catalogue and query alike.
 
-    What it costs to prepare the two in two ways: chapter 5, "serving".
+    What it costs to prepare the two in two ways: chapter 5 · Evaluation.
     """
     return resize(image, network.height_width, network.resize, network.pad_color, network.interpolation)
 

@@ -36,15 +36,10 @@ def concatenate(data: str, name: str, spec: params.Concatenation) -> FeatureSet:
     facts = json.dumps([first.encoder_id, second.encoder_id, spec.share])
     identity = f"{name}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
     dimension = first.vectors.shape[1] + second.vectors.shape[1]
-    partial = paths.BUILD / "features" / f"{data}-{name}.sqlite"
-    partial.unlink(missing_ok=True)  # seconds of work: a killed run begins anew
-    connection = store.create(partial, {"encoder_id": identity, "dimension": str(dimension), "encoder": name})
-    for start in range(0, len(first.ids), ROWS):
-        rows = slice(start, start + ROWS)
-        joined = join(first.vectors[rows], second.vectors[rows], spec.share)
-        store.append(connection, list(first.ids[rows]), joined)
-    store.finish(connection, paths.features(data, name))
-    partial.unlink()
+    meta = {"encoder_id": identity, "dimension": str(dimension), "encoder": name}
+    parts = (slice(start, start + ROWS) for start in range(0, len(first.ids), ROWS))
+    joined = ((list(first.ids[rows]), join(first.vectors[rows], second.vectors[rows], spec.share)) for rows in parts)
+    store.write(paths.features(data, name), meta, len(first.ids), joined)
     return store.read(paths.features(data, name))
 
 

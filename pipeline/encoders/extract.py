@@ -65,7 +65,7 @@ def extract_features(
     identity = encoder_id(data, name, spec, weights_folder)
     spec = params.Encoder(**spec.model_dump(include=set(params.Encoder.model_fields)))  # a notebook's cannot be sent
     dimension = _encoder(identity, spec.model_dump_json(), weights_folder).dimension
-    _need_disk(target, len(ids) * (4 * dimension + 64) * 3)
+    _need_disk(target, len(ids) * 4 * dimension + store.disk(len(ids), dimension))
     rows = max(SHARD_ROWS // spec.batch_size, 1) * spec.batch_size
     run = hashlib.sha256(json.dumps([identity, compiled.code(), spec.batch_size, rows, ids]).encode()).hexdigest()[:16]
     folder = paths.BUILD / "features" / f"{data}-{name}-{run}"
@@ -73,12 +73,12 @@ def extract_features(
     try:
         made = _made(work, [ids[start : start + rows] for start in range(0, len(ids), rows)], where or scale.chosen())
         meta = {"encoder_id": identity, "dimension": str(dimension), "encoder": name}
-        _assemble(folder, made, ids, _copies(data, ids), meta, target)
+        store.write(target, meta, len(ids), _parts(folder, made, ids), _copies(data, ids))
     except (sqlite3.OperationalError, OSError) as error:
         raise ExtractError(
             f"{target.name} could not be written ({error}). What is done is kept; make room and run again"
         ) from None
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # whoever still holds a shard of it spoils no features
     _encoder.cache_clear()  # what follows here needs the memory
     return store.read(target)
 
@@ -127,19 +127,13 @@ def _made(work: Work, parts: list[list[str]], where: params.Scale) -> list[Shard
     return made
 
 
-def _assemble(
-    folder: Path, made: list[Shard], ids: list[str], copies: dict[str, str], meta: dict[str, str], target: Path
-) -> None:
-    """The features file from its shards, one after another."""
-    partial = folder / "features.sqlite"
-    partial.unlink(missing_ok=True)
-    connection, done = store.create(partial, meta), 0
+def _parts(folder: Path, made: list[Shard], ids: list[str]) -> Iterator[tuple[list[str], np.ndarray]]:
+    """The shards' ids and numbers, one after another."""
+    done = 0
     for shard in made:
         vectors = shards.read(folder, shard)
-        store.append(connection, ids[done : done + len(vectors)], vectors)
+        yield ids[done : done + len(vectors)], vectors
         done += len(vectors)
-    store.repeat(connection, copies)
-    store.finish(connection, target)
 
 
 @lru_cache(maxsize=1)

@@ -1,10 +1,13 @@
 """Features on disk: a SQLite file per encoder ↔ `FeatureSet`.
 
 The thesis's table `image_features(image_name, features)` (section 3.8) and a table `meta`.
-Differs: features are little-endian float32 blobs, not comma-separated text: exact, and five times smaller.
+Differs: features are little-endian float32 blobs, not comma-separated text: exact, and five times smaller; and those of
+more than `LARGE` pictures are a folder of the same name, whose numbers are mapped from disk (`mapped`).
 """
 
+import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import files, paths, stages
+from pipeline.encoders import mapped
+from pipeline.encoders.mapped import Parts
+from pipeline.vectors import not_finite
 
 SCHEMA = "1"
+LARGE = 10_000_000  # pictures: what SQLite is read for as a whole, into memory
 TABLES = """
 CREATE TABLE image_features (image_name TEXT NOT NULL UNIQUE, features BLOB NOT NULL);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -27,6 +34,8 @@ class StoreError(ValueError):
 @dataclass(frozen=True)
 class FeatureSet:
     """Features of one encoder: `vectors` (G, D) float32, row i belongs to `ids[i]`; checked and read-only.
+
+    Those of very many pictures are mapped from disk: what takes some rows at a time holds no more than these.
 
     `encoder_id` is the encoder's name and the fingerprint of its weights and preprocessing: features are comparable
     only where it is equal.
@@ -43,11 +52,8 @@ class FeatureSet:
             raise ValueError(f"ids and vectors must have one length. Received: {len(self.ids)} and {len(self.vectors)}")
         if len(set(self.ids.tolist())) != len(self.ids):
             raise ValueError("ids must be unique")
-        if not np.isfinite(self.vectors).all():
-            raise ValueError(
-                "vectors must be finite. "
-                f"Received: {int((~np.isfinite(self.vectors)).any(axis=1).sum())} rows that are not"
-            )
+        if wrong := not_finite(self.vectors):
+            raise ValueError(f"vectors must be finite. Received: {wrong} rows that are not")
         self.vectors.setflags(write=False)
 
     def take(self, rows: np.ndarray) -> "FeatureSet":
@@ -55,41 +61,85 @@ class FeatureSet:
         return FeatureSet(self.ids[rows], self.vectors[rows], self.encoder_id)
 
 
-def create(path: Path, meta: dict[str, str]) -> sqlite3.Connection:
-    """A new, empty file. `sqlite3.Connection` so that the writer decides when its rows are committed."""
+def write(path: Path, meta: dict[str, str], count: int, parts: Parts, copies: dict[str, str] | None = None) -> None:
+    """Writes an encoder's features: a file, or of more than `LARGE` pictures a folder; whole under its name, or not.
+
+    Its bytes depend on the rows alone, and not on the parts they came in.
+
+    Args:
+        meta: `encoder_id`, `encoder` and `dimension`.
+        count: pictures in all.
+        parts: some ids and their vectors (B, D) after others, each held no longer than it takes to write.
+        copies: images that get the features of others, copy → original by id.
+
+    Raises:
+        ValueError: parts of another dimension, or of more or fewer pictures. OSError, sqlite3.Error: the disk.
+    """
+    checked = _checked(parts, count, int(meta["dimension"]))
+    _make_way(path, folder=count > LARGE)
+    if count > LARGE:
+        mapped.write(path, meta, count, checked, copies or {})
+        return
+    working = path.with_name(f"{path.name}.working")
+    working.unlink(missing_ok=True)  # a killed run begins anew
+    try:
+        with closing(_create(working, meta)) as connection:
+            for ids, vectors in checked:
+                _append(connection, ids, vectors)
+            _repeat(connection, copies or {})
+            with files.whole_file(path) as partial:  # packed anew, so that it does not matter how rows were committed
+                connection.execute("VACUUM INTO ?", (str(partial),))
+    finally:
+        working.unlink(missing_ok=True)
+
+
+def disk(count: int, dimension: int) -> int:
+    """The bytes of disk that writing so many pictures takes at most."""
+    return count * (4 * dimension + 64) * (1 if count > LARGE else 2)
+
+
+def _make_way(path: Path, folder: bool) -> None:
+    """Takes away what earlier features left in the other form, which a rename could not replace."""
+    if folder and path.is_file():
+        path.unlink()
+    elif not folder and (path / mapped.MANIFEST).is_file():
+        shutil.rmtree(path)
+
+
+def _checked(parts: Parts, count: int, dimension: int) -> Iterator[tuple[list[str], np.ndarray]]:
+    done = 0
+    for ids, vectors in parts:
+        if vectors.shape != (len(ids), dimension):
+            raise ValueError(f"a part must have the shape {(len(ids), dimension)}. Received: {vectors.shape}")
+        done += len(ids)
+        yield ids, vectors
+    if done != count:
+        raise ValueError(f"there must be {count} pictures. Received: {done}")
+
+
+def _create(path: Path, meta: dict[str, str]) -> sqlite3.Connection:
+    """A new file without rows, in a transaction of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path)
-    connection.executescript(f"BEGIN; {TABLES}")  # a kill leaves all of this or nothing
+    connection.executescript(f"BEGIN; {TABLES}")
     connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted({**meta, "schema": SCHEMA}.items()))
     connection.commit()
     return connection
 
 
-def append(connection: sqlite3.Connection, ids: list[str], vectors: np.ndarray) -> None:
-    """Adds rows in one transaction: all of them or none. `vectors`: (B, D)."""
+def _append(connection: sqlite3.Connection, ids: list[str], vectors: np.ndarray) -> None:
     rows = zip(ids, (row.astype("<f4").tobytes() for row in vectors), strict=True)
     with connection:
         connection.executemany("INSERT INTO image_features VALUES (?, ?)", rows)
 
 
-def repeat(connection: sqlite3.Connection, copies: dict[str, str]) -> None:
-    """Gives images the features of others, copy → original by id, in one transaction."""
+def _repeat(connection: sqlite3.Connection, copies: dict[str, str]) -> None:
     change = """
         UPDATE image_features SET features = (SELECT features FROM image_features WHERE image_name = ?)
         WHERE image_name = ?
     """
     with connection:
         connection.executemany(change, [(original, copy) for copy, original in copies.items()])
-
-
-def finish(connection: sqlite3.Connection, path: Path) -> None:
-    """Writes the rows to `path` in one go and closes: a file with this name is always whole.
-
-    A copy is packed anew, so its bytes depend on the rows alone and not on how often the work was interrupted.
-    """
-    with files.whole_file(path) as partial:
-        connection.execute("VACUUM INTO ?", (str(partial),))
-        connection.close()
 
 
 def meta(path: Path) -> dict[str, str]:
@@ -101,26 +151,27 @@ def meta(path: Path) -> dict[str, str]:
     if not path.exists():
         raise StoreError(f"{path.name} is missing. Make it with: dvc repro {stages.makers(paths.features, path.stem)}")
     try:
+        if path.is_dir():
+            return mapped.meta(path)
         with closing(_open(path)) as connection:
             return dict(connection.execute("SELECT key, value FROM meta"))
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path.name} is no features file ({error}). Delete it and run its stage again") from None
 
 
 def read(path: Path) -> FeatureSet:
-    """A whole features file, in the catalogue's order.
+    """A whole features file, in the catalogue's order; mapped from disk where it is a folder.
 
     Raises:
         StoreError: no features file, another schema, or rows that do not fit the dimension it states.
     """
     facts = meta(path)
-    if facts.get("schema") != SCHEMA:
+    if not path.is_dir() and facts.get("schema") != SCHEMA:
         raise StoreError(f"{path.name} has another schema. Expected {SCHEMA!r}. Received: {facts.get('schema')!r}")
     try:
-        dimension = int(facts["dimension"])
-        ids, vectors = _rows(path, dimension)
+        ids, vectors = mapped.read(path) if path.is_dir() else _rows(path, int(facts["dimension"]))
         return FeatureSet(ids, vectors, facts["encoder_id"])
-    except (sqlite3.DatabaseError, KeyError, ValueError, TypeError) as error:
+    except (sqlite3.DatabaseError, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"{path.name} is damaged ({error}). Delete it and run its stage again") from None
 
 

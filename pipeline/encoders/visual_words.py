@@ -41,9 +41,7 @@ def words(data: str, name: str, spec: params.Bag) -> FeatureSet:
     learnt = catalog.draw(catalog.rows_of(frame, catalog.TRAIN), spec.pictures, spec.seed)
     facts = json.dumps([data, frame[catalog.SHA256].fillna("").tolist(), spec.model_dump()], sort_keys=True)
     identity = f"{name}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
-    partial = paths.BUILD / "features" / f"{data}-{name}.sqlite"
-    partial.unlink(missing_ok=True)  # minutes of work: a killed run begins anew
-    connection = store.create(partial, {"encoder_id": identity, "dimension": str(spec.words), "encoder": name})
+    meta = {"encoder_id": identity, "dimension": str(spec.words), "encoder": name}
     with paths.open_images(data) as archive:
         fitted = vocabulary(_corners(archive, [ids[row] for row in sorted(learnt)], spec), spec)
 
@@ -52,10 +50,8 @@ def words(data: str, name: str, spec: params.Bag) -> FeatureSet:
             return some, np.stack([histogram(found, fitted) for found in _corners(archive, some, spec)])
 
         starts = range(0, len(ids), ROWS)
-        for some, vectors in progress(ahead(counted, starts, AHEAD), "words", f"x{ROWS} pictures", len(starts)):
-            store.append(connection, some, vectors)
-    store.finish(connection, paths.features(data, name))
-    partial.unlink()
+        parts = progress(ahead(counted, starts, AHEAD), "words", f"x{ROWS} pictures", len(starts))
+        store.write(paths.features(data, name), meta, len(ids), parts)
     return store.read(paths.features(data, name))
 
 

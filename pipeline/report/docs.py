@@ -432,7 +432,7 @@ def growth() -> str:
         one = sizes.size(count, rates)
         disk = [f"{one.pictures:,.0f} GB", f"{one.features:,.0f} GB", f"{one.memory:,.0f} GB"]
         rows.append([f"{count / 1e6:,.0f} million", *disk, f"{one.extraction:,.1f} h", f"{one.ranking:,.1f} h"])
-    head = ["pictures", "as 80×60 pixels", "features (SQLite)", "memory to rank whole", "extraction"]
+    head = ["pictures", "as 80×60 pixels", "features", "memory to rank whole", "extraction"]
     most = {part: f"{count / 1e6:,.1f} million" for part, count in sizes.limits(rates).items()}
     return (
         _table([*head, f"{sizes.QUERIES:,} full rankings"], rows)

@@ -7,11 +7,13 @@ import json
 from typing import NamedTuple
 
 from pipeline import paths
+from pipeline.encoders import store
 
 ENCODER, DIMENSION = "efficientnet_lite0 at 224", 1280  # whose rate is taken
 RANKED, GALLERY = "mAP of 44,441 pictures", 44_441  # the rate of full rankings, and of how many
 PICTURE = 2_476  # bytes of a picture in the zip: 110,029,940 of 44,441, at 80×60 pixels
 ROW = 5_478  # bytes of a row of SQLite: 243,458,048 of 44,441 with 1,280 numbers
+MAPPED = 4 * DIMENSION + 12  # of one that is mapped from disk: its numbers, and its id
 QUERIES = 10_000
 DAY, MACHINE = 86_400, 32e9  # seconds; bytes of memory of the machine that is spoken of
 
@@ -43,10 +45,11 @@ def measured() -> Rates:
 
 def size(pictures: float, rates: Rates) -> Size:
     """What so many pictures take on one machine of two cores."""
+    mapped = pictures > store.LARGE
     return Size(
         pictures=pictures * PICTURE / 1e9,
-        features=pictures * ROW / 1e9,
-        memory=2 * 4 * DIMENSION * pictures / 1e9,  # as they are, and at length 1
+        features=pictures * (MAPPED if mapped else ROW) / 1e9,
+        memory=(1 if mapped else 2) * 4 * DIMENSION * pictures / 1e9,  # at length 1, and as they are unless mapped
         extraction=pictures / rates.extracted / 3600,
         ranking=QUERIES / rates.ranked * pictures / GALLERY / 3600,
     )

@@ -20,11 +20,9 @@ def place(tmp_path, monkeypatch):
 
 
 def keep(name, vectors, ids=None):
-    working = paths.BUILD / "working"
-    connection = store.create(working, {"encoder_id": f"{name}:1", "dimension": str(vectors.shape[1]), "encoder": name})
-    store.append(connection, ids or [f"{row}.jpg" for row in range(len(vectors))], vectors)
-    store.finish(connection, paths.features("sample", name))
-    working.unlink()
+    meta, ids = {"encoder_id": f"{name}:1", "encoder": name}, ids or [f"{row}.jpg" for row in range(len(vectors))]
+    meta["dimension"] = str(vectors.shape[1])
+    store.write(paths.features("sample", name), meta, len(ids), [(ids, vectors)])
 
 
 @pytest.fixture
@@ -54,14 +52,15 @@ def test_a_cosine_is_the_weighted_sum_of_the_parts_cosines(parts):
 
 def test_what_is_returned_lies_on_disk_and_the_same_again(parts):
     joined = concatenation.concatenate("sample", "both", SPEC)
-    before = paths.features("sample", "both").read_bytes()
+    target = paths.features("sample", "both")
+    before = target.read_bytes()
     kept = store.read(paths.features("sample", "both"))
     assert (kept.vectors == joined.vectors).all()
     assert kept.encoder_id == joined.encoder_id
-    (paths.BUILD / "features/sample-both.sqlite").write_bytes(b"left by a killed run")
+    target.with_name("both.sqlite.working").write_bytes(b"left by a killed run")
     concatenation.concatenate("sample", "both", SPEC)
-    assert paths.features("sample", "both").read_bytes() == before
-    assert not list((paths.BUILD / "features").iterdir())
+    assert target.read_bytes() == before
+    assert sorted(path.name for path in target.parent.iterdir()) == ["both.sqlite", "one.sqlite", "other.sqlite"]
 
 
 def test_the_parts_and_their_share_make_the_identity(parts, rng):

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import backbones, compiled, extract, pretrained, store, weights
+from pipeline.encoders import backbones, compiled, extract, pretrained, weights
 from pipeline.retrieval import ranking
 
 
@@ -81,7 +81,7 @@ def test_pictures_with_equal_bytes_have_one_vector_though_the_network_adds_noise
 
 
 def test_copies_in_different_batches_have_one_vector_before_any_is_repeated(here, monkeypatch):
-    monkeypatch.setattr(store, "repeat", lambda connection, copies: None)
+    monkeypatch.setattr(extract, "_copies", lambda data, ids: {})
     frame = catalog.load("sample")
     first, second = frame[frame.duplicated(catalog.SHA256, keep=False)][catalog.ID].iloc[:2]
     others = [image_id for image_id in frame[catalog.ID] if image_id not in (first, second)]

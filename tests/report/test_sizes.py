@@ -15,6 +15,12 @@ def test_a_million_pictures_take_what_a_hand_calculation_says():
     assert (one.pictures, one.features) == pytest.approx((2.476, 5.478))
 
 
+def test_above_ten_million_features_are_mapped_and_held_once_where_they_are_ranked_whole():
+    least, more = sizes.size(10_000_000, RATES), sizes.size(10_000_001, RATES)
+    assert (least.features, least.memory) == pytest.approx((54.78, 102.4))
+    assert (more.features, more.memory) == pytest.approx((51.32, 51.2))
+
+
 def test_twice_the_pictures_take_twice_as_much():
     one, two = sizes.size(3e6, RATES), sizes.size(6e6, RATES)
     assert [b / a for a, b in zip(one, two, strict=True)] == pytest.approx([2] * 5)
