@@ -118,10 +118,10 @@ def _checked(parts: Parts, count: int, dimension: int) -> Iterator[tuple[list[st
 
 
 def _create(path: Path, meta: dict[str, str]) -> sqlite3.Connection:
-    """A new file without rows, in a transaction of its own."""
+    """A new file without rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path)
-    connection.executescript(f"BEGIN; {TABLES}")
+    connection.executescript(TABLES)
     connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted({**meta, "schema": SCHEMA}.items()))
     connection.commit()
     return connection

@@ -1,7 +1,6 @@
 """Features on disk: exact, whole, checked."""
 
 import sqlite3
-from contextlib import closing
 
 import numpy as np
 import pytest
@@ -141,13 +140,6 @@ def test_more_pictures_than_before_or_fewer_take_the_place_of_the_other_form(tmp
         path = written(tmp_path / "f.sqlite", vectors)
         assert getattr(path, f"is_{form}")() and (store.read(path).vectors == vectors).all()
     assert [path.name for path in tmp_path.iterdir()] == ["f.sqlite"]
-
-
-def test_what_ends_while_a_file_is_begun_leaves_no_table_without_its_facts(tmp_path):
-    with pytest.raises(sqlite3.IntegrityError):
-        store._create(tmp_path / "working", {**META, "encoder_id": None})
-    with closing(sqlite3.connect(tmp_path / "working")) as left:
-        assert left.execute("SELECT name FROM sqlite_master").fetchall() == []
 
 
 def test_a_missing_file_says_its_stage(tmp_path):
