@@ -10,11 +10,13 @@ import time
 import children
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import backbones, compiled, extract, pretrained, weights
+from pipeline.encoders import backbones, compiled, extract, pretrained, store, weights
+from pipeline.evaluation import scoring
 from pipeline.retrieval import ranking
 
 
@@ -52,6 +54,25 @@ def test_vectors_equal_the_plain_model_and_follow_the_catalogue(here):
         columns = [row[1] for row in file.execute("PRAGMA table_info(image_features)")]
     assert columns == ["image_name", "features"]
     assert not list((paths.BUILD / "features").glob("sample-plain-*"))
+
+
+def test_very_many_pictures_are_mapped_and_rank_as_those_in_a_file_do(here, monkeypatch):
+    monkeypatch.setattr(extract, "SHARD_ROWS", 16)
+    frame, kept = catalog.load("sample"), {}
+    ids, run = frame[catalog.ID].tolist(), params.load().knn_retrieval.model_copy(update={"thesis_sizes": [200]})
+    for form, most in (("file", len(ids)), ("folder", len(ids) - 1)):
+        monkeypatch.setattr(store, "LARGE", most)
+        features = extract.extract_features("sample", "many", children.ENCODER, ids, paths.features("sample", "many"))
+        assert (
+            isinstance(features.vectors, np.memmap) == (form == "folder") == paths.features("sample", "many").is_dir()
+        )
+        where = params.Scale(gallery="blocks" if form == "folder" else "whole")
+        kept[form] = features.vectors.tobytes(), scoring.evaluate(features, frame, "cosine", run, where)
+    (one, calm), (other, found) = kept["file"], kept["folder"]
+    assert one == other
+    pd.testing.assert_frame_equal(found.scores, calm.scores, check_exact=True)
+    pd.testing.assert_frame_equal(found.neighbours.frame(), calm.neighbours.frame(), check_exact=True)
+    assert not list((paths.BUILD / "features").glob("sample-many-*"))
 
 
 def test_pictures_with_equal_bytes_have_one_vector_though_the_network_adds_noise_and_rank_by_id(here, monkeypatch):
