@@ -174,7 +174,7 @@ def pack(rest: list[str]) -> int:
             f"the catalogue of {study.data.name} was not split by data.seed and data.test_share of params.yaml, which "
             "a packed card would say. Run the stages again: python -m pipeline.run repro"
         )
-    return _given_away("pack", packed.pack, study, rest, list(study.encoders))
+    return _given_away("pack", packed.pack, study, rest, [*study.encoders, *study.concatenations])
 
 
 def _given_away(

@@ -205,8 +205,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/params/references.py", "params/test_params.py::test_serving_needs_vectors_of_one_length"): [
         (
             "served vectors may have other heads",
-            "(one.weights, one.head, one.posteriors) != (other.weights, other.head, other.posteriors)",
-            "(one.weights, one.posteriors) != (other.weights, other.posteriors)",
+            "return encoder.weights, encoder.head, encoder.posteriors, encoder.beside",
+            "return encoder.weights, encoder.posteriors, encoder.beside",
         ),
     ],
     ("pipeline/stages.py", "test_stages.py::test_a_row_that_says_what_cannot_be_is_refused"): [
@@ -412,6 +412,17 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "training starts from a head of another shape",
             "shapes(path) == sorted(tuple(weight.shape) for weight in heads[0].weights)",
             "_shapes(path)",
+        ),
+    ],
+    (
+        "pipeline/encoders/backbones.py",
+        "encoders/test_backbones.py::test_what_stands_beside_an_embedding_is_what_concatenations_of_its_parts_are",
+    ): [
+        ("what stands beside has its share of the length", "[share**0.5 * _mean([seen", "[share * _mean([seen"),
+        (
+            "the embedding keeps the length of what stands beside it",
+            "sum([*shares.values(), *extra.values()])",
+            "sum(shares.values())",
         ),
     ],
     (
@@ -1029,6 +1040,28 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("weights need not be the card's", "if weights.fingerprint(folder) != card", "if None and folder != card"),
         ("numbers stay whole", "numbers = numbers.astype(np.float16)", "numbers = numbers * 1"),
         ("any backbone will do", "if spec.backbone != backbone:", "if spec.backbone == None:"),
+    ],
+    (
+        "pipeline/encoders/packed.py",
+        "encoders/test_packed.py::test_a_concatenation_is_packed_as_one_network_with_its_cosines "
+        "encoders/test_packed.py::test_a_concatenation_that_is_not_one_networks_is_refused_with_why",
+    ): [
+        (
+            "shares of parts of parts are not multiplied",
+            "shares.get(encoder, 0) + share * own",
+            "shares.get(encoder, 0) + own",
+        ),
+        (
+            "other weights stand beside a head",
+            "if ours.read_bytes() != theirs.read_bytes():",
+            "if not ours.read_bytes():",
+        ),
+        (
+            "a picture is prepared in one part's way",
+            "if getattr(part, field) != getattr(whole, field):",
+            "if not hasattr(part, field):",
+        ),
+        ("opinions keep their share", "{label: own * share for label", "{label: share for label"),
     ],
     ("pipeline/params/cards.py", "encoders/test_packed.py"): [
         ("any size is read", "        if size > most:\n", "        if size < 0:\n"),
@@ -1666,7 +1699,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "toward = unit(other[None].astype(np.float32))",
             "toward = other[None]",
         ),
-        ("a mirror image has a graph of its own", '{"posteriors": {}, "mirrored": False}', '{"posteriors": {}}'),
+        ("a mirror image has a graph of its own", '"beside": {}, "mirrored": False}', '"beside": {}}'),
     ],
     ("pipeline/site/apart.py", "site/test_apart.py"): [
         ("who compiles an encoder lets all wait", '        _write("encoder", ', '        print("encoder", '),

@@ -15,7 +15,7 @@ from pipeline.encoders.resnet import ResNet18, ResNet50V15
 from pipeline.encoders.small_cnn import MawonekeCnn, SmallCnn
 from pipeline.encoders.squeeze import Squeeze
 from pipeline.params.backbones import BACKBONES, DESCRIPTORS
-from pipeline.params.networks import BACKBONE, CLASSIFIER, GEM, HEAD, QUARTERS, Network
+from pipeline.params.networks import BACKBONE, CLASSIFIER, GEM, HEAD, POOLED, QUARTERS, Network
 from pipeline.params.sections import nearest
 
 
@@ -88,7 +88,8 @@ def encoder(network: Network, classes: dict[str, int] | None = None) -> keras.Mo
     Its layer `backbone` is the network of the table; its layer `head`, where there is one, the dense layers after
     pooling. `preprocessing: unit` feeds pixels / 255 in place of what the network was trained on: what the thesis
     did to its finetuned models (section 4.3 g). `caffe` feeds what ResNet50 was trained on, whatever the network.
-    With `mirrored` each part of the vector is the mean of the image's and its mirror image's, at length 1.
+    `posteriors` and `beside` put more parts before the head's. With `mirrored` each part of the vector is the mean of
+    the image's and its mirror image's, at length 1.
 
     Args:
         classes: by label, how many classes its classifier has: for an encoder with `posteriors`.
@@ -100,23 +101,30 @@ def encoder(network: Network, classes: dict[str, int] | None = None) -> keras.Mo
     x = SCALINGS[own if network.preprocessing == "own" else network.preprocessing](shown)
     body = _tapped(backbone(network.backbone, (height, width)), network)
     pool = POOLING[network.pooling](name="pooling", dtype="float32")
-    descriptors = [backbone(name, (height, width)) for name in network.also if name in DESCRIPTORS]
+    extra = getattr(network, "beside", {})
+    described = dict.fromkeys(name for name in [*network.also, *extra] if name in DESCRIPTORS)
+    seeing = {name: backbone(name, (height, width)) for name in described}
 
     def view(pictures, scaled):
         maps = body(scaled) if isinstance(body.output, list) else [body(scaled)]
-        parts = [pool(maps[0]), *_also(network, maps), *(seen(pictures)[:, 0, 0] for seen in descriptors)]
-        return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+        seen = {POOLED: pool(maps[0]), **{name: see(pictures)[:, 0, 0] for name, see in seeing.items()}}
+        parts = [seen[POOLED], *_also(network, maps), *(seen[name] for name in network.also if name in DESCRIPTORS)]
+        return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0], seen
 
-    views = [view(shown, x)]
+    looks = [view(shown, x)]
     if getattr(network, "mirrored", False):
-        views.append(view(ops.flip(shown, axis=2), ops.flip(x, axis=2)))
+        looks.append(view(ops.flip(shown, axis=2), ops.flip(x, axis=2)))
+    views = [look for look, _ in looks]
     if network.head:
         dense = [layers.Dense(layer.units, activation=layer.activation) for layer in network.head]
         squeeze = [Squeeze(BACKBONES[network.backbone].features, network.squeeze)] if network.squeeze else []
         head = keras.Sequential([keras.Input((views[0].shape[-1],)), *squeeze, *dense], name=HEAD)
         views = [head(view) for view in views]
-    if shares := getattr(network, "posteriors", {}):
-        return keras.Model(pictures, _with_posteriors(views, shares, classes or {}), name="encoder")
+    shares = getattr(network, "posteriors", {})
+    if shares or extra:
+        beside = [share**0.5 * _mean([seen[name] for _, seen in looks]) for name, share in extra.items()]
+        vector = _in_parts(views, shares, classes or {}, beside, 1.0 - sum([*shares.values(), *extra.values()]))
+        return keras.Model(pictures, vector, name="encoder")
     return keras.Model(pictures, _mean(views) if len(views) > 1 else views[0], name="encoder")
 
 
@@ -193,8 +201,9 @@ def classifier(label: str, dimension: int, classes: int, dropout: float = 0.0, s
     return keras.Sequential(parts, name=f"{CLASSIFIER}{label}")
 
 
-def _with_posteriors(views: list, shares: dict[str, float], classes: dict[str, int]):
-    """√share · (class probabilities at length 1) for each label, then √(the rest) · the embedding at length 1.
+def _in_parts(views: list, shares: dict[str, float], classes: dict[str, int], beside: list, rest: float):
+    """√share · (class probabilities at length 1) for each label, what stands beside the embedding, then √rest · the
+    embedding at length 1.
 
     The whole has length 1, so a cosine of two is the weighted sum of the cosines of their parts.
     """
@@ -203,8 +212,7 @@ def _with_posteriors(views: list, shares: dict[str, float], classes: dict[str, i
     for label, share in shares.items():
         classify = classifier(label, dimension, classes[label])
         blocks.append(share**0.5 * _mean([ops.softmax(classify(view)) for view in views]))
-    rest = (1.0 - sum(shares.values())) ** 0.5
-    return ops.concatenate([*blocks, rest * _mean(views)], axis=-1)
+    return ops.concatenate([*blocks, *beside, rest**0.5 * _mean(views)], axis=-1)
 
 
 def _mean(views: list):

@@ -39,7 +39,8 @@ class Compiled:
 
 def settings(spec: params.Encoder, weights_folder: Path) -> dict:
     """The weights' fingerprint and all that changes an image's features."""
-    counted = set(params.Encoder.model_fields) - {"weights", "batch_size", *(() if spec.mirrored else ("mirrored",))}
+    unsaid = {name for name in ("mirrored", "beside") if not getattr(spec, name)}  # what there was not at first
+    counted = set(params.Encoder.model_fields) - {"weights", "batch_size", *unsaid}
     return {**spec.model_dump(include=counted), "weights": weights.fingerprint(weights_folder)}
 
 

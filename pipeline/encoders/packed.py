@@ -15,7 +15,8 @@ from pipeline import files, params, paths
 from pipeline.encoders import compiled, weights
 from pipeline.encoders.card import CARD, WeightsError, read_card
 from pipeline.params import cards
-from pipeline.params.networks import BACKBONE, CLASSIFIER, HEAD
+from pipeline.params.backbones import DESCRIPTORS
+from pipeline.params.networks import BACKBONE, CLASSIFIER, HEAD, POOLED
 from pipeline.params.sections import known
 
 README = "README.md"
@@ -42,13 +43,13 @@ class Packed:
 
 
 def pack(study: params.Study, name: str) -> Path:
-    """Writes an encoder's folder and returns it, whole or not at all.
+    """Writes the folder of an encoder, or of a concatenation, and returns it, whole or not at all.
 
     Raises:
-        ValueError: no such encoder. WeightsError: its weights have not been made.
+        ValueError: no such encoder, or a concatenation that is not one network's. WeightsError: its weights have not
+            been made.
     """
-    known("params.yaml", "an encoder to pack", name, study.encoders)
-    spec = study.encoders[name]
+    spec = as_one(study, name)
     source, target = paths.weights(study.data.name, spec.weights), paths.packed(study.data.name, name)
     card, trained = read_card(source), learnt(study, spec.weights)
     used = [BACKBONE, *([HEAD] if spec.head else []), *(f"{CLASSIFIER}{label}" for label in spec.posteriors)]
@@ -67,6 +68,67 @@ def pack(study: params.Study, name: str) -> Path:
         files.write_json(folder / CARD, {**about, "fingerprint": weights.fingerprint(folder)})
         files.write_text(folder / README, _readme(name, card["licence"], limits(trained)))
     return target
+
+
+def as_one(study: params.Study, name: str) -> params.Encoder:
+    """An encoder, or a concatenation as one network: its part with a head, and `beside` that what the others see.
+
+    Differs from the concatenation where a part is all zeros, as a blank picture's edges are: the others keep their
+    shares.
+
+    Raises:
+        ValueError: no such encoder, or parts that no one network has. WeightsError: weights that have not been made.
+    """
+    known("params.yaml", "an encoder to pack", name, [*study.encoders, *study.concatenations])
+    if name in study.encoders:
+        return study.encoders[name]
+    shares = _shares(study, name)
+    headed = [part for part in shares if study.encoders[part].head]
+    if len(headed) != 1:
+        raise ValueError(f"{name} is packed as one network, of which one part has a head. Received: {headed}")
+    whole = study.encoders[headed[0]]
+    own = shares.pop(headed[0])
+    beside = {seen: own * share for seen, share in whole.beside.items()}
+    for part, share in shares.items():
+        seen = _seen_by(study, part, headed[0])
+        beside[seen] = beside.get(seen, 0) + share
+    posteriors = {label: own * share for label, share in whole.posteriors.items()}
+    return params.Encoder.model_validate({**whole.model_dump(), "posteriors": posteriors, "beside": beside})
+
+
+def _shares(study: params.Study, name: str) -> dict[str, float]:
+    """The encoders that a concatenation is made of, and the share that each has of its cosine."""
+    if name in study.encoders:
+        return {name: 1.0}
+    both = study.concatenations[name]
+    shares: dict[str, float] = {}
+    for part, share in ((both.first, 1 - both.share), (both.second, both.share)):
+        for encoder, own in _shares(study, part).items():
+            shares[encoder] = shares.get(encoder, 0) + share * own
+    return shares
+
+
+def _seen_by(study: params.Study, name: str, headed: str) -> str:
+    """What of `beside` an encoder is, in the network of one with a head. Raises ValueError: it is nothing of it."""
+    part, whole = study.encoders[name], study.encoders[headed]
+    descriptor = part.backbone in DESCRIPTORS
+    alike = ["image_size", "resize", "pad_color", "interpolation", "mirrored"]
+    for field in [*alike, *([] if descriptor else ["backbone", "preprocessing", "pooling"])]:
+        if getattr(part, field) != getattr(whole, field):
+            raise ValueError(
+                f"{name} and {headed} are packed as one network, which sees a picture once: {field} must be "
+                f"{getattr(whole, field)!r}. Received: {getattr(part, field)!r}"
+            )
+    if more := [field for field in ("posteriors", "beside") if getattr(part, field)]:
+        raise ValueError(f"{name} stands beside {headed} and has no {more[0]} of its own")
+    if descriptor:
+        return part.backbone
+    ours, theirs = (paths.weights(study.data.name, one.weights) / f"{BACKBONE}.weights.h5" for one in (part, whole))
+    if missing := [path for path in (ours, theirs) if not path.exists()]:
+        raise WeightsError(f"{missing[0].name} is missing in {missing[0].parent.name}/")
+    if ours.read_bytes() != theirs.read_bytes():
+        raise ValueError(f"{name} and {headed} are packed as one network, and their backbones' weights are others")
+    return POOLED
 
 
 def learnt(study: params.Study, name: str) -> list[cards.Learnt]:

@@ -29,12 +29,12 @@ Compare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def adds_up(spec: params.Encoder) -> Adds:
     """How the shares of an encoder's cells add up to the similarity.
 
-    `but for a rest`: a head's constant and class probabilities belong to no cell. `about`: what follows the cells is
-    not linear, so their shares are by slopes.
+    `but for a rest`: a head's constant, class probabilities and what stands beside an embedding belong to no cell.
+    `about`: what follows the cells is not linear, so their shares are by slopes.
     """
     if spec.also or spec.pooling == "max" or any(layer.activation != "linear" for layer in spec.head):
         return "about"
-    return "but for a rest" if spec.head or spec.posteriors else "exactly"
+    return "but for a rest" if spec.head or spec.posteriors or spec.beside else "exactly"
 
 
 def place(spec: params.Encoder, folder: Path) -> Path:
@@ -64,8 +64,8 @@ def comparing(spec: params.Encoder, folder: Path) -> Compare:
     slopes(*(tf.zeros(given.shape, given.dtype) for given in slopes.inputs))  # the first time takes longest
 
     def compare(picture: np.ndarray, other: np.ndarray) -> np.ndarray:
-        toward = unit(other[None].astype(np.float32))[:, -dimension:]  # class probabilities stand first
-        part = (1 - sum(spec.posteriors.values())) ** 0.5
+        toward = unit(other[None].astype(np.float32))[:, -dimension:]  # the embedding stands last
+        part = (1 - sum([*spec.posteriors.values(), *spec.beside.values()])) ** 0.5
         total, middle = np.float32(0), np.float32(0)
         for turn in (1, -1) if spec.mirrored else (1,):
             seen = np.ascontiguousarray(picture[None, :, ::turn])
@@ -79,7 +79,7 @@ def comparing(spec: params.Encoder, folder: Path) -> Compare:
 
 def _one_view(spec: params.Encoder) -> params.Encoder:
     """The encoder of one view that makes the embedding."""
-    return spec.model_copy(update={"posteriors": {}, "mirrored": False})
+    return spec.model_copy(update={"posteriors": {}, "beside": {}, "mirrored": False})
 
 
 def _frozen(encoder: keras.Model) -> bytes:

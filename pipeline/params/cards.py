@@ -139,8 +139,8 @@ def checked(values: Any, name: str) -> Card:
 def check_encoder(where: str, key: str, encoder: Encoder, card: Card) -> None:
     """Raises ParamsError unless an encoder sees pictures as the card of its packed weights says.
 
-    An encoder may leave all of the head, and classifiers, away; `mirrored`, the shares of `posteriors` and the size of
-    a batch are its own.
+    An encoder may leave all of the head, and classifiers, away; `mirrored`, the shares of `posteriors` and of
+    `beside` and the size of a batch are its own.
     """
     bare = not (encoder.head or encoder.also or encoder.posteriors)
     told, given = (spec.model_dump(include={*SEEN, *HEADED}) for spec in (card.encoder, encoder))

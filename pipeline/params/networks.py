@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.params.backbones import DESCRIPTORS
 from pipeline.params.kinds import Backbone, Colour, Count, Label, Name, Seed, WeightsName
-from pipeline.params.sections import Section
+from pipeline.params.sections import Section, nearest
 
 # the words that a network's parameters may be; tests/params/test_networks.py holds the code to them
 Resize = Literal["stretch", "pad", "native", "three_quarters", "half", "quarter"]
@@ -27,6 +27,7 @@ HELD = {
     "quantised": ["resnet18", "resnet50_v15"],
 }  # the backbones that a source has
 GEM, QUARTERS = "gem", "/quarters"  # of the last feature map, and what stands after a layer's name
+POOLED = "pooled"  # the features of the last map, as they are pooled
 # an encoder's parts: its layers, and the names of their weights' files; a classifier's ends with its label
 BACKBONE, HEAD, CLASSIFIER = "backbone", "head", "classifier_"
 
@@ -36,6 +37,9 @@ def _size(value: Any) -> Any:
     if not all(isinstance(side, int) and not isinstance(side, bool) and 32 <= side <= 1024 for side in sides):
         raise ValueError("allowed are one side in pixels or [height, width], each a whole number from 32 to 1024")
     return value
+
+
+Share = Annotated[float, Field(gt=0, lt=1)]  # of a vector's squared length, and so of a cosine
 
 
 class Layer(Section):
@@ -110,11 +114,14 @@ class Encoder(Network):
     """One way to turn images into features.
 
     `posteriors`: {articleType: 0.3} gives 0.3 of the squared length to the finetune's class probabilities, the rest to
-    the embedding. `mirrored` also looks at the mirror image, for twice the time, and takes the mean.
+    the embedding. `beside`: {pooled: 0.3, gradients: 0.1} does so for the pooled features, as the backbone has them,
+    and for descriptors: what has learnt nothing of the catalogue holds on types that are new to it. `mirrored` also
+    looks at the mirror image, for twice the time, and takes the mean.
     """
 
     weights: WeightsName
-    posteriors: dict[Label, Annotated[float, Field(gt=0, lt=1)]] = {}
+    posteriors: dict[Label, Share] = {}
+    beside: dict[str, Share] = {}
     mirrored: bool = False
     batch_size: Count
 
@@ -124,6 +131,22 @@ class Encoder(Network):
         if math.fsum(posteriors.values()) >= 1:
             raise ValueError("the shares must add up to less than 1: the embedding has the rest")
         return dict(sorted(posteriors.items()))  # one order of the blocks, however they are written
+
+    @pydantic.field_validator("beside")
+    @classmethod
+    def _seen_beside(cls, beside: dict[str, float]) -> dict[str, float]:
+        allowed = [POOLED, *DESCRIPTORS]
+        if unknown := [name for name in beside if name not in allowed]:
+            raise ValueError(f"allowed are {allowed}. Received: {unknown[0]!r}.{nearest(unknown[0], allowed)}")
+        return dict(sorted(beside.items()))
+
+    @pydantic.model_validator(mode="after")
+    def _an_embedding_is_left(self):
+        if math.fsum([*self.posteriors.values(), *self.beside.values()]) >= 1:
+            raise ValueError(
+                "the shares of posteriors and beside must add up to less than 1: the embedding has the rest"
+            )
+        return self
 
 
 class Bag(Section):
@@ -141,4 +164,4 @@ class Concatenation(Section):
 
     first: Name
     second: Name
-    share: Annotated[float, Field(gt=0, lt=1)]  # of the cosine, for the second; the first has the rest
+    share: Share  # of the second; the first has the rest

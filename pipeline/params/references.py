@@ -165,11 +165,16 @@ def _served_alike(where: str, study: Study) -> None:
     for right, others in study.evaluation.serving.items():
         for name in others:
             one, other = study.encoders[right], study.encoders[name]
-            if (one.weights, one.head, one.posteriors) != (other.weights, other.head, other.posteriors):
+            if _made_of(one) != _made_of(other):
                 raise ParamsError(
-                    f"{where}: evaluation.serving needs encoders of the same weights, head and posteriors. "
+                    f"{where}: evaluation.serving needs encoders of the same weights, head, posteriors and beside. "
                     f"Received: {right}, {name}"
                 )
+
+
+def _made_of(encoder: Encoder) -> tuple:
+    """What a vector is made of, however the picture is prepared."""
+    return encoder.weights, encoder.head, encoder.posteriors, encoder.beside
 
 
 def _recommendation_fits(where: str, key: str, recommendation: Recommendation, study: Study) -> None:
@@ -180,8 +185,8 @@ def _recommendation_fits(where: str, key: str, recommendation: Recommendation, s
             f"{where}: {key}.encoder needs weights that were finetuned to tell {recommendation.label}. "
             f"Received: {recommendation.encoder!r}"
         )
-    if encoder.head != made.head or encoder.posteriors:
+    if encoder.head != made.head or encoder.posteriors or encoder.beside:
         raise ParamsError(
             f"{where}: {key}.encoder must end at the layer before the classifier: the head of {encoder.weights!r} and "
-            f"no posteriors. Received: {recommendation.encoder!r}"
+            f"nothing beside it. Received: {recommendation.encoder!r}"
         )

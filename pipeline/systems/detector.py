@@ -136,7 +136,7 @@ def seeing(there: Kept, spec: params.Encoder, run: Callable[[np.ndarray], np.nda
 
 def looking_through(spec: params.Encoder, side: int) -> params.Encoder:
     """The encoder's network up to its last map, for photos of a side."""
-    plain: dict = {"head": [], "also": [], "squeeze": None, "posteriors": {}, "mirrored": False}
+    plain: dict = {"head": [], "also": [], "squeeze": None, "posteriors": {}, "beside": {}, "mirrored": False}
     return spec.model_copy(update={"image_size": side, "pooling": "flatten", **plain})
 
 

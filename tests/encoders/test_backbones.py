@@ -8,7 +8,7 @@ import pytest
 from keras import applications, layers
 
 from pipeline import params
-from pipeline.encoders import backbones
+from pipeline.encoders import backbones, concatenation
 from pipeline.params import networks
 from pipeline.params.backbones import BACKBONES, DESCRIPTORS
 
@@ -257,6 +257,41 @@ def test_posteriors_need_no_head():
     encoder = backbones.encoder(posterior({"gender": 0.25}, head=[]), {"gender": 2})
     assert encoder.output_shape == (None, 2 + 576)
     assert encoder.get_layer("classifier_gender").input_shape == (None, 576)
+
+
+BESIDE = {"gradients": 0.1, "pooled": 0.3}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_what_stands_beside_an_embedding_is_what_concatenations_of_its_parts_are(mirrored, rng):
+    """The features as the backbone has them, and a descriptor: the form `open` of suite=recommended, as one network."""
+
+    def built(shares, **changes):
+        given = {**posterior(shares, image_size=96, **changes).model_dump(), "mirrored": mirrored}
+        return backbones.encoder(params.Encoder.model_validate({**given, **extra}), CLASSES)
+
+    extra = {"beside": BESIDE}
+    whole = built({"gender": 0.12})
+    extra = {}
+    parts = [built({"gender": 0.2}), built({}, head=[]), built({}, head=[], backbone="gradients")]
+    for layer in whole.layers:
+        if layer.weights:
+            values = [rng.normal(size=weight.shape) for weight in layer.get_weights()]
+            if layer.name != "backbone":
+                layer.set_weights([value * (1e9 if layer.name == "head" else 1) for value in values])
+            for part in parts[:2]:
+                if layer.name in [one.name for one in part.layers]:
+                    part.get_layer(layer.name).set_weights(layer.get_weights())
+    pictures = rng.integers(0, 256, (4, 96, 96, 3), dtype=np.uint8)
+    headed, pooled, gradients = (part(pictures, training=False).numpy() for part in parts)
+    expected = concatenation.join(concatenation.join(pooled, gradients, 0.25), headed, 0.6)
+    found = whole(pictures, training=False).numpy()
+    assert found.shape == expected.shape == (4, 3 + 8 + 576 + gradients.shape[1])
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-5)
+    ends = np.cumsum([3, gradients.shape[1], 576])
+    for block, share in zip(np.split(found, ends, axis=1), [0.12, *BESIDE.values(), 0.48], strict=True):
+        np.testing.assert_allclose((block**2).sum(axis=1), share, atol=1e-5)
 
 
 @pytest.mark.parametrize("shares", [{}, SHARES])

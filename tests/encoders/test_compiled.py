@@ -22,6 +22,7 @@ KINDS = {
     "head": ({"head": HEAD}, {}),
     "mirrored": ({"mirrored": True}, {}),
     "posteriors": ({"head": HEAD, "posteriors": {"gender": 0.3}, "mirrored": True}, {"gender": 5}),
+    "beside": ({"head": HEAD, "beside": {"pooled": 0.3, "gradients": 0.1}}, {}),
     "max": ({"pooling": "max", "preprocessing": "caffe"}, {}),
     "flatten": ({"pooling": "flatten", "preprocessing": "unit"}, {}),
 }

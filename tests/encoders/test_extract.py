@@ -327,15 +327,16 @@ def test_labels_in_another_order_give_the_same_vectors_or_another_fingerprint(cl
     assert first != second or np.allclose(one, other, atol=1e-6)
 
 
-def test_an_encoder_that_is_not_mirrored_keeps_the_name_that_it_had_before_there_were_mirrored_ones(here):
+@pytest.mark.parametrize("change", [{"mirrored": True}, {"beside": {"pooled": 0.3}}])
+def test_an_encoder_without_it_keeps_the_name_that_it_had_before_there_were_such_ones(here, change):
     folder = paths.weights("sample", "tiny")
-    facts = children.ENCODER.model_dump(exclude={"weights", "batch_size", "mirrored"})
+    facts = children.ENCODER.model_dump(exclude={"weights", "batch_size", "mirrored", "beside"})
     facts = json.dumps({**facts, "data": "sample", "name": "e", "weights": weights.fingerprint(folder)}, sort_keys=True)
     assert (
         extract.encoder_id("sample", "e", children.ENCODER, folder)
         == f"e:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
     )
-    mirrored = children.ENCODER.model_copy(update={"mirrored": True})
-    assert extract.encoder_id("sample", "e", mirrored, folder) != extract.encoder_id(
+    changed = children.ENCODER.model_copy(update=change)
+    assert extract.encoder_id("sample", "e", changed, folder) != extract.encoder_id(
         "sample", "e", children.ENCODER, folder
     )

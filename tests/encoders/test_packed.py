@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import backbones, compiled, extract, packed, pretrained, weights
+from pipeline.encoders import backbones, compiled, concatenation, extract, packed, pretrained, weights
 from pipeline.encoders.card import WeightsError
 from pipeline.params import cards
 
@@ -77,6 +77,63 @@ def test_a_packed_encoder_gives_nearly_the_vectors_of_the_study_in_half_the_byte
         "card.json",
         "README.md",
     }
+
+
+@pytest.fixture
+def joined(study):
+    """The study with what `suite=recommended` calls open: edges and the bare network, with a taught part."""
+    taught = study.encoders["taught"]
+    bare = taught.model_copy(update={"head": [], "posteriors": {}})
+    edges = bare.model_copy(update={"backbone": "gradients", "weights": "edges"})
+    pretrained.make(params.Weights(source="none", backbone="gradients"), paths.weights("sample", "edges"))
+    both = {
+        "untaught": params.Concatenation(first="bare", second="edges", share=0.25),
+        "open": params.Concatenation(first="untaught", second="taught", share=0.6),
+    }
+    encoders = {**study.encoders, "bare": bare, "edges": edges}
+    yield study.model_copy(update={"encoders": encoders, "concatenations": both})
+    for folder in (paths.weights("sample", "edges"), paths.packed("sample", "open")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_concatenation_is_packed_as_one_network_with_its_cosines(joined):
+    spec = packed.as_one(joined, "open")
+    assert spec.posteriors == pytest.approx({"articleType": 0.12})
+    assert spec.beside == pytest.approx({"gradients": 0.1, "pooled": 0.3})
+    shown = pictures(spec)
+    parts = {
+        name: compiled.compiled(one, paths.weights("sample", one.weights)).run(shown)
+        for name, one in joined.encoders.items()
+    }
+    untaught = concatenation.join(parts["bare"], parts["edges"], 0.25)
+    expected = concatenation.join(untaught, parts["taught"], 0.6)
+    whole = compiled.compiled(spec, paths.weights("sample", spec.weights)).run(shown)
+    np.testing.assert_allclose(whole @ whole.T, expected @ expected.T, atol=1e-5)
+    folder = packed.pack(joined, "open")
+    found = packed.load(folder).encoder.run(shown)
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=5e-3)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    assert [one["seed"] for one in card["learnt"]] == [4]
+    assert card["encoder"]["beside"] == spec.beside
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bare": {"weights": "tiny"}}, "bare and taught are packed as one network, and their backbones' weights are"),
+        ({"bare": {"image_size": 64}}, "which sees a picture once: image_size must be 32. Received: 64"),
+        ({"edges": {"resize": "stretch"}}, "resize must be 'pad'. Received: 'stretch'"),
+        ({"bare": {"pooling": "max"}}, "pooling must be 'avg'. Received: 'max'"),
+        ({"bare": {"posteriors": POSTERIORS}}, "bare stands beside taught and has no posteriors of its own"),
+        ({"taught": {"head": []}}, r"of which one part has a head. Received: \[\]"),
+        ({"bare": {"head": [{"units": 8}]}}, r"one part has a head. Received: \['bare', 'taught'\]"),
+    ],
+)
+def test_a_concatenation_that_is_not_one_networks_is_refused_with_why(joined, changes, words):
+    encoders = {name: one.model_copy(update=changes.get(name, {})) for name, one in joined.encoders.items()}
+    with pytest.raises(ValueError, match=words):
+        packed.pack(joined.model_copy(update={"encoders": encoders}), "open")
+    assert not paths.packed("sample", "open").exists()
 
 
 def test_the_card_says_what_it_is_for_and_names_the_classes_that_it_uses(study):

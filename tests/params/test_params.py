@@ -544,6 +544,20 @@ def test_posteriors_that_cannot_be_are_refused(refused, shares, words):
     assert words in refused("encoders", "joint", "posteriors", value=shares)
 
 
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ({"pooled": 1.0}, "encoders.joint.beside.pooled: Input should be less than 1. Received: 1.0"),
+        ({"pooled": 0}, "encoders.joint.beside.pooled: Input should be greater than 0"),
+        ({"gradient": 0.1}, "Received: 'gradient'. Did you mean 'gradients'?"),
+        ({"efficientnet_lite0": 0.1}, "encoders.joint.beside: allowed are ['pooled', 'colours', 'gradients'"),
+        ({"pooled": 0.5, "gradients": 0.2}, "posteriors and beside must add up to less than 1: the embedding has the"),
+    ],
+)
+def test_what_cannot_stand_beside_an_embedding_is_refused(refused, shares, words):
+    assert words in refused("encoders", "joint", "beside", value=shares)
+
+
 @pytest.mark.parametrize("encoder", [ENCODER, "mobilenet_v2_random", "arcface"])
 def test_posteriors_need_a_finetune_that_classifies(refused, encoder):
     text = refused("encoders", encoder, "posteriors", value={"articleType": 0.3})
@@ -585,7 +599,7 @@ def test_shares_that_leave_nothing_are_refused_in_any_order(values):
         ({"classification": []}, "at least 1 item"),
         (
             {"classification": ["classification_served", "joint"]},
-            "encoders of the same weights, head and posteriors. Received: classification, joint",
+            "encoders of the same weights, head, posteriors and beside. Received: classification, joint",
         ),
         ({ENCODER: ["classification"]}, f"Received: {ENCODER}, classification"),
     ],
