@@ -263,7 +263,7 @@ def _among(given: argparse.Namespace) -> int:
         from pipeline import matching
         from pipeline.encoders import packed
 
-        encoder = packed.load(given.encoder or next(iter(cards.published()), ""))
+        encoder = packed.load(given.encoder or cards.USUAL)
         encoder.encoder.run(np.zeros((1, *encoder.spec.height_width, 3), np.uint8))  # LiteRT greets at the first run
     return matching.write(given.folder, given.gallery, given.target, encoder, given.count, given.distance)
 

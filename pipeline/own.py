@@ -28,13 +28,13 @@ def study(gallery: Path, encoder: str | None = None) -> params.Study:
     A copy of the pictures is kept with their features, so a second start reads them and computes nothing anew.
 
     Args:
-        encoder: a published one's name, or a folder; the first published one where None.
+        encoder: a published one's name, or a folder; the usual one where None.
 
     Raises:
         ValueError: no such folder, no picture in it, or no such encoder. OSError: the disk.
         CompileError: the network was not compiled.
     """
-    folder = packed.found(encoder or cards.published()[0], Path())
+    folder = packed.found(encoder or cards.USUAL, Path())
     spec, name, data = packed.read_spec(folder), _word(folder), _data(gallery)
     ids = _catalogue(gallery, data)
     packed.copy(str(folder.resolve()), spec.backbone, paths.weights(data, WEIGHTS))

@@ -18,6 +18,7 @@ from pipeline.params.sections import ParamsError, Section, check, known, nearest
 from pipeline.params.study import Data
 
 CARD, WEIGHTS = "card.json", ".weights.h5"
+USUAL = "small"  # of the published ones, that which is taken where none is named
 MOST_BYTES = 200_000_000  # of one weights file: twenty times what the largest published one has
 MOST_CARD = 1_000_000
 MOST_FILES = 64
