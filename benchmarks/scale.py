@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -171,9 +172,10 @@ def _kept(features: FeatureSet):
     """The same features, mapped from a folder."""
     meta = {"encoder_id": features.encoder_id, "dimension": str(features.vectors.shape[1]), "encoder": "kept"}
     with tempfile.TemporaryDirectory() as place:
-        store.LARGE, parts = 0, (slice(at, at + 10_000) for at in range(0, len(features.ids), 10_000))
+        parts = (slice(at, at + 10_000) for at in range(0, len(features.ids), 10_000))
         some = ((features.ids[part].tolist(), features.vectors[part]) for part in parts)
-        store.write(Path(place) / "kept", meta, len(features.ids), some)
+        with mock.patch.object(store, "LARGE", 0):
+            store.write(Path(place) / "kept", meta, len(features.ids), some)
         yield store.read(Path(place) / "kept")
 
 

@@ -161,7 +161,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("the largest side is refused", "side <= 1024", "side < 1024"),
     ],
     ("pipeline/params/networks.py", "params/test_params.py::test_posteriors_that_cannot_be_are_refused"): [
-        ("shares may leave nothing", "math.fsum(posteriors.values()) >= 1", "math.fsum(posteriors.values()) > 1"),
+        ("shares may leave nothing", "*self.beside.values()])) >= 1:", "*self.beside.values()])) > 1:"),
     ],
     ("pipeline/params/chapters.py", "params/test_params.py::test_a_bad_value_is_named_with_what_is_allowed"): [
         ("hit@1 need not be measured", "if 1 not in self.cutoffs or self", "if self"),
@@ -339,7 +339,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
         ("a part may have any shape", "if vectors.shape != (len(ids), dimension):", "if vectors.shape[1:] == ():"),
         ("fewer pictures will do", "if done != count:", "if done > count:"),
-        ("an older folder stays in the way", "(path / mapped.MANIFEST).is_file()", "path.is_file()"),
+        ("an older folder stays in the way", "if (path / mapped.MANIFEST).is_file():", "if path.is_file():"),
+        ("what a killed run left stays in the way", '("working", "partial"):', '("working",):'),
         ("the form has nothing to do with the number", "    if count > LARGE:\n", "    if path.suffix == '.mapped':\n"),
     ],
     ("pipeline/encoders/mapped.py", "encoders/test_store.py encoders/test_mapped.py"): [
@@ -350,6 +351,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("another schema is read", 'if told["schema"] != SCHEMA:', 'if "schema" not in told:'),
         ("an original gets its copy's numbers", "for copy, original in copies", "for original, copy in copies"),
         ("a copy is looked for beside its place", "(one, done + at)", "(one, at)"),
+        ("an older file stays beside the folder", "        if folder.is_file():", "        if folder.is_dir():"),
+        ("shards may be of any size", 'if told["rows"] != ROWS:', 'if not told["rows"]:'),
     ],
     ("pipeline/encoders/store.py", "encoders/test_store.py::test_a_feature_set_checks_itself"): [
         (
@@ -1058,9 +1061,11 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
         (
             "a picture is prepared in one part's way",
-            "if getattr(part, field) != getattr(whole, field):",
+            "if getattr(part, field) != value:",
             "if not hasattr(part, field):",
         ),
+        ("what else a part looks at is left away", '("also", "posteriors", "beside")', '("posteriors", "beside")'),
+        ("a descriptor may be prepared in any way", 'wanted["preprocessing"] = "own"', "pass"),
         ("opinions keep their share", "{label: own * share for label", "{label: share for label"),
     ],
     ("pipeline/params/cards.py", "encoders/test_packed.py"): [
@@ -1686,6 +1691,11 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a table of matches has formulas", "plain(value) for", "value for"),
     ],
     ("pipeline/encoders/regions.py", "encoders/test_regions.py"): [
+        (
+            "what stands beside is a cell's too",
+            "sum([*spec.posteriors.values(), *spec.beside.values()])",
+            "sum(spec.posteriors.values())",
+        ),
         ("a mirror image's cells stand mirrored", "cells[:, ::turn] / length", "cells / length"),
         (
             "class probabilities are compared with cells",
@@ -1993,6 +2003,11 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
         ("words may be others", "bool(not found.words and", "bool("),
         ("the least difference is told as the largest", "nan=np.inf).argmax()", "nan=np.inf).argmin()"),
+        (
+            "hashes of mapped features are judged",
+            r'(r"/features/[^/]+/", None, None)',
+            r'(r"/features/[^/]+/$", None, None)',
+        ),
         ("a file of any size is read", "if now.stat().st_size > GROWN * was.stat().st_size + SPARE:", "if False:"),
     ],
     ("pipeline/checking/receipt.py", "checking/test_receipt.py"): [

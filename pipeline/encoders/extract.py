@@ -46,7 +46,7 @@ def encoder_id(data: str, name: str, spec: params.Encoder, weights_folder: Path)
 def extract_features(
     data: str, name: str, spec: params.Encoder, ids: list[str], target: Path, where: params.Scale | None = None
 ) -> FeatureSet:
-    """Features of the catalogue's images `ids`, written to the SQLite file `target` and returned.
+    """Features of the catalogue's images `ids`, written to `target` and returned.
 
     They are made in shards of whole batches, always the same ones, so the file ends with the same bytes whoever makes
     them. A killed run goes on with the shards that are not there. Images with equal bytes have one vector, that of the
@@ -78,7 +78,10 @@ def extract_features(
         raise ExtractError(
             f"{target.name} could not be written ({error}). What is done is kept; make room and run again"
         ) from None
-    shutil.rmtree(folder, ignore_errors=True)  # whoever still holds a shard of it spoils no features
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:  # somebody holds a shard of it: that spoils no features
+        print(f"{folder} is left over, and may be deleted ({error})")
     _encoder.cache_clear()  # what follows here needs the memory
     return store.read(target)
 

@@ -43,7 +43,9 @@ def write(folder: Path, meta: dict[str, str], count: int, parts: Parts, copies: 
                 numbers.seek(first + places[copy] * 4 * dimension)
                 numbers.write(row)
         told = {"schema": SCHEMA, **meta, "pictures": count, "rows": ROWS, "ids": _hash((partial / IDS).read_bytes())}
-        files.write_json(partial / MANIFEST, {**told, "shards": _hashes(partial, ROWS)})
+        files.write_json(partial / MANIFEST, {**told, "shards": _hashes(partial)})
+        if folder.is_file():  # fewer pictures' features, which a rename of a folder would leave beside it
+            folder.unlink()
 
 
 def meta(folder: Path) -> dict[str, str]:
@@ -68,7 +70,9 @@ def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     lines = (folder / IDS).read_bytes()
     if _hash(lines) != told["ids"]:
         raise ValueError(f"{IDS} is not what was written")
-    found = _hashes(folder, told["rows"])
+    if told["rows"] != ROWS:
+        raise ValueError(f"shards of {told['rows']!r} pictures. Expected {ROWS}")
+    found = _hashes(folder)
     if wrong := [number for number, (one, other) in enumerate(zip(found, told["shards"], strict=True)) if one != other]:
         raise ValueError(f"{len(wrong)} of {len(found)} shards are not what was written, the first of them {wrong[0]}")
     ids = np.empty(len(vectors), object)
@@ -87,12 +91,12 @@ def _mapped(folder: Path) -> np.ndarray:
     return np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
 
 
-def _hashes(folder: Path, rows: int) -> list[str]:
+def _hashes(folder: Path) -> list[str]:
     """The SHA-256 of each shard."""
     vectors = _mapped(folder)
-    starts = range(0, len(vectors), rows)
-    shards = progress(starts, f"checking {folder.name}", f"x{rows} pictures", len(starts))
-    return [_hash(vectors[start : start + rows].tobytes()) for start in shards]
+    starts = range(0, len(vectors), ROWS)
+    shards = progress(starts, f"checking {folder.name}", f"x{ROWS} pictures", len(starts))
+    return [_hash(vectors[start : start + ROWS].tobytes()) for start in shards]
 
 
 def _hash(data: bytes) -> str:

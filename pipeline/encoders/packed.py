@@ -111,17 +111,21 @@ def _shares(study: params.Study, name: str) -> dict[str, float]:
 def _seen_by(study: params.Study, name: str, headed: str) -> str:
     """What of `beside` an encoder is, in the network of one with a head. Raises ValueError: it is nothing of it."""
     part, whole = study.encoders[name], study.encoders[headed]
-    descriptor = part.backbone in DESCRIPTORS
     alike = ["image_size", "resize", "pad_color", "interpolation", "mirrored"]
-    for field in [*alike, *([] if descriptor else ["backbone", "preprocessing", "pooling"])]:
-        if getattr(part, field) != getattr(whole, field):
+    wanted = {field: getattr(whole, field) for field in alike}
+    if part.backbone in DESCRIPTORS:
+        wanted["preprocessing"] = "own"
+    else:
+        wanted |= {field: getattr(whole, field) for field in ("backbone", "preprocessing", "pooling")}
+    for field, value in wanted.items():
+        if getattr(part, field) != value:
             raise ValueError(
                 f"{name} and {headed} are packed as one network, which sees a picture once: {field} must be "
-                f"{getattr(whole, field)!r}. Received: {getattr(part, field)!r}"
+                f"{value!r}. Received: {getattr(part, field)!r}"
             )
-    if more := [field for field in ("posteriors", "beside") if getattr(part, field)]:
+    if more := [field for field in ("also", "posteriors", "beside") if getattr(part, field)]:
         raise ValueError(f"{name} stands beside {headed} and has no {more[0]} of its own")
-    if descriptor:
+    if part.backbone in DESCRIPTORS:
         return part.backbone
     ours, theirs = (paths.weights(study.data.name, one.weights) / f"{BACKBONE}.weights.h5" for one in (part, whole))
     if missing := [path for path in (ours, theirs) if not path.exists()]:

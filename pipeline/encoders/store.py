@@ -1,4 +1,4 @@
-"""Features on disk: a SQLite file per encoder ↔ `FeatureSet`.
+"""Features on disk: a SQLite file per encoder, or a folder of very many ↔ `FeatureSet`.
 
 The thesis's table `image_features(image_name, features)` (section 3.8) and a table `meta`.
 Differs: features are little-endian float32 blobs, not comma-separated text: exact, and five times smaller; and those of
@@ -76,12 +76,12 @@ def write(path: Path, meta: dict[str, str], count: int, parts: Parts, copies: di
         ValueError: parts of another dimension, or of more or fewer pictures. OSError, sqlite3.Error: the disk.
     """
     checked = _checked(parts, count, int(meta["dimension"]))
-    _make_way(path, folder=count > LARGE)
+    for word in ("working", "partial"):  # left by a killed run, in either form
+        _remove(path.with_name(f"{path.name}.{word}"))
     if count > LARGE:
         mapped.write(path, meta, count, checked, copies or {})
         return
     working = path.with_name(f"{path.name}.working")
-    working.unlink(missing_ok=True)  # a killed run begins anew
     try:
         with closing(_create(working, meta)) as connection:
             for ids, vectors in checked:
@@ -89,21 +89,23 @@ def write(path: Path, meta: dict[str, str], count: int, parts: Parts, copies: di
             _repeat(connection, copies or {})
             with files.whole_file(path) as partial:  # packed anew, so that it does not matter how rows were committed
                 connection.execute("VACUUM INTO ?", (str(partial),))
+                if (path / mapped.MANIFEST).is_file():  # a rename does not replace a folder
+                    _remove(path)
     finally:
         working.unlink(missing_ok=True)
 
 
 def disk(count: int, dimension: int) -> int:
-    """The bytes of disk that writing so many pictures takes at most."""
-    return count * (4 * dimension + 64) * (1 if count > LARGE else 2)
+    """The bytes of disk that writing so many pictures takes, about: SQLite's pages leave some room, and are packed."""
+    return round(count * (4 * dimension + 64) * (1 if count > LARGE else 2.2))
 
 
-def _make_way(path: Path, folder: bool) -> None:
-    """Takes away what earlier features left in the other form, which a rename could not replace."""
-    if folder and path.is_file():
-        path.unlink()
-    elif not folder and (path / mapped.MANIFEST).is_file():
+def _remove(path: Path) -> None:
+    """Takes away a file or a folder, where there is one."""
+    if path.is_dir():
         shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _checked(parts: Parts, count: int, dimension: int) -> Iterator[tuple[list[str], np.ndarray]]:
@@ -155,7 +157,7 @@ def meta(path: Path) -> dict[str, str]:
             return mapped.meta(path)
         with closing(_open(path)) as connection:
             return dict(connection.execute("SELECT key, value FROM meta"))
-    except (sqlite3.DatabaseError, OSError, ValueError, KeyError, TypeError) as error:
+    except (sqlite3.DatabaseError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path.name} is no features file ({error}). Delete it and run its stage again") from None
 
 

@@ -175,21 +175,18 @@ def added(of: Relevant, some: Iterable[list[Passed]], views: int) -> np.ndarray:
     return total
 
 
-def stands(asked: Asked, part: slice, of: Relevant, counts: np.ndarray) -> Iterator[list[Stand]]:
-    """Of each query, by view, where its relevant items stand among those that may be found.
+def stands(asked: Asked, part: slice, of: Relevant, counts: np.ndarray, number: int) -> Iterator[Stand]:
+    """Where each query's relevant items stand among those that may be found, in a view by its number.
 
     Args:
         counts: as `added` gives them.
     """
-    starts = of.starts()
+    view, starts = asked.views[number], of.starts()
     for query, row in enumerate(asked.rows[part]):
         positions = (of.of(query) & LOW).astype(np.int64)
-        passed = np.cumsum(counts[:, starts[query] : starts[query + 1]], axis=1, dtype=np.int64)
-        stands = []
-        for view, before in zip(asked.views, passed, strict=True):
-            goes = (view.gallery_codes[positions] == view.query_codes[row]).any(axis=1) | ~view.member[positions]
-            stands.append(Stand(positions[~goes], before[:-1][~goes], before[-1]))
-        yield stands
+        before = np.cumsum(counts[number, starts[query] : starts[query + 1]], dtype=np.int64)
+        goes = (view.gallery_codes[positions] == view.query_codes[row]).any(axis=1) | ~view.member[positions]
+        yield Stand(positions[~goes], before[:-1][~goes], before[-1])
 
 
 def furthest(given: Any, distance: str, rows: np.ndarray, span: slice) -> float:

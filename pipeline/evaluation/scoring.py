@@ -133,12 +133,10 @@ def _by_blocks(each, given, asked, distance, run, where) -> tuple[pd.DataFrame, 
         with scale.shared(relevant, where) as file:
             counted = each(blocks.before, [(*task, file) for task in tasks])
             counts = blocks.added(relevant, counted, len(asked.views))
-        places = list(blocks.stands(asked, part, relevant, counts))
-        tables = [
-            table
-            for number, view in enumerate(asked.views)
-            for table in _counted(asked, asked.rows[part], view, run, found.wrong, [one[number] for one in places])
-        ]
+        tables = []
+        for number, view in enumerate(asked.views):  # one after another: what one holds is many times a view's keys
+            places = list(blocks.stands(asked, part, relevant, counts, number))
+            tables += _counted(asked, asked.rows[part], view, run, found.wrong, places)
         judged.append(Judged((found.positions, found.values), found.pairs, tables))
     return histogram, judged
 

@@ -127,9 +127,7 @@ class Encoder(Network):
 
     @pydantic.field_validator("posteriors")
     @classmethod
-    def _a_share_is_left(cls, posteriors: dict[str, float]) -> dict[str, float]:
-        if math.fsum(posteriors.values()) >= 1:
-            raise ValueError("the shares must add up to less than 1: the embedding has the rest")
+    def _sorted(cls, posteriors: dict[str, float]) -> dict[str, float]:
         return dict(sorted(posteriors.items()))  # one order of the blocks, however they are written
 
     @pydantic.field_validator("beside")
@@ -142,9 +140,10 @@ class Encoder(Network):
 
     @pydantic.model_validator(mode="after")
     def _an_embedding_is_left(self):
-        if math.fsum([*self.posteriors.values(), *self.beside.values()]) >= 1:
+        if (shares := math.fsum([*self.posteriors.values(), *self.beside.values()])) >= 1:
             raise ValueError(
-                "the shares of posteriors and beside must add up to less than 1: the embedding has the rest"
+                "the shares of posteriors and beside must add up to less than 1: the embedding has the rest. "
+                f"Received: {shares:.3g}"
             )
         return self
 

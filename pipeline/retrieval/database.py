@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -196,8 +196,8 @@ def make(connection: Connection, table: str, dimension: int) -> None:
     )
 
 
-def fill(connection: Connection, table: str, keys: Sequence[int], vectors: np.ndarray) -> None:
-    """Puts vectors (K, D) into a table under their keys."""
+def fill(connection: Connection, table: str, keys: Sequence[int], vectors: Iterable[np.ndarray]) -> None:
+    """Puts vectors (D,) into a table under their keys, one after another."""
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} (key, v) FROM STDIN") as copy:
         for key, vector in zip(keys, vectors, strict=True):
             copy.write_row((key, written(vector)))

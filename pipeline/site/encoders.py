@@ -215,6 +215,8 @@ def mapped(data: str, name: str, ids: list[str]) -> np.ndarray:
         features = store.read(paths.features(data, name))
         if features.ids.tolist() != ids:
             raise store.StoreError(f"the features of {name} are not of this catalogue's pictures. Run: dvc repro")
+        if paths.features(data, name).is_dir():
+            return features.vectors  # mapped already
         with files.whole_file(path) as partial, partial.open("wb") as file:
             np.save(file, features.vectors, allow_pickle=False)
     return np.load(path, mmap_mode="r", allow_pickle=False)

@@ -114,7 +114,7 @@ def _features(server: Server, identity: str, vectors: np.ndarray, rows: np.ndarr
             return
         table = shared.Table(found[0], vectors.shape[1], False)
         database.make(connection, table.name, table.dimension)
-        database.fill(connection, table.name, rows.tolist(), vectors[rows])
+        database.fill(connection, table.name, rows.tolist(), (vectors[row] for row in rows))
         connection.execute(f"ANALYZE product, {table.name}")
         # whoever adds waits from here to the end, and then knows this encoder: no product is missed by both
         connection.execute("LOCK TABLE product IN SHARE ROW EXCLUSIVE MODE")

@@ -33,6 +33,7 @@ from pipeline.checking.verify import (
     verify,
     worst,
 )
+from pipeline.encoders import store
 
 STUDY_HERE = params.load()
 
@@ -438,6 +439,15 @@ class TestNumbers:
             with h5py.File(tmp_path / name, "w") as store:
                 store["kernel"] = np.ones(size)
         assert moved.between("weights/x.h5", tmp_path / "1.h5", tmp_path / "2.h5").words == 1
+
+    def test_hashes_of_features_that_are_mapped_say_nothing_of_their_numbers(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(store, "LARGE", 0)
+        meta, numbers = {"encoder_id": "e:1", "dimension": "3", "encoder": "e"}, np.ones((4, 3), np.float32)
+        for place, vectors in (("was", numbers), ("now", np.nextafter(numbers, 2, dtype=np.float32))):
+            store.write(tmp_path / place / "e.sqlite", meta, 4, [(list("abcd"), vectors)])
+        for name in ("vectors.npy", "ids.jsonl", "manifest.json"):
+            was, now = (tmp_path / place / "e.sqlite" / name for place in ("was", "now"))
+            assert moved.between(f"outputs/x/features/e.sqlite/{name}", was, now).within is None
 
     def test_a_file_that_is_none_of_its_kind_is_no_match(self, tmp_path):
         one, other = tmp_path / "1.sqlite", tmp_path / "2.sqlite"

@@ -61,7 +61,12 @@ def changed(path, at):
         (lambda it: (it / "manifest.json").write_text("{}"), "is no features file"),
         (lambda it: (it / "manifest.json").write_text("[]"), "is no features file"),
         (lambda it: told(it, schema=2), "another schema. Expected 1. Received: 2"),
-        (lambda it: told(it, rows=0), "is damaged"),
+        (lambda it: told(it, rows=0), "shards of 0 pictures. Expected 8"),
+        (
+            lambda it: (changed(it / "vectors.npy", -1), told(it, rows=-1, shards=[])),
+            "shards of -1 pictures. Expected 8",
+        ),
+        (lambda it: (it / "manifest.json").write_text("[" * 200_000), "is no features file"),
         (lambda it: told(it, shards=[]), "is damaged"),
         (lambda it: told(it, pictures=51), r"has float32 \(50, 3\)"),
         (lambda it: told(it, dimension="many"), "is damaged"),
@@ -117,7 +122,7 @@ def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(tmp_path):
 
 
 def test_who_reads_joins_and_ranks_them_holds_less_than_they_are(tmp_path):
-    """400 MB of features, and and 800 of both, and a process that may take 300 MB more than it has."""
+    """400 MB of features, and 800 of both, and a process that may take 300 MB more than it has."""
     found = subprocess.run([sys.executable, "-c", BOUNDED, str(tmp_path)], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     assert found.stdout.splitlines() == ["(200000, 512)", "(200000, 1024) True", "[0, 1, 2, 7, 4, 5, 6, 3]"]

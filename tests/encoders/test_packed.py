@@ -125,6 +125,8 @@ def test_a_concatenation_is_packed_as_one_network_with_its_cosines(joined):
         ({"edges": {"resize": "stretch"}}, "resize must be 'pad'. Received: 'stretch'"),
         ({"bare": {"pooling": "max"}}, "pooling must be 'avg'. Received: 'max'"),
         ({"bare": {"posteriors": POSTERIORS}}, "bare stands beside taught and has no posteriors of its own"),
+        ({"edges": {"preprocessing": "unit"}}, "preprocessing must be 'own'. Received: 'unit'"),
+        ({"bare": {"also": ["gem"], "squeeze": 9}}, "bare stands beside taught and has no also of its own"),
         ({"taught": {"head": []}}, r"of which one part has a head. Received: \[\]"),
         ({"bare": {"head": [{"units": 8}]}}, r"one part has a head. Received: \['bare', 'taught'\]"),
     ],

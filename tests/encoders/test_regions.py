@@ -67,6 +67,7 @@ def test_a_cells_share_is_its_own_product_with_the_other_vector(pictures, tmp_pa
     [
         ({"head": [{"units": 8, "activation": "linear"}]}, "but for a rest"),
         ({"head": [{"units": 8, "activation": "linear"}], "posteriors": {"articleType": 0.3}}, "but for a rest"),
+        ({"beside": {"gradients": 0.2}}, "but for a rest"),
         ({"head": [{"units": 8, "activation": "relu"}]}, "about"),
         ({"pooling": "max"}, "about"),
         ({"also": ["gem"], "squeeze": 4, "head": [{"units": 8, "activation": "linear"}]}, "about"),
@@ -88,10 +89,12 @@ def test_behind_a_linear_head_the_rest_is_its_constants_share(pictures, tmp_path
     assert cosine(one, other) - cells.sum() == pytest.approx(rest, abs=1e-4)
 
 
-def test_class_probabilities_belong_to_no_cell(pictures, tmp_path):
-    spec = encoder_like(head=[{"units": 8, "activation": "linear"}], posteriors={"articleType": 0.3}, mirrored=True)
+@pytest.mark.parametrize("parts", [{"posteriors": {"articleType": 0.3}}, {"beside": {"pooled": 0.1, "gradients": 0.2}}])
+def test_what_stands_before_an_embedding_belongs_to_no_cell(pictures, tmp_path, parts):
+    spec = encoder_like(head=[{"units": 8, "activation": "linear"}], mirrored=True, **parts)
     cells, (one, other) = cells_and_vectors(spec, pictures, tmp_path)
-    model = backbones.encoder(spec.model_copy(update={"posteriors": {}, "mirrored": False}))
+    one, other = (np.concatenate([np.zeros(5), vector[-8:]]) for vector in (one, other))
+    model = backbones.encoder(spec.model_copy(update={"posteriors": {}, "beside": {}, "mirrored": False}))
     weights.load(model, tmp_path / "weights")
     views = model.predict(np.stack([pictures[0], pictures[0][:, ::-1]]), verbose=0)
     views /= np.linalg.norm(views, axis=1, keepdims=True)

@@ -76,6 +76,16 @@ def test_what_could_not_be_written_to_its_end_takes_no_place(tmp_path, vectors, 
         assert len(store.read(tmp_path / "f.sqlite").ids) == 50
 
 
+@pytest.mark.parametrize("most", [0, 100])
+def test_what_could_not_be_written_takes_no_place_of_the_other_form(tmp_path, vectors, monkeypatch, most):
+    monkeypatch.setattr(store, "LARGE", most)
+    written(tmp_path / "f.sqlite", vectors)
+    monkeypatch.setattr(store, "LARGE", 100 - most)
+    with pytest.raises(OSError, match="no more"):
+        store.write(tmp_path / "f.sqlite", META, 50, broken(vectors))
+    assert (store.read(tmp_path / "f.sqlite").vectors == vectors).all()
+
+
 def test_finishing_where_nothing_can_be_written_leaves_no_part(tmp_path, vectors):
     (tmp_path / "f.sqlite/taken").mkdir(parents=True)
     with pytest.raises(OSError):
@@ -99,14 +109,15 @@ def test_a_file_that_could_not_be_packed_to_its_end_takes_no_place(tmp_path, vec
     assert len(store.read(tmp_path / "f.sqlite").ids) == 50
 
 
-def test_parts_left_by_a_killed_run_are_replaced(tmp_path, vectors, form):
+@pytest.mark.parametrize("left", ["a file", "a folder"])
+def test_parts_left_by_a_killed_run_in_either_form_are_replaced(tmp_path, vectors, form, left):
     for word in ("partial", "working"):
-        if form == "a folder":
-            (tmp_path / f"f.sqlite.{word}").mkdir()
+        if left == "a folder":
+            (tmp_path / f"f.sqlite.{word}/half").mkdir(parents=True)
         else:
             (tmp_path / f"f.sqlite.{word}").write_bytes(b"half a file")
     assert len(store.read(written(tmp_path / "f.sqlite", vectors)).ids) == 50
-    assert "f.sqlite.partial" not in [path.name for path in tmp_path.iterdir()]
+    assert [path.name for path in tmp_path.iterdir()] == ["f.sqlite"]
 
 
 def test_bytes_depend_on_the_rows_and_not_on_the_parts_they_came_in(tmp_path, vectors, form):
