@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sqlite3
 import sys
 import threading
@@ -58,6 +59,25 @@ def test_a_product_and_its_photo_find_what_the_study_finds(site, encoder, distan
         photo = site.search(Question(encoder=encoder, distance=distance, count=30), picture(site, asked))
         others = [one for one in photo["results"] if groups[one["id"]] != groups[asked]][:20]
         assert [one["distance"] for one in others] == pytest.approx(apart[: len(others)], rel=1e-3, abs=1e-4)
+
+
+def test_features_that_are_mapped_are_searched_where_they_lie(place, study, monkeypatch):
+    """As those of more than ten million pictures: the same answers, and no second copy on disk."""
+    calm, asked = Site(study), Question(encoder="padded", like="10005", count=20)
+    calm.start()
+    expected = calm.search(asked)["results"]
+    features, target = store.read(paths.features("sample", "padded")), paths.features("sample", "padded")
+    meta = {"encoder_id": features.encoder_id, "dimension": str(features.vectors.shape[1]), "encoder": "padded"}
+    monkeypatch.setattr(store, "LARGE", 0)
+    store.write(target, meta, len(features.ids), [(features.ids.tolist(), features.vectors)])
+    monkeypatch.setattr(paths, "BUILD", place / "anew")
+    shutil.copytree(place / "build/compiled", place / "anew/compiled")
+    opened = Site(study)
+    opened.start()
+    assert target.is_dir() and opened.search(asked)["results"] == expected
+    assert not list((place / "anew/site").glob("sample-padded-*.npy"))
+    with pytest.raises(store.StoreError, match="not of this catalogue's pictures"):
+        encoders.mapped("sample", "padded", [*features.ids[1:], "other"])
 
 
 @pytest.mark.parametrize("kind", ["ivf", "hnsw", "ball_tree"])
