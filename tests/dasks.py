@@ -81,13 +81,13 @@ def as_stages(monkeypatch):
 def forty(here, monkeypatch):
     """Extracts forty shards at a place; the bytes of the file, and the times at which its shards were written."""
     monkeypatch.setattr(extract, "SHARD_ROWS", ROWS)
-    assemble, times = extract._assemble, {}
+    parts, times = extract._parts, {}
 
     def noted(folder, *rest):
         times.update({file.name: file.stat().st_mtime_ns for file in folder.glob("*.npy")})
-        assemble(folder, *rest)
+        return parts(folder, *rest)
 
-    monkeypatch.setattr(extract, "_assemble", noted)
+    monkeypatch.setattr(extract, "_parts", noted)
 
     def extracted(where):
         times.clear()
