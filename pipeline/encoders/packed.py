@@ -25,12 +25,11 @@ USE = (
     "Finding catalogue pictures of products that look like a photo's, by the cosine of their vectors. Not for telling "
     "people apart, nor for what is worn by whom."
 )
-LIMITS = {  # by the data that weights have learnt from
-    "fashion_small": (
-        "Learnt from one shop's product photos, most of 60 × 80 pixels on white: photos of people, of several products "
-        "or on clutter are found worse (docs/systems.md), types that it never saw worse still (docs/results.md)."
-    )
-}
+LIMITS = dict.fromkeys(  # by the data that weights have learnt from
+    ("fashion_small", "fashion_small_fresh"),
+    "Learnt from one shop's product photos, most of 60 × 80 pixels on white: photos of people, of several products "
+    "or on clutter are found worse (docs/systems.md), types that it never saw worse still (docs/results.md).",
+)
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,9 @@ def as_one(study: params.Study, name: str) -> params.Encoder:
     for part, share in shares.items():
         seen = _seen_by(study, part, headed[0])
         beside[seen] = beside.get(seen, 0) + share
-    posteriors = {label: own * share for label, share in whole.posteriors.items()}
-    return params.Encoder.model_validate({**whole.model_dump(), "posteriors": posteriors, "beside": beside})
+    parts = {"posteriors": {label: own * share for label, share in whole.posteriors.items()}, "beside": beside}
+    tidy = {part: {key: round(share, 9) for key, share in some.items()} for part, some in parts.items()}
+    return params.Encoder.model_validate({**whole.model_dump(), **tidy})
 
 
 def _shares(study: params.Study, name: str) -> dict[str, float]:
