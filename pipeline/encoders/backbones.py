@@ -96,36 +96,42 @@ def encoder(network: Network, classes: dict[str, int] | None = None) -> keras.Mo
     """
     height, width = network.height_width
     pictures = keras.Input((height, width, 3), dtype="uint8", name="pictures")
-    shown = ops.cast(pictures, "float32")
-    own = BACKBONES[network.backbone].scaling
-    x = SCALINGS[own if network.preprocessing == "own" else network.preprocessing](shown)
-    body = _tapped(backbone(network.backbone, (height, width)), network)
-    pool = POOLING[network.pooling](name="pooling", dtype="float32")
-    extra = getattr(network, "beside", {})
-    described = dict.fromkeys(name for name in [*network.also, *extra] if name in DESCRIPTORS)
-    seeing = {name: backbone(name, (height, width)) for name in described}
-
-    def view(pictures, scaled):
-        maps = body(scaled) if isinstance(body.output, list) else [body(scaled)]
-        seen = {POOLED: pool(maps[0]), **{name: see(pictures)[:, 0, 0] for name, see in seeing.items()}}
-        parts = [seen[POOLED], *_also(network, maps), *(seen[name] for name in network.also if name in DESCRIPTORS)]
-        return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0], seen
-
-    looks = [view(shown, x)]
-    if getattr(network, "mirrored", False):
-        looks.append(view(ops.flip(shown, axis=2), ops.flip(x, axis=2)))
+    looks = _looks(network, ops.cast(pictures, "float32"))
     views = [look for look, _ in looks]
     if network.head:
         dense = [layers.Dense(layer.units, activation=layer.activation) for layer in network.head]
         squeeze = [Squeeze(BACKBONES[network.backbone].features, network.squeeze)] if network.squeeze else []
         head = keras.Sequential([keras.Input((views[0].shape[-1],)), *squeeze, *dense], name=HEAD)
         views = [head(view) for view in views]
-    shares = getattr(network, "posteriors", {})
+    shares, extra = getattr(network, "posteriors", {}), getattr(network, "beside", {})
     if shares or extra:
         beside = [share**0.5 * _mean([seen[name] for _, seen in looks]) for name, share in extra.items()]
         vector = _in_parts(views, shares, classes or {}, beside, 1.0 - sum([*shares.values(), *extra.values()]))
         return keras.Model(pictures, vector, name="encoder")
     return keras.Model(pictures, _mean(views) if len(views) > 1 else views[0], name="encoder")
+
+
+def _looks(network: Network, shown) -> list[tuple]:
+    """What a network without its head sees of a picture, and of its mirror image where it looks at that: all that it
+    pools, (B, N), and by name what may stand beside an embedding."""
+    height, width = network.height_width
+    own = BACKBONES[network.backbone].scaling
+    x = SCALINGS[own if network.preprocessing == "own" else network.preprocessing](shown)
+    body = _tapped(backbone(network.backbone, (height, width)), network)
+    pool = POOLING[network.pooling](name="pooling", dtype="float32")
+    described = [name for name in [*network.also, *getattr(network, "beside", {})] if name in DESCRIPTORS]
+    seeing = {name: backbone(name, (height, width)) for name in dict.fromkeys(described)}
+
+    def look(pictures, scaled):
+        maps = body(scaled) if isinstance(body.output, list) else [body(scaled)]
+        seen = {POOLED: pool(maps[0]), **{name: see(pictures)[:, 0, 0] for name, see in seeing.items()}}
+        parts = [seen[POOLED], *_also(network, maps), *(seen[name] for name in network.also if name in DESCRIPTORS)]
+        return ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0], seen
+
+    views = [look(shown, x)]
+    if getattr(network, "mirrored", False):
+        views.append(look(ops.flip(shown, axis=2), ops.flip(x, axis=2)))
+    return views
 
 
 def shapes(encoder: keras.Model) -> list[tuple[int, int, int]]:
