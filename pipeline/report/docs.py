@@ -44,7 +44,7 @@ ENCODERS = {  # what the page of results leads with of the headline
 EXAM = [
     ("pretrained", "pretrained", "EfficientNet-Lite0, pretrained"),
     ("closed", "closed_on_new_types", "**closed**: the types are known"),
-    ("closed_and_tuned", None, "**closed and tuned**: one training"),
+    ("closed_and_tuned", None, "**closed and tuned**: the network too"),
     ("open", "open", "**open**: types are yet to come"),
 ]
 SHORT = {  # the exam's questions that the front page shows, and what it calls them

@@ -50,6 +50,7 @@ def refused(values, tmp_path):
     return change
 
 
+LEARNT_BY = ["data=fashion_small", "data.name=fashion_small_fresh", "data.seed=20261130"]  # the published encoders
 LEARNT = [("fashion_small", "own"), ("fashion_large", "own")]  # what comes along has learnt from these products
 
 
@@ -82,12 +83,12 @@ def test_all_has_what_the_suites_have(tmp_path, suite):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["data=fashion_small"], r"data\.seed must be 11 with weights\.small.*Received: 0"),
+        (LEARNT_BY[:2], r"data\.seed must be 20261130 with weights\.small.*Received: 0"),
+        ([*LEARNT_BY, "data.test_share=0.3"], r"data\.test_share must be 0\.2.*Received: 0\.3"),
         (
-            ["data=fashion_small", "data.seed=11", "data.test_share=0.3"],
-            r"data\.test_share must be 0\.2.*Received: 0\.3",
+            ["data=fashion_large", "data.seed=20261130"],
+            r"data\.name must be 'fashion_small_fresh'.*Received: 'fashion_large'",
         ),
-        (["data=fashion_large", "data.seed=11"], r"data\.name must be 'fashion_small'.*Received: 'fashion_large'"),
         (
             ["data=folder", "encoders.small.interpolation=nearest"],
             r"encoders\.small\.interpolation.*'bicubic'.*'nearest'",
@@ -96,7 +97,7 @@ def test_all_has_what_the_suites_have(tmp_path, suite):
         (["data=folder", "encoders.small.squeeze=100"], r"encoders\.small\.squeeze.*320\. Received: 100"),
         (
             ["data=folder", "weights.small.path=nowhere"],
-            r"weights\.small\.path: no packed encoder\. Allowed: \['small'\]",
+            r"weights\.small\.path: no packed encoder\. Allowed: \['small', 'small_open'\]",
         ),
     ],
 )
@@ -106,8 +107,8 @@ def test_packed_weights_are_held_to_their_card(tmp_path, overrides, said):
 
 
 def test_packed_weights_are_taken_by_the_split_that_they_have_learnt_from(tmp_path):
-    composed = compose(tmp_path / "params.yaml", "suite=own", "data=fashion_small", "data.seed=11")
-    assert params.load(composed).weights["small"].source == "packed"
+    composed = compose(tmp_path / "params.yaml", "suite=own", *LEARNT_BY)
+    assert {one.source for one in params.load(composed).weights.values()} == {"packed"}
 
 
 @pytest.fixture
