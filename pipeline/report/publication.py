@@ -52,6 +52,12 @@ class Published:
         others = self.table("measurements").set_index("key")["value"].to_dict()
         return dict(zip(study.keys(self.metrics), self.metrics["value"], strict=True)) | others
 
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The interval of each metric by its key."""
+        ends = zip(self.metrics["low"], self.metrics["high"], strict=True)
+        return dict(zip(study.keys(self.metrics), ends, strict=True))
+
     @property
     def drawn(self) -> bool:
         """Whether its pictures were drawn by the project."""

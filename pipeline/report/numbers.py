@@ -1,0 +1,161 @@
+"""Numbers in a page's prose, each held against the published run: where one moves, its sentence is to be read again.
+
+A section ends with a comment that lists what numbers its sentences have, and where the published run has each:
+
+    <!-- numbers fashion_small_fresh
+    .404 [.383, .424] = seeds closed; same listing
+    .880 = finetunes[accuracy] closed_head
+    +.063 = exam open; held-out types - exam pretrained; held-out types
+    44,441 = data/pictures
+    .710 = finetuning/years[test_accuracy]
+    .65 : not published, `python -m benchmarks.bench`
+    -->
+
+A source is a key of a metric or measurement; or a table, the column where it is not the usual one, and cells that one
+row alone has; or a finetune's numbers. Numbers are .404, 44,441 and 78 %; an interval belongs to the number before it.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline import params
+from pipeline.report import publication
+from pipeline.report.publication import Published
+
+NUMBER = re.compile(
+    r"(?<![\w.,])(?:(?P<sign>[+−]?)(?P<decimal>\.\d+)(?P<interval> \[[+−]?\.\d+, [+−]?\.\d+\])?"
+    r"|(?P<count>\d{1,3}(?:,\d{3})+)|(?P<percent>\d+(?:\.\d+)?) %)(?![\w,]\d|\w)"
+)
+LIST = re.compile(r"<!-- numbers (?P<data>\w+)\n(?P<lines>.*?)-->", re.DOTALL)
+HIDDEN = [  # what is no prose: made anew by the program, comments, code, addresses
+    re.compile(r"^<!-- begin (\w+) -->.*?^<!-- end \1 -->", re.DOTALL | re.MULTILINE),
+    re.compile(r"<!--.*?-->", re.DOTALL),
+    re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE),
+    re.compile(r"`[^`\n]+`"),
+    re.compile(r"\]\([^)]*\)"),
+]
+USUAL = ["value", "mean", "difference"]  # a table's column of numbers, the first that it has; low and high beside it
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a list: a number as it is said, and its sources: the second is taken off; none: not published."""
+
+    said: str
+    sources: tuple[str, ...]
+
+
+def faults(page: str) -> list[str]:
+    """What is wrong with a page's numbers, a sentence each: not listed, not said, not what the published run has."""
+    return [f"{name}: {fault}" for name, text in sections(page) for fault in _section(text)]
+
+
+def sections(page: str) -> list[tuple[str, str]]:
+    """The page's sections, each with its heading's words; what comes before the second heading is the first."""
+    heads = list(re.finditer(r"^#+ (.+)$", page, re.MULTILINE))
+    ends = [head.start() for head in heads[1:]] + [len(page)]
+    return [(head[1], page[head.start() : end]) for head, end in zip(heads, ends, strict=True)]
+
+
+def said(text: str) -> list[str]:
+    """The numbers of a text's sentences, in their order.
+
+    >>> said("It finds .404 [.383, .424] of 8,784, +.024 more (78 %), see `x .5`.")
+    ['.404 [.383, .424]', '8,784', '+.024', '78 %']
+    """
+    for hidden in HIDDEN:
+        text = hidden.sub(" ", text)
+    return [match[0] for match in NUMBER.finditer(text)]
+
+
+def _section(text: str) -> Iterator[str]:
+    """The faults of one section."""
+    found, listed = said(text), []
+    for block in LIST.finditer(text):
+        run = publication.of(block["data"])
+        for number in block["lines"].strip().splitlines():
+            line = _line(number)
+            listed.append(line.said)
+            yield from _line_faults(line, run)
+    yield from (f"{one} is said, and no line tells where it comes from" for one in sorted({*found} - {*listed}))
+    yield from (f"{one} is listed, and no sentence says it" for one in sorted({*listed} - {*found}))
+
+
+def _line(text: str) -> Line:
+    """A line of a list.
+
+    Raises:
+        ValueError: it has neither a source nor a reason.
+    """
+    number, mark, rest = re.match(r"(.*?)(?: ([=:]) (.*))?$", text.strip()).groups()  # type: ignore[union-attr]
+    if mark is None:
+        raise ValueError(f"a line is 'NUMBER = SOURCE' or 'NUMBER : why it is not published'; found {text!r}")
+    return Line(number, tuple(rest.split(" - ")) if mark == "=" else ())
+
+
+def _line_faults(line: Line, run: Published) -> Iterator[str]:
+    """What the published run has in place of a line's number, where it is something else."""
+    match = NUMBER.fullmatch(line.said)
+    if match is None:
+        yield f"{line.said} is no number of the forms .404 [.383, .424], 44,441 and 78 %"
+        return
+    try:
+        values = [_values(source.strip(), run) for source in line.sources]
+    except LookupError as error:
+        yield f"{line.said}: {error.args[0]}"
+        return
+    if values:
+        one = values[0] if len(values) == 1 else [values[0][0] - values[1][0]]
+        if (shown := _shown(one, match)) != line.said:
+            yield f"{line.said} is said, {run.data} has {shown}: read its sentences again"
+
+
+def _values(source: str, run: Published) -> list[float]:
+    """What a source has: the number, and its interval where the table has one.
+
+    Raises:
+        LookupError: there is no such key, table or column, or not one row with those cells.
+    """
+    if source in run.values:
+        return [run.values[source], *run.intervals.get(source, ())]
+    name, column, cells = re.match(r"([\w/]+)(?:\[([^]]+)\])? ?(.*)$", source).groups()  # type: ignore[union-attr]
+    if column and (trained := run.place / name / "metrics.json").exists():
+        return [json.loads(trained.read_text(encoding="utf-8"))[column]]
+    table = run.table(name)
+    if table.empty:
+        raise LookupError(f"{run.data} has no key and no table {name!r}.{params.nearest(source, run.values)}")
+    wanted = [cell.strip() for cell in cells.split(";")]
+    rows = table[table.apply(lambda row: {*wanted} <= {*map(str, row)}, axis=1)]
+    if len(rows) != 1:
+        raise LookupError(f"{len(rows)} rows of {name}.csv have the cells {wanted}; one should")
+    column = column or next((one for one in USUAL if one in table), "")
+    if column not in table:
+        raise LookupError(f"{name}.csv has no column {column!r}. Allowed: {list(table)}")
+    ends = [rows.iloc[0][end] for end in ("low", "high") if end in table and column in USUAL]
+    return [float(rows.iloc[0][column]), *map(float, ends)]
+
+
+def _shown(values: list[float], match: re.Match) -> str:
+    """The values as the number that was said is written: its sign, as many digits, an interval if it has one."""
+    if match["count"]:
+        return f"{values[0]:,.0f}"
+    if match["percent"]:
+        digits = len(match["percent"].partition(".")[2])
+        return f"{100 * values[0]:.{digits}f} %"
+    digits = len(match["decimal"]) - 1
+    if not match["interval"]:
+        return _decimal(values[0], digits, bool(match["sign"]))
+    ends = [_decimal(end, digits, bool(match["sign"])) for end in values[1:3]]
+    return f"{_decimal(values[0], digits, bool(match['sign']))} [{', '.join(ends)}]"
+
+
+def _decimal(value: float, digits: int, signed: bool) -> str:
+    """A number without its leading zero; with a sign where it is a difference.
+
+    >>> _decimal(0.4042, 3, False), _decimal(-0.033, 2, True), _decimal(0.0, 3, True)
+    ('.404', '−.03', '+.000')
+    """
+    sign = "−" if value < 0 else "+" if signed else ""
+    return sign + f"{abs(value):.{digits}f}".removeprefix("0")
