@@ -8,13 +8,16 @@ A section ends with a comment that lists what numbers its sentences have, and wh
     +.063 = exam open; held-out types - exam pretrained; held-out types
     44,441 = data/pictures
     .710 = finetuning/years[test_accuracy]
+    .671 = least */strict/all/articleType/hit@1
     .65 : not published, `python -m benchmarks.bench`
     -->
 
 A source is a key of a metric or measurement; or a table, the column where it is not the usual one, and cells that one
-row alone has; or a finetune's numbers. Numbers are .404, 44,441 and 78 %; an interval belongs to the number before it.
+row alone has; or a finetune's numbers; or the least or the most of all that a name with * or a table's cells select.
+Numbers are .404, 44,441 and 78 %; an interval belongs to the number before it.
 """
 
+import fnmatch
 import json
 import re
 from collections.abc import Iterator
@@ -36,6 +39,7 @@ HIDDEN = [  # what is no prose: made anew by the program, comments, code, addres
     re.compile(r"`[^`\n]+`"),
     re.compile(r"\]\([^)]*\)"),
 ]
+EXTREMES = {"least": min, "most": max}
 USUAL = ["value", "mean", "difference"]  # a table's column of numbers, the first that it has; low and high beside it
 
 
@@ -118,23 +122,41 @@ def _values(source: str, run: Published) -> list[float]:
     Raises:
         LookupError: there is no such key, table or column, or not one row with those cells.
     """
-    if source in run.values:
-        return [run.values[source], *run.intervals.get(source, ())]
-    name, column, cells = re.match(r"([\w/]+)(?:\[([^]]+)\])? ?(.*)$", source).groups()  # type: ignore[union-attr]
+    extreme, _, many = source.partition(" ")
+    if extreme in EXTREMES:
+        return [EXTREMES[extreme](one[0] for one in _selected(many, run))]
+    found = _selected(source, run)
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} numbers are {source!r}; one should be")
+    return found[0]
+
+
+def _selected(source: str, run: Published) -> list[list[float]]:
+    """Every number that a source selects, each with its interval where there is one.
+
+    Raises:
+        LookupError: there is no such key, table, column or row.
+    """
+    if keys := fnmatch.filter(run.values, source) if "*" in source else [source] if source in run.values else []:
+        return [[run.values[key], *run.intervals.get(key, ())] for key in keys]
+    parts = re.fullmatch(r"([\w/]+)(?:\[([^]]+)\])?(?: (.*))?", source)
+    if parts is None:
+        raise LookupError(f"no key of {run.data} is like {source!r}, and it is no 'table[column] cell; cell'")
+    name, column, cells = parts.groups("")
     if column and (trained := run.place / name / "metrics.json").exists():
-        return [json.loads(trained.read_text(encoding="utf-8"))[column]]
+        return [[json.loads(trained.read_text(encoding="utf-8"))[column]]]
     table = run.table(name)
     if table.empty:
         raise LookupError(f"{run.data} has no key and no table {name!r}.{params.nearest(source, run.values)}")
-    wanted = [cell.strip() for cell in cells.split(";")]
-    rows = table[table.apply(lambda row: {*wanted} <= {*map(str, row)}, axis=1)]
-    if len(rows) != 1:
-        raise LookupError(f"{len(rows)} rows of {name}.csv have the cells {wanted}; one should")
     column = column or next((one for one in USUAL if one in table), "")
     if column not in table:
         raise LookupError(f"{name}.csv has no column {column!r}. Allowed: {list(table)}")
-    ends = [rows.iloc[0][end] for end in ("low", "high") if end in table and column in USUAL]
-    return [float(rows.iloc[0][column]), *map(float, ends)]
+    wanted = {cell.strip() for cell in cells.split(";")}
+    rows = table[table.apply(lambda row: wanted <= {*map(str, row)}, axis=1)]
+    if rows.empty:
+        raise LookupError(f"no row of {name}.csv has the cells {sorted(wanted)}")
+    ends = [end for end in ("low", "high") if end in table and column in USUAL]
+    return rows[[column, *ends]].astype(float).to_numpy().tolist()
 
 
 def _shown(values: list[float], match: re.Match) -> str:

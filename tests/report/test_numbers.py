@@ -39,6 +39,8 @@ def run(tmp_path, monkeypatch):
         ("It names 71 %.", "71 % = finetuning/years[test_accuracy]"),
         ("It names 70.98 %.", "70.98 % = finetuning/years[test_accuracy]"),
         ("The aim was .45.", ".45 : an aim"),
+        ("At least .30.", ".30 = least exam same"),
+        ("At most .51.", ".51 = most a/*"),
     ],
 )
 def test_a_number_with_its_source_is_no_fault(run, prose, line):
@@ -53,10 +55,11 @@ def test_a_number_with_its_source_is_no_fault(run, prose, line):
         ("It gains .104.", ["+.104 = exam open - exam closed"], ".104 is said, and no line tells where it comes from"),
         ("It finds .404.", [], ".404 is said, and no line tells"),
         ("It finds more.", [".404 = exam open"], ".404 is listed, and no sentence says it"),
-        ("It finds .404.", [".404 = exam same"], "2 rows of exam.csv have the cells ['same']; one should"),
-        ("It finds .404.", [".404 = exam oben"], "0 rows of exam.csv have the cells ['oben']; one should"),
+        ("It finds .404.", [".404 = exam same"], "2 numbers are 'exam same'; one should be"),
+        ("It finds .404.", [".404 = exam oben"], "no row of exam.csv has the cells ['oben']"),
         ("It finds .404.", [".404 = exam[valu] open"], "exam.csv has no column 'valu'. Allowed: ['question', "),
         ("It finds .404.", [".404 = a/kay"], "a_run has no key and no table 'a/kay'. Did you mean 'a/key'?"),
+        ("It finds .404.", [".404 = least b/*"], "no key of a_run is like 'b/*'"),
         ("It finds 4.", ["4 = exam open"], "4 is no number of the forms"),
         ("It finds +.104.", ["+.104 = exam closed - exam open"], "+.104 is said, a_run has −.104"),
         ("There are 44,440.", ["44,440 = data/pictures"], "44,440 is said, a_run has 44,441"),
