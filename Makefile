@@ -39,7 +39,8 @@ bench: .venv/installed       # speed as ratios, measured side by side
 	$(VENV) -m benchmarks
 
 docs: .venv/installed        # README and docs/ as pages that open offline, with the sample's report where there is one
-	$(VENV) -m sphinx -q -W --keep-going -c docs . build/pages
+	rm -rf build/pages
+	$(VENV) -m sphinx -q -W --keep-going -E -d build/doctrees -c docs . build/pages
 	@echo build/pages/index.html
 
 help:                        # what can be made

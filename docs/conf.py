@@ -96,5 +96,9 @@ def _copied(app, exception):
         return
     for folder in filter(lambda name: (ROOT / name).exists(), (PUBLISHED, REPORT, *LINKED)):
         shutil.copytree(ROOT / folder, Path(app.outdir) / folder, dirs_exist_ok=True)
+    listed = '<!doctype html><meta charset="utf-8"><title>{0}</title><h1>{0}</h1><ul>{1}</ul>'
+    for folder in Path(app.outdir).glob("reference/*/metrics"):  # a server lists no folder
+        files = "".join(f'<li><a href="{path.name}">{path.name}</a>' for path in sorted(folder.glob("*.csv")))
+        (folder / "index.html").write_text(listed.format(f"{folder.parent.name}: metrics", files), encoding="utf-8")
     leads = '<!doctype html><meta charset="utf-8"><title>{0}</title><meta http-equiv="refresh" content="0; url={1}">'
     (Path(app.outdir) / "index.html").write_text(leads.format(project, "README.html"), encoding="utf-8")

@@ -46,13 +46,13 @@ OWN = ("localhost", LOCAL, "::1")  # names of this computer
 def main(arguments: list[str] | None = None) -> int:
     """Serves the site until it is interrupted, or writes the matches of a folder's photos."""
     given = _parser().parse_args(arguments)
-    if given.command == "load":
-        return _load(given)
-    if given.command != "match":
+    if given.command not in ("load", "match"):
         return _serve(given)
     from pipeline.site.questions import Question, SearchError
 
     try:
+        if given.command == "load":
+            return _load(given)
         if given.gallery:
             return _among(given)
         site = _site(given)
@@ -64,7 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.app", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.app" if paths.CHECKOUT else "fashion-retrieval", description=__doc__
+    )
     gallery = "a folder of pictures of your own, in place of the study's"
     parser.add_argument("--encoder", help="the one to begin with; with --gallery a packed one")
     parser.add_argument("--gallery", type=Path, help=gallery)
@@ -174,6 +176,8 @@ def _load(given: argparse.Namespace) -> int:
     from pipeline.retrieval.database import DatabaseError
     from pipeline.site import encoders, loading
 
+    if not paths.CHECKOUT:
+        raise ValueError("load works in a checkout of the study alone, with a run's products")
     study, addresses = params.load(), _databases(given)
     there = encoders.available(study)
     try:

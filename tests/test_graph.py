@@ -99,6 +99,8 @@ def test_the_report_links_every_page_and_each_page_stands_alone(place):
         assert "<details" in text
         assert len(text.encode()) < 5_000_000, page
         assert not re.findall(r'(?:src|href)="https?://[^"]+\.(?:js|css)[^"]*"', text), page
+        leads = {href.partition("#")[0] for href in re.findall(r'href="([^":]+)"', text)} - {""}
+        assert all(((report / page).parent / href).is_file() for href in leads), (page, leads)
 
 
 def test_executed_notebooks_hold_no_trace_of_time_or_machine(place):

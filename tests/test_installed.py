@@ -139,6 +139,7 @@ def test_a_site_that_is_stopped_waits_for_no_network_that_is_compiled(programs, 
         (["python", "-m", "pipeline.run", "graph"], "graph: this works in a checkout of the study"),
         ([NAME, "--port", "0"], "no run lies beside the installed program"),
         ([NAME, "match", "photos", "m.csv"], "no run lies beside the installed program"),
+        ([NAME, "load"], "load works in a checkout of the study"),
     ],
 )
 def test_what_needs_a_checkout_says_so_in_a_line(programs, elsewhere, command, said):

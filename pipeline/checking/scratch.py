@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import yaml
+
 from pipeline import paths
 from pipeline.checking import runs
 from pipeline.checking.runs import RunError
@@ -20,6 +22,8 @@ MEMORY, FILE = 2**34, 2**32  # bytes of one process and of one file of a run wit
 def rerun(jobs: int, parameters: Path, seconds: float | None = None) -> Iterator[Path]:
     """A clone of this commit, with a file of parameters, in which the whole study has been run.
 
+    Files that the parameters name and git does not keep, as downloaded pictures and weights, are linked into it.
+
     `seconds`: what it may take; a run with this limit has bounds of memory and files as well.
 
     Raises:
@@ -30,6 +34,7 @@ def rerun(jobs: int, parameters: Path, seconds: float | None = None) -> Iterator
         if runs.git("clone", "--quiet", str(paths.ROOT), str(place)) is None:
             raise RunError("--from-scratch clones this repository, and git does not: is this a clone with a commit?")
         shutil.copyfile(parameters, place / paths.PARAMS.name)
+        _link(_given(parameters), place)
         command = [sys.executable, "-m", "pipeline.run", "repro", "--jobs", str(jobs)]
         limited = partial(limit, MEMORY, FILE) if seconds and sys.platform != "win32" else None
         try:
@@ -40,6 +45,22 @@ def rerun(jobs: int, parameters: Path, seconds: float | None = None) -> Iterator
         if code:
             raise RunError("the study did not run to its end in the clone: what it said stands above")
         yield place
+
+
+def _given(parameters: Path) -> list[str]:
+    """The files of one's own that parameters name: the pictures, and weights."""
+    read = yaml.safe_load(parameters.read_text(encoding="utf-8"))
+    sections = [read.get("data"), *(read.get("weights") or {}).values()] if isinstance(read, dict) else []
+    return [str(section["path"]) for section in sections if isinstance(section, dict) and section.get("path")]
+
+
+def _link(names: list[str], place: Path) -> None:
+    """Links what lies in this checkout and the clone has not, where the clone will look for it."""
+    for name in names:
+        here, there = paths.ROOT / name, place / name
+        if here.exists() and not there.exists() and there.resolve().is_relative_to(place):
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.symlink_to(here.resolve())
 
 
 def limit(memory: int, file: int) -> None:

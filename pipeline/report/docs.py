@@ -61,7 +61,7 @@ BARS = [
     ("mAP, finetuned on the labels", "001-5.2.1-finetuned-map", ("classification-cosine", MAP)),
     (
         "the first result is right (“Recall@1”)",
-        "001-5.2-recall-any-statement",
+        "001-5.2.1-padded-recall-1",
         ("efficientnet_lite0_pad-cosine", HIT_AT_1),
     ),
     ("share of right ones above similarity .78", "001-4.3b-threshold", None),

@@ -139,7 +139,7 @@ def _selected(source: str, run: Published) -> list[list[float]]:
     """
     if keys := fnmatch.filter(run.values, source) if "*" in source else [source] if source in run.values else []:
         return [[run.values[key], *run.intervals.get(key, ())] for key in keys]
-    parts = re.fullmatch(r"([\w/]+)(?:\[([^]]+)\])?(?: (.*))?", source)
+    parts = re.fullmatch(r"([\w/-]+)(?:\[([^]]+)\])?(?: (.*))?", source)
     if parts is None:
         raise LookupError(f"no key of {run.data} is like {source!r}, and it is no 'table[column] cell; cell'")
     name, column, cells = parts.groups("")

@@ -16,6 +16,7 @@ from pipeline.evaluation.headline import headline
 from pipeline.report import formulas, html
 
 TEMPLATES = Path(__file__).with_name("templates")
+LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
 NAMES = {"mAP low": "95 % interval", "mAP high": "", "mAP chance": "chance", "thesis hit@1": "thesis “Recall@1”"}
 LIBRARIES = ["tensorflow", "keras", "scikit-learn", "numpy", "pandas", "pillow", "papermill", "dvc"]
 
@@ -37,10 +38,10 @@ def render(study: params.Study) -> Path:
     """
     data = study.data.name
     notebooks, folder = executed(study), paths.report(data)
+    named = {path: path.relative_to(paths.notebooks(data)).with_suffix(".html").as_posix() for path in notebooks}
     with files.whole_folder(folder) as partial:
-        for path in notebooks:
-            page = partial / path.relative_to(paths.notebooks(data)).with_suffix(".html")
-            files.write_text(page, page_of(path))
+        for path, name in named.items():
+            files.write_text(partial / name, page_of(path, _from(name, list(named.values()))))
         files.write_text(partial / "index.html", _index(study, notebooks))
     return folder / "index.html"
 
@@ -61,14 +62,45 @@ def executed(study: params.Study) -> list[Path]:
     return pages
 
 
-def page_of(notebook: Path) -> str:
-    """One executed notebook as a self-contained page, code folded, parameters open."""
+def page_of(notebook: Path, chapters: dict[str, str] | None = None) -> str:
+    """One executed notebook as a self-contained page, code folded, parameters open.
+
+    `chapters`: where the pages of other notebooks are, by their names; a link to anything else is its words alone.
+    """
     config = Config({"TemplateExporter": {"extra_template_basedirs": [str(TEMPLATES)]}})
     exporter = formulas.exporter(config=config, template_name="folded")
     body, _ = exporter.from_notebook_node(
-        _described(nbformat.read(notebook, as_version=4)), {"metadata": {"name": _title(notebook)}}
+        _described(_linked(nbformat.read(notebook, as_version=4), chapters or {})),
+        {"metadata": {"name": _title(notebook)}},
     )
     return body
+
+
+def _from(page: str, pages: list[str]) -> dict[str, str]:
+    """Where each notebook's page is, seen from one of them: its own, or the index where it has one for each item.
+
+    >>> _from("04_hybrid/s002.html", ["01_eda.html", "04_hybrid/s002.html"])
+    {'01_eda': '../01_eda.html', '04_hybrid': '../index.html'}
+    """
+    up = "../" * page.count("/")
+    parts = [(name.removesuffix(".html").partition("/"), name) for name in pages]
+    return {chapter: up + ("index.html" if item else name) for (chapter, _, item), name in parts}
+
+
+def _linked(notebook: nbformat.NotebookNode, chapters: dict[str, str]) -> nbformat.NotebookNode:
+    """A notebook whose links lead to pages: those to another notebook to its page, those to what is none nowhere."""
+
+    def led(match: re.Match) -> str:
+        words, (place, mark, anchor) = match[1], match[2].partition("#")
+        if not place or ":" in place:  # within the page, or a whole address
+            return match[0]
+        page = chapters.get(place.removesuffix(".ipynb")) if place.endswith(".ipynb") else None
+        return f"[{words}]({page}{mark}{anchor})" if page else words
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = LINK.sub(led, cell.source)
+    return notebook
 
 
 def _described(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -499,6 +499,20 @@ def test_from_scratch_runs_what_is_committed_with_the_parameters_given_and_leave
     assert scratch.left_out() == ["pipeline/run.py", "untracked"]
 
 
+def test_from_scratch_finds_the_files_that_the_parameters_name_and_git_does_not_keep(cloned, tmp_path):
+    (tmp_path / "outside").write_text("")
+    (cloned / "data").mkdir()
+    (cloned / "data/archive.zip").write_text("pictures")
+    (cloned / "own.h5").write_text("weights")
+    weights = "{one: {source: file, path: own.h5}, two: {path: ../outside}, three: {path: gone}, four: {source: lite}}"
+    (cloned / "params.yaml").write_text(f"data: {{path: data/archive.zip}}\nweights: {weights}\n")
+    with scratch.rerun(1, cloned / "params.yaml") as place:
+        assert (place / "data/archive.zip").read_text() == "pictures"
+        assert (place / "own.h5").read_text() == "weights"
+        assert not (place.parent / "outside").exists() and not (place / "gone").exists()
+    assert (cloned / "data/archive.zip").read_text() == "pictures"
+
+
 def test_from_scratch_that_fails_says_so(cloned):
     (cloned / "params.yaml").write_text("wrong")
     with pytest.raises(runs.RunError, match="did not run to its end"), scratch.rerun(1, cloned / "params.yaml"):

@@ -15,16 +15,20 @@ TABLES = ["4.2.1", "5.2.1", "5.2.2", "6.1.1"]
 
 def test_every_table_and_figure_of_the_thesis_is_listed():
     figures = [f"{section}.{number + 1}" for section, count in THESIS.items() for number in range(count)]
-    assert list(MANIFEST["001"]) == [*(f"Table {name}" for name in TABLES), *(f"Figure {name}" for name in figures)]
+    assert list(MANIFEST["001"]) == [
+        *(f"Table {name}" for name in TABLES),
+        *(f"Figure {name}" for name in figures),
+        *(f"Proposal, figure {number}" for number in (1, 2, 3)),
+    ]
 
 
 def test_every_document_has_its_own():
     assert {document: len(entries) for document, entries in MANIFEST.items()} == {
-        "001": 53,
+        "001": 56,
         "000": 12,
         "002": 5,
         "003": 1,
-        "004": 5,
+        "004": 6,
     }
 
 

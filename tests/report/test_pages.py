@@ -1,5 +1,6 @@
 """What the report and a publication are made from: chapters that ran, and runs that are finished."""
 
+import nbformat
 import pandas as pd
 import pytest
 import yaml
@@ -24,6 +25,22 @@ def test_a_claim_is_linked_to_its_cell_where_that_chapter_ran(place):
     found = pages._verdicts("sample", [paths.executed("sample", "05_evaluation", None)])
     assert [row["href"] for row in found["verdicts"]] == ["05_evaluation.html#cell-id=data", "", ""]
     assert found["verdict_counts"] == [[name, 3, *["·"] * (len(VERDICTS) - 1)] for name in ("001", "all")]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("see [training](05_training.ipynb)", "see [training](05_training.html)"),
+        ("[it](05_training.ipynb#grid).", "[it](05_training.html#grid)."),
+        ("[text](../docs/claims.md#how) and [site](06_site.ipynb)", "text and site"),
+        ("[above](#grid), [paper](https://a.org/b.ipynb)", "[above](#grid), [paper](https://a.org/b.ipynb)"),
+        ("![figure](figure.png) [a](b c)", "![figure](figure.png) [a](b c)"),
+    ],
+)
+def test_a_link_leads_to_a_page_or_nowhere(said, shown):
+    cells = [nbformat.v4.new_markdown_cell(said), nbformat.v4.new_code_cell(said)]
+    text, code = pages._linked(nbformat.v4.new_notebook(cells=cells), {"05_training": "05_training.html"}).cells
+    assert (text.source, code.source) == (shown, said)
 
 
 def test_a_run_that_is_not_finished_is_not_published(place, monkeypatch):
