@@ -16,7 +16,7 @@ from pipeline import files, params, paths
 from pipeline.claims import summary
 from pipeline.evaluation import reenactment
 from pipeline.evaluation.headline import headline
-from pipeline.report import html, publish
+from pipeline.report import exam_table, html, publish
 from pipeline.report.pages import findings, results_table
 from pipeline.report.publication import Published, of
 
@@ -71,7 +71,16 @@ def summed(run: Published) -> dict[str, Any]:
         "retrievals": len(means),
         "counts": [(name, int(counted.get(name, 0))) for name in summary.VERDICTS],
         "best": results_table(headline(best)),
+        "exam": _exam(run),
     }
+
+
+def _exam(run: Published) -> tuple[list[str], list[list[str]]] | None:
+    """The exam's table, where a run has sat it."""
+    if not exam_table.has(run):
+        return None
+    columns, rows = exam_table.short(run)
+    return columns, [[cell.replace("*", "") for cell in row] for row in rows]
 
 
 def page(run: Published) -> str:

@@ -1,0 +1,61 @@
+"""What a published run's encoders reach in the exam, for the front page, results and the published pages."""
+
+import pandas as pd
+
+from pipeline.evaluation.names import ENCODER, HELD_OUT
+from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE
+from pipeline.report.publication import Published
+
+# what is shown: the encoder's name there, the same where types were held out (none: it has learnt them
+# all, and so was not asked), and what it is
+SHOWN = [
+    ("pretrained", "pretrained", "EfficientNet-Lite0, pretrained"),
+    ("closed", "closed_on_new_types", "**closed**: the types are known"),
+    ("closed_and_tuned", None, "**closed and tuned**: the network too"),
+    ("open", "open", "**open**: types are yet to come"),
+]
+SHORT = {  # the exam's questions that the front page shows, and what it calls them
+    "same listing": "same listing",
+    "type and colour": "type and colour",
+    "articleType": "article type",
+    "held-out types, among themselves": "new types",
+    "held-out types, same listing among all": "same listing, new types",
+}
+
+
+def whole(run: Published) -> pd.DataFrame:
+    """What each of `SHOWN` reaches in each question, the mean of its seeds where there are several, and chance."""
+    asked, spread = run.table("exam"), run.table("seeds")
+    means = spread.dropna(subset=[LOW]).rename(columns={"measure": "question", "mean": VALUE})
+    rows = pd.concat([asked, means]).drop_duplicates([ENCODER, "question"], keep="last")
+    rows = rows.set_index([ENCODER, "question"])
+    cells = rows[[VALUE, LOW, HIGH]].map(_short)
+    found = cells[VALUE] + " [" + cells[LOW] + ", " + cells[HIGH] + "]"
+    chance = asked[asked[ENCODER] == SHOWN[0][0]].set_index("question")[CHANCE].map(_short)
+    columns = {
+        said: ["" if one is None else found[one, question] for question, one in _names(chance.index, name, other)]
+        for name, other, said in SHOWN
+    }
+    return pd.DataFrame({**columns, "*a random ranking*": chance}, index=chance.index)
+
+
+def short(run: Published) -> tuple[list[str], list[list[str]]]:
+    """Some of the questions without intervals, as columns and a row for each encoder, chance last."""
+    shown = whole(run).loc[list(SHORT)].map(lambda cell: cell.partition(" ")[0])
+    return ["mAP", *SHORT.values()], [[name, *column] for name, column in shown.items()]
+
+
+def has(run: Published) -> bool:
+    """Whether a run asked all that is shown."""
+    asked = run.table("exam")
+    return not asked.empty and {name for one in SHOWN for name in one[:2] if name} <= {*asked[ENCODER]}
+
+
+def _names(questions: pd.Index, name: str, other: str | None) -> list[tuple[str, str | None]]:
+    """Each question with the encoder that it is asked of."""
+    return [(question, other if question.startswith(HELD_OUT) else name) for question in questions]
+
+
+def _short(value: float) -> str:
+    """Three decimals without a leading zero."""
+    return f"{value:.3f}".removeprefix("0")
