@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-STUDY = "fashion_small"  # whose published parameters say what is measured
-
 
 class Row(NamedTuple):
     """One comparison: so many times as fast as another way; `bar` is what was aimed at."""

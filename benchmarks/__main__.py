@@ -9,9 +9,10 @@ import time
 
 import numpy as np
 
-from benchmarks import STUDY, features, indexes, memory, ranking, rate, site, training
+from benchmarks import features, indexes, memory, ranking, rate, site, training
 from pipeline import environment, files, machine, params, paths
 from pipeline.encoders import extract
+from pipeline.report.publication import STUDY
 
 PARTS = {part.__name__.rpartition(".")[2]: part for part in (ranking, features, indexes, site, training)}
 TABLES = {  # what is no ratio

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import STUDY, Row, rate
+from benchmarks import Row, rate
 from benchmarks.features import drawn
 from pipeline import environment, params, paths
 from pipeline.encoders import backbones
+from pipeline.report.publication import STUDY
 from pipeline.training import batches, fit, objective
 
 STEPS = 8

@@ -13,10 +13,10 @@ from pipeline.claims.claim import Difference, Document, Order, Untestable
 from pipeline.claims.verdicts import verdicts as judge_claims
 from pipeline.evaluation import headline, study, tables
 from pipeline.params.sections import read_yaml
-from pipeline.report import publish
+from pipeline.report import publication, publish
 from pipeline.report.pages import PagesError
 
-PLACE = paths.ROOT / "reference/fashion_small"
+PLACE = paths.reference(publication.STUDY)
 # Measured independently on 1000 random queries against all pictures (150 to 300 for Manhattan), articleType; the
 # tolerance is what so few queries leave open. Published: 8,916 test queries.
 ANCHORS = {
@@ -208,7 +208,7 @@ def test_what_has_come_since_is_no_hindrance(tmp_path):
 
 
 def test_the_published_run_can_be_asked_about_todays_claims(verdicts_of_the_day):
-    said = publish.describe("fashion_small")
+    said = publish.describe(publication.STUDY)
     counts = summary.counts(summary.with_unpublished(verdicts_of_the_day, registry.load())).loc["all"]
     assert re.search(rf"\| all +\| +{counts['reproduced']} \| +{counts['differs']} \|", said)
     assert "62 retrievals" in said

@@ -25,8 +25,7 @@ from pipeline.evaluation.tables import pick
 from pipeline.report import exam_table, publication, publish, sizes
 from pipeline.report.pages import heading
 
-PLACE = paths.reference("fashion_small")
-FRESH = paths.reference("fashion_small_fresh")  # suite=recommended, on a split drawn for it
+PLACE, FRESH = paths.reference(publication.STUDY), paths.reference(publication.FRESH)
 README, DOCS = paths.ROOT / "README.md", paths.ROOT / "docs"
 PICTURE, TRADE = DOCS / "claimed-and-measured.svg", DOCS / "speed-and-map.svg"
 BLOCK = re.compile(

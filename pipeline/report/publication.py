@@ -13,6 +13,9 @@ from pipeline.data.catalog import DRAWN
 from pipeline.evaluation import study
 from pipeline.report import publish
 
+STUDY = "fashion_small"  # the published run of the real pictures that the pages speak of, and
+FRESH = "fashion_small_fresh"  # that of the exam, on a split drawn for it
+
 
 @dataclass(frozen=True)
 class Published:

@@ -25,7 +25,7 @@ def test_a_run_its_verification_and_the_published_study_stand_apart(world, monke
     ).to_csv(world.out / "evaluation/verdicts.csv")
     world.json("ingest.json", {"source": "drawn sample"})
     monkeypatch.setattr(paths, "reference", lambda data: PROJECT / "reference" / data)
-    known = published.summed(publication.of("fashion_small"))
+    known = published.summed(publication.of(publication.STUDY))
     monkeypatch.setattr(paths, "reference", lambda data: world.place / "reference" / data)
     monkeypatch.setattr(overview, "_known", lambda: [known])
     text = overview.write("sample", section(world)).read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ def test_a_run_its_verification_and_the_published_study_stand_apart(world, monke
     assert "3 statements: 1 reproduced, 2 not run" in text[run:study]
     assert "Not comparable" in text[run:study]
     assert f"{known['pictures']} pictures" in text[study:same]
-    assert 'href="../../docs/published/fashion_small.html"' in text[study:same]
+    assert f'href="../../docs/published/{publication.STUDY}.html"' in text[study:same]
     assert "Not comparable" not in text[study:same]
     assert "finetuning@a" in text[same:]
     assert "finetuning@a" not in text[:same]

@@ -121,9 +121,9 @@ def test_the_pages_of_a_run_can_be_seen_and_reached(browser, world, tmp_path, mo
 
 
 def test_verdicts_are_filtered_and_searched_with_the_keyboard(browser):
-    verdicts = publication.of("fashion_small").verdicts
+    verdicts = publication.of(publication.STUDY).verdicts
     wanted = verdicts[(verdicts["verdict"] == "contradicted") & (verdicts["document"] == "001")]
-    with opened(browser, PUBLISHED / "fashion_small.html", 390, "light") as page:
+    with opened(browser, PUBLISHED / f"{publication.STUDY}.html", 390, "light") as page:
         rows = page.locator("#claims tbody tr:visible")
         assert rows.count() == len(verdicts)
         page.locator("select[name=verdict]").select_option("contradicted")

@@ -82,13 +82,13 @@ def test_every_figure_names_a_cell_that_exists_and_files_that_are_published(name
 
 
 def test_the_study_of_the_real_pictures_has_its_figures_drawn():
-    drawn = [anchor for anchor, text in figures(TEXTS["fashion_small"]) if "<svg" in text]
+    drawn = [anchor for anchor, text in figures(TEXTS[publication.STUDY]) if "<svg" in text]
     assert {"05_evaluation-grid", "05_evaluation-preparation", "04_hybrid-s002-own"} <= set(drawn)
     assert len(drawn) >= 20
 
 
 def test_a_tables_measured_number_is_the_published_one():
-    run = publication.of("fashion_small")
+    run = publication.of(publication.STUDY)
     key = "mobilenet_v2_stretch-cosine/thesis/1000/articleType/hit@1"
     assert published._measured(run, key) == f"{run.values[key]:.3f}" == "1.000"
     assert published._measured(run, "") == published._measured(run, "two keys") == ""
