@@ -28,7 +28,7 @@ from pipeline.report import publication
 from pipeline.report.publication import Published
 
 NUMBER = re.compile(
-    r"(?<![\w.,])(?:(?P<sign>[+−]?)(?P<decimal>\.\d+)(?P<interval> \[[+−]?\.\d+, [+−]?\.\d+\])?"
+    r"(?<![\w.,])(?:(?P<sign>[+−]?)(?P<decimal>\.\d+)(?P<interval>\s\[[+−]?\.\d+,\s[+−]?\.\d+\])?"
     r"|(?P<count>\d{1,3}(?:,\d{3})+)|(?P<percent>\d+(?:\.\d+)?) %)(?![\w,]\d|\w)"
 )
 LIST = re.compile(r"<!-- numbers (?P<data>\w+)\n(?P<lines>.*?)-->", re.DOTALL)
@@ -71,7 +71,7 @@ def said(text: str) -> list[str]:
     """
     for hidden in HIDDEN:
         text = hidden.sub(" ", text)
-    return [match[0] for match in NUMBER.finditer(text)]
+    return [" ".join(match[0].split()) for match in NUMBER.finditer(text)]
 
 
 def _section(text: str) -> Iterator[str]:

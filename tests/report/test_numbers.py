@@ -31,6 +31,7 @@ def run(tmp_path, monkeypatch):
     [
         ("It finds .404.", ".404 = exam same; open"),
         ("It finds .404 [.383, .424].", ".404 [.383, .424] = exam same; open"),
+        ("It finds .404\n[.383,\n.424].", ".404 [.383, .424] = exam same; open"),
         ("It finds .4.", ".4 = exam[value] open"),
         ("It gains +.104.", "+.104 = exam open - exam closed"),
         ("It loses −.10.", "−.10 = exam closed - exam open"),
