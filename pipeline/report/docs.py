@@ -22,7 +22,7 @@ from pipeline.evaluation.headline import headline, markdown
 from pipeline.evaluation.metrics import HIT_AT_1, MAP
 from pipeline.evaluation.names import ALL, STRICT, TEST
 from pipeline.evaluation.tables import pick
-from pipeline.report import exam_table, publication, publish, sizes
+from pipeline.report import exam_table, publication, publish, sizes, system_tables
 from pipeline.report.pages import heading
 
 PLACE, FRESH = paths.reference(publication.STUDY), paths.reference(publication.FRESH)
@@ -386,6 +386,21 @@ text {{ font: 13px Helvetica, Arial, sans-serif; fill: #222 }}
 """
 
 
+def indexes() -> str:
+    """What each index takes and misses."""
+    return _table(*system_tables.indexes(_study()))
+
+
+def hybrid() -> str:
+    """What each weight of image and text finds."""
+    return _table(*system_tables.hybrid(_study()))
+
+
+def photos() -> str:
+    """What each encoder finds for user photos."""
+    return _table(*system_tables.photos(_study()))
+
+
 def growth() -> str:
     """What millions of pictures take, and when each part has to move."""
     rates = sizes.measured()
@@ -420,10 +435,17 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "same_bytes": same_bytes,
     "memory": memory,
     "growth": growth,
+    "indexes": indexes,
+    "hybrid": hybrid,
+    "photos": photos,
     "judged": judged,
     "verdicts": verdicts,
     "figures": figures,
 }
+
+
+def _study() -> publication.Published:
+    return publication.Published(PLACE.name, PLACE)
 
 
 def _fresh() -> publication.Published:
