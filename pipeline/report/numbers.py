@@ -13,8 +13,8 @@ A section ends with a comment that lists what numbers its sentences have, and wh
     -->
 
 A source is a key of a metric or measurement; or a table, the column where it is not the usual one, and cells that one
-row alone has; or a finetune's numbers; or the least or the most of all that a name with * or a table's cells select.
-Numbers are .404, 44,441 and 78 %; an interval belongs to the number before it.
+row alone has, in any column or in one, `weight=0.7`; or a finetune's numbers; or the least or the most of all that a
+name with * or a table's cells select. Numbers are .404, 44,441 and 78 %; an interval belongs to the number before it.
 """
 
 import fnmatch
@@ -22,6 +22,8 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import pandas as pd
 
 from pipeline import params
 from pipeline.report import publication
@@ -40,7 +42,7 @@ HIDDEN = [  # what is no prose: made anew by the program, comments, code, addres
     re.compile(r"\]\([^)]*\)"),
 ]
 EXTREMES = {"least": min, "most": max}
-USUAL = ["value", "mean", "difference"]  # a table's column of numbers, the first that it has; low and high beside it
+USUAL = ["value", "mean", "difference"]  # a table's column of numbers, the first that it has, of which low and high are
 
 
 @dataclass(frozen=True)
@@ -151,12 +153,19 @@ def _selected(source: str, run: Published) -> list[list[float]]:
     column = column or next((one for one in USUAL if one in table), "")
     if column not in table:
         raise LookupError(f"{name}.csv has no column {column!r}. Allowed: {list(table)}")
-    wanted = {cell.strip() for cell in cells.split(";")}
-    rows = table[table.apply(lambda row: wanted <= {*map(str, row)}, axis=1)]
+    wanted = [cell.strip() for cell in cells.split(";")]
+    rows = table[table.apply(lambda row: all(_has(row, cell) for cell in wanted), axis=1)]
     if rows.empty:
-        raise LookupError(f"no row of {name}.csv has the cells {sorted(wanted)}")
-    ends = [end for end in ("low", "high") if end in table and column in USUAL]
+        raise LookupError(f"no row of {name}.csv has the cells {wanted}")
+    own, usual = [f"{column} low", f"{column} high"], ["low", "high"] if column in USUAL else []
+    ends = own if {*own} <= {*table} else usual if {*usual} <= {*table} else []
     return rows[[column, *ends]].astype(float).to_numpy().tolist()
+
+
+def _has(row: pd.Series, cell: str) -> bool:
+    """Whether a row has a cell: in any column, or in the one that is named, `weight=0.0`."""
+    column, mark, value = cell.partition("=")
+    return str(row[column]) == value if mark and column in row.index else cell in map(str, row)
 
 
 def _shown(values: list[float], match: re.Match) -> str:

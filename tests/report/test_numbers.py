@@ -11,12 +11,14 @@ from pipeline.report import numbers, publication
 from pipeline.report.docs import pages
 
 EXAM = "exam.csv", "question,encoder,value,low,high,chance\nsame,open,0.4042,0.3832,0.4236,0.1\nsame,closed,0.3,,,0.1\n"
+GAINS = "weights.csv", "weight,mAP,low,high,gain,gain low,gain high\n0.7,0.5,0.45,0.55,0.005,-0.003,0.014\n"
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A published run of two rows and one finetune; how a page reads that names it."""
-    (tmp_path / EXAM[0]).write_text(EXAM[1])
+    for name, text in (EXAM, GAINS):
+        (tmp_path / name).write_text(text)
     (tmp_path / "finetuning/years").mkdir(parents=True)
     (tmp_path / "finetuning/years/metrics.json").write_text(json.dumps({"test_accuracy": 0.70978}))
     one = publication.Published("a_run", tmp_path)
@@ -33,6 +35,8 @@ def run(tmp_path, monkeypatch):
         ("It finds .404 [.383, .424].", ".404 [.383, .424] = exam same; open"),
         ("It finds .404\n[.383,\n.424].", ".404 [.383, .424] = exam same; open"),
         ("It finds .4.", ".4 = exam[value] open"),
+        ("It gains +.005 [−.003, +.014].", "+.005 [−.003, +.014] = weights[gain] 0.7"),
+        ("It finds .50.", ".50 = weights[mAP] weight=0.7"),
         ("It gains +.104.", "+.104 = exam open - exam closed"),
         ("It loses −.10.", "−.10 = exam closed - exam open"),
         ("There are 44,441 pictures.", "44,441 = data/pictures"),
@@ -58,6 +62,7 @@ def test_a_number_with_its_source_is_no_fault(run, prose, line):
         ("It finds more.", [".404 = exam open"], ".404 is listed, and no sentence says it"),
         ("It finds .404.", [".404 = exam same"], "2 numbers are 'exam same'; one should be"),
         ("It finds .404.", [".404 = exam oben"], "no row of exam.csv has the cells ['oben']"),
+        ("It finds .404.", [".404 = exam question=open"], "no row of exam.csv has the cells ['question=open']"),
         ("It finds .404.", [".404 = exam[valu] open"], "exam.csv has no column 'valu'. Allowed: ['question', "),
         ("It finds .404.", [".404 = a/kay"], "a_run has no key and no table 'a/kay'. Did you mean 'a/key'?"),
         ("It finds .404.", [".404 = least b/*"], "no key of a_run is like 'b/*'"),
