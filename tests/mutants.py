@@ -1539,8 +1539,44 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
             "if path is None]:\n        raise PagesError",
         ),
     ],
+    ("pipeline/report/numbers.py", "report/test_numbers.py"): [
+        (
+            "a number that moved is no fault",
+            "if (shown := _shown(one, match)) != line.said:",
+            "if not _shown(one, match):",
+        ),
+        ("a number without a line is no fault", "sorted({*found} - {*listed})", "sorted(set(found) - {*found})"),
+        ("a number that is gone is no fault", "sorted({*listed} - {*found})", "sorted(set(found) - {*found})"),
+        ("one of several rows is taken", "if len(found) != 1:", "if not found:"),
+        ("an interval may be anything", 'if not match["interval"]:', "if True:"),
+        ("a loss is a gain", 'sign = "−" if value < 0 else', 'sign = "+" if value < 0 else'),
+        ("a cell's column is not looked at", "if mark and column in row.index else", "if not mark else"),
+    ],
+    ("pipeline/report/system_tables.py", "report/test_system_tables.py"): [
+        ("the median is the slowest", "{_time(one['single p50 ms'])} (", "{_time(one['single p95 ms'])} ("),
+        (
+            "the smallest gallery is the catalogue",
+            '== table["components"].max(), "pictures"].max()',
+            '== 64, "pictures"].max()',
+        ),
+        ("the document's weight is the image alone", 'found.loc[0.7, "mAP"]', 'found.loc[1.0, "mAP"]'),
+    ],
+    ("pipeline/report/exam_table.py", "report/test_docs.py"): [
+        ("one training is shown for three", 'keep="last"', 'keep="first"'),
+        ("held-out types are asked of who has learnt them", "other if question.startswith(HELD_OUT) else name", "name"),
+    ],
+    ("pipeline/checking/scratch.py", "checking/test_verify.py"): [
+        ("the clone lacks what is yours", "_link(_given(parameters), place)", "_given(parameters)"),
+        ("a link leaves the clone", "and there.resolve().is_relative_to(place)", ""),
+    ],
     ("pipeline/report/pages.py", "report/test_pages.py"): [
         ("a chapter that did not run is linked", "if chapter in ran else", "if chapter else"),
+        (
+            "a link to a notebook stays one",
+            'return f"[{words}]({page}{mark}{anchor})" if page else words',
+            "return match[0]",
+        ),
+        ("a page of an item leads beside itself", 'up = "../" * page.count("/")', 'up = ""'),
     ],
     ("pipeline/site/questions.py", "site/test_questions.py"): [
         (
