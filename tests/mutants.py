@@ -1565,10 +1565,6 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("one training is shown for three", 'keep="last"', 'keep="first"'),
         ("held-out types are asked of who has learnt them", "other if question.startswith(HELD_OUT) else name", "name"),
     ],
-    ("pipeline/checking/scratch.py", "checking/test_verify.py"): [
-        ("the clone lacks what is yours", "_link(_given(parameters), place)", "_given(parameters)"),
-        ("a link leaves the clone", "and there.resolve().is_relative_to(place)", ""),
-    ],
     ("pipeline/report/pages.py", "report/test_pages.py"): [
         ("a chapter that did not run is linked", "if chapter in ran else", "if chapter else"),
         (
@@ -1986,6 +1982,8 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("parameters of today are not looked at", " + _parameters(entry.params, values)", ""),
     ],
     ("pipeline/checking/scratch.py", "checking/test_verify.py"): [
+        ("the clone lacks what is yours", "_link(_given(parameters), place)", "_given(parameters)"),
+        ("a link leaves the clone", "and there.resolve().is_relative_to(place)", ""),
         ("a run with limits may take for ever", "timeout=seconds, preexec_fn", "timeout=None, preexec_fn"),
         (
             "the committed parameters are run in place of those given",

@@ -18,7 +18,8 @@ PLACES = {  # where a finetune is judged, and what a key at that place ends with
     "gender+articleType": key(STRICT, TEST, "gender+articleType", MAP),
     "product": key(STRICT, TEST, "product", MAP),
 }
-REACHED = ["accuracy", "macro F1", *PLACES]
+NAMED = {"test_accuracy": "accuracy", "test_macro_f1": "macro F1"}
+REACHED = [*NAMED.values(), *PLACES]
 COLUMNS = [
     "encoder",
     "start",
@@ -63,12 +64,16 @@ def table(cards: dict[str, dict], values: dict[str, float]) -> pd.DataFrame:
                 "changed pictures": "yes" if card["augment"] else "no",
                 "epochs": metrics["epochs"],
                 "seed": card["seed"],
-                "accuracy": metrics.get("test_accuracy", np.nan),
-                "macro F1": metrics.get("test_macro_f1", np.nan),
+                **{said: metrics[name] if _could(metrics, name) else np.nan for name, said in NAMED.items()},
                 **reached(encoder, values),
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)  # also of a study that trains nothing
+
+
+def _could(metrics: dict[str, float], name: str) -> bool:
+    """Whether a classifier could name any test picture: of one whose classes are products none is of the train part."""
+    return name in metrics and metrics.get("test_learnable", 1) > 0
 
 
 def beside_untrained(rows: pd.DataFrame, weights: dict[str, str], values: dict[str, float]) -> pd.DataFrame:

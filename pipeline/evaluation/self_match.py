@@ -20,3 +20,16 @@ def table(measured: pd.DataFrame) -> pd.DataFrame:
     wide["pictures"] = wide["pictures"].astype(int)
     wide["share"] = (wide["query in"] - wide["query out"]) / wide["query in"]
     return wide.sort_values([RETRIEVAL, METRIC, "pictures"], ignore_index=True).rename_axis(None, axis=1)
+
+
+def some(own: pd.DataFrame, most: int = 10) -> list[str]:
+    """Retrievals to draw where there are many: from the lowest mAP to the highest in even steps, else all as they are.
+
+    Args:
+        own: as `table` gives it.
+    """
+    names = list(own[RETRIEVAL].unique())
+    if len(names) <= most:
+        return names
+    reached = pick(own, metric=MAP).groupby(RETRIEVAL)["query out"].mean().sort_values(kind="stable").index
+    return [reached[round(step * (len(names) - 1) / (most - 1))] for step in range(most)]

@@ -234,7 +234,7 @@ def pairs_of(measured: Measured, weights: dict[str, str], place: str = MAIN) -> 
     known = (
         measured.table[[RETRIEVAL, ENCODER, DISTANCE]]
         .drop_duplicates()
-        .assign(weights=lambda t: t[ENCODER].map(weights).fillna(t[ENCODER]))  # a concatenation stands for itself
+        .assign(weights=lambda t: t[ENCODER].map(weights).fillna("joined: " + t[ENCODER]))  # stands for itself alone
     )
     pairs = []
     first_of = known.groupby("weights", sort=False)[ENCODER].first()

@@ -23,8 +23,9 @@ def self_match(table: pd.DataFrame, reported: dict[str, float], title: str) -> F
         table: `self_match.table`, of the retrievals to show.
         reported: mAP by the name of the thesis's model.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     names = table["retrieval"].unique()
+    lines = -(-(len(names) + 2) // 3)  # of the legend, below
+    figure, axes = plt.subplots(1, 2, figsize=(10, max(4, 3.2 + 0.2 * lines)), layout="constrained")
     palette = dict(zip(names, sns.color_palette("deep" if len(names) <= 10 else "husl", len(names)), strict=True))
     for axis, metric in zip(axes, ["mAP", "hit@1"], strict=True):
         for name, rows in table[table["metric"] == metric].groupby("retrieval", sort=False):

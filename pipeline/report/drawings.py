@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pipeline.claims import summary
 from pipeline.data import catalog
-from pipeline.evaluation import exam, mistakes, network_sizes
+from pipeline.evaluation import exam, mistakes, network_sizes, self_match
 from pipeline.evaluation.tables import pick
 from pipeline.figures import counts, study_plots
 from pipeline.report.publication import Published
@@ -48,7 +48,16 @@ def shown(run: Published) -> list[Shown]:
                 found.append(made)
     known = {one.place for one in found}
     missing = [see for see in dict.fromkeys(run.verdicts["see"]) if see and see not in known]
-    return found + [Shown(see, see.replace("#", ", "), "", [], NOT_THERE) for see in missing]
+    return found + [_asked(run, see) for see in missing]
+
+
+def _asked(run: Published, see: str) -> Shown:
+    """The numbers that claims rest on where nothing is drawn of a cell; says so where there are none."""
+    keys = " ".join(run.verdicts.loc[run.verdicts["see"] == see, "keys"].astype(str))
+    rows = [(key, value) for key, value in run.values.items() if f" {key} " in f" {keys} "]
+    table = pd.DataFrame(rows, columns=["what", "value"])
+    said = "The numbers that claims rest on; the chapter of a run shows more." if rows else ""
+    return Shown(see, see.replace("#", ", "), said, ["measurements.csv"] * bool(rows), table if rows else NOT_THERE)
 
 
 def _drawn_of(draw: Callable, file: str, section: str, name: str) -> Callable[[Published], Any]:
@@ -88,7 +97,9 @@ def _self_match(run: Published) -> Figure:
     printed = {model: float(said[f"001-5.2.1-{model}-map"]) for model in ("scratch", "simclr", "finetuned", "padded")}
     table = pick(run.table("self_match"), retrieval=list(kept))
     return study_plots.self_match(
-        table, printed, "The same features, measured with the query in the gallery and without"
+        pick(table, retrieval=self_match.some(table)),
+        printed,
+        "The same features, measured with the query in the gallery and without",
     )
 
 
@@ -393,6 +404,13 @@ CHAPTER_5: list[Row] = [
         "The middle nine tenths of all pictures' counts, and the count that the thesis reports.",
         ["within"],
         _within,
+    ),
+    (
+        "05_evaluation#sample-picture",
+        "Which picture was it?",
+        "For how many pictures all counts that the thesis reports hold at once, and for counts shifted by one each way.",
+        ["sample_picture"],
+        _table("sample_picture"),
     ),
     (
         "05_evaluation#scaled",

@@ -113,6 +113,14 @@ def test_a_row_says_where_a_finetune_starts_and_what_it_reaches(rng):
     assert unknown == {"accuracy", "macro F1", "articleType, all", "articleType", "gender+articleType"}
 
 
+def test_a_classifier_of_products_that_no_test_picture_has_names_nothing(rng):
+    metrics = {"epochs": 7, "test_accuracy": 0.0, "test_macro_f1": 0.0}
+    found = found_of(products=card({**metrics, "test_learnable": 0.0}), types=card({**metrics, "test_learnable": 0.1}))
+    rows = finetunes.table(found, values_of(found, rng)).set_index("encoder")
+    assert rows.loc["products", ["accuracy", "macro F1"]].isna().all()
+    assert (rows.loc["types", ["accuracy", "macro F1"]] == 0).all()
+
+
 def test_a_studys_table_keeps_the_order_of_its_cards(rng):
     found = found_of(z=card(seed=1), a=card(seed=2), m=card(seed=3))
     assert finetunes.table(found, {})["encoder"].tolist() == ["z", "a", "m"]

@@ -1,5 +1,6 @@
 """The thesis's numbers with the query in the gallery and without it."""
 
+import pandas as pd
 import pytest
 
 from pipeline import params, paths
@@ -44,3 +45,16 @@ def test_the_share_of_the_self_match_is_what_leaves_with_the_query(measured):
 def test_sizes_of_the_self_match_stand_in_the_order_of_numbers(measured):
     more = measured.table.replace({"gallery": {"12": "200", "20": "1000"}})
     assert self_match.table(more)["pictures"].tolist()[:2] == [200, 1000]
+
+
+def test_of_many_some_are_drawn_from_the_lowest_to_the_highest():
+    rows = [
+        (f"n{place}", size, metric, place / 100)
+        for place in range(41)
+        for size in (9, 20)
+        for metric in ("mAP", "hit@1")
+    ]
+    own = pd.DataFrame(rows, columns=["retrieval", "pictures", "metric", "query out"]).sample(frac=1, random_state=0)
+    assert self_match.some(own, 5) == ["n0", "n10", "n20", "n30", "n40"]
+    few = own[own["retrieval"].isin(["n3", "n1"])]
+    assert self_match.some(few, 2) == list(few["retrieval"].unique())

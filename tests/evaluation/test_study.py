@@ -326,6 +326,14 @@ def test_a_distance_that_a_rival_was_not_run_under_makes_no_pair():
     ]
 
 
+def test_a_concatenation_stands_for_itself_though_weights_have_its_name():
+    measured = studied("pad-cosine", "tuned_head-cosine", "tuned-cosine")
+    assert pairs_of(measured, {"pad": "imagenet", "tuned_head": "tuned"}) == [
+        ("weights", "tuned_head-cosine", "pad-cosine"),
+        ("weights", "tuned-cosine", "pad-cosine"),
+    ]
+
+
 def test_only_the_first_encoder_of_some_weights_stands_for_them():
     measured = studied("pad-cosine", "tuned-cosine", "tuned_too-cosine")
     assert pairs_of(measured, {"pad": "imagenet", "tuned": "ours", "tuned_too": "ours"}) == [

@@ -43,7 +43,7 @@ def test_every_publication_has_a_page_and_none_is_left_over():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_is_small_has_no_photo_and_asks_nobody(name):
     text = TEXTS[name]
-    assert len(text.encode()) < 2_500_000
+    assert len(text.encode()) < published.LARGEST
     assert not re.search(r"<(?:img|iframe|object|link|image)\b", text)
     assert not re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', text)
     assert f"script-src 'sha256-{html.digest(html.SCRIPT)}'" in unescape(text)
@@ -109,3 +109,15 @@ def test_a_page_too_large_is_refused(monkeypatch):
     monkeypatch.setattr(published, "page", lambda run: "x" * 10)
     with pytest.raises(ValueError, match="has 10 bytes; a page has fewer than 10"):
         published.texts()
+
+
+def test_where_nothing_is_drawn_of_a_cell_the_numbers_that_claims_rest_on_are_shown(tmp_path):
+    run = publication.Published("a_run", tmp_path)
+    verdicts = pd.DataFrame(
+        {"see": ["05_x#a", "05_x#a", "05_x#b"], "keys": ["space/a/k 2/batch p50 ms", "", "space/c"]}
+    )
+    run.__dict__.update(verdicts=verdicts, values={"space/a/k": 1.0, "2/batch p50 ms": 2.0, "space/a": 3.0})
+    there, none = (drawings._asked(run, see) for see in ("05_x#a", "05_x#b"))
+    assert there.made.to_numpy().tolist() == [["space/a/k", 1.0], ["2/batch p50 ms", 2.0]]
+    assert there.files == ["measurements.csv"]
+    assert (none.made, none.files) == (drawings.NOT_THERE, [])
