@@ -408,7 +408,7 @@ CHAPTER_5: list[Row] = [
     (
         "05_evaluation#sample-picture",
         "Which picture was it?",
-        "For how many pictures all counts that the thesis reports hold at once, and for counts shifted by one each way.",
+        "For how many pictures all counts that the thesis reports hold at once, and counts shifted by one each way.",
         ["sample_picture"],
         _table("sample_picture"),
     ),
