@@ -274,6 +274,7 @@ def _speeds() -> list[tuple[str, str, float, float, float, str]]:
             name
             for name, spec in study.encoders.items()
             if (spec.backbone, list(spec.height_width)) == (network["backbone"], network["size"])
+            and not (spec.also or spec.mirrored)  # which take longer than the plain network
         ]
         best = reached[[name for name in reached.index if name.rpartition("-")[0] in names]]
         found = (best.max(), str(best.idxmax())) if len(best) else (math.nan, "")
