@@ -58,6 +58,7 @@ endif
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed, and none was found. Install one, or name it:" \
 		"make PYTHON=/path/to/python3.12 (TensorFlow 2.21 has no wheels for 3.14, nor for macOS on Intel)" >&2; exit 1; }
+	@test ! -L .venv || { echo ".venv is a link to $$(readlink .venv), which an installation would empty: remove the link" >&2; exit 1; }
 	"$(PYTHON)" -m venv --clear .venv
 	@$(VENV) -m pip install --quiet --disable-pip-version-check uv || echo "without uv, pip takes minutes"
 	if $(VENV) -m uv --version > /dev/null 2>&1; then $(VENV) -m uv pip install --quiet $(COMPILED) -r requirements.lock -e .; \

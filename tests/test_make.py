@@ -1,4 +1,4 @@
-"""The Makefile's choice of a Python."""
+"""The Makefile's choice of a Python, and where it installs."""
 
 import os
 import shutil
@@ -30,3 +30,19 @@ def test_a_python_that_is_named_and_is_another_has_the_environment_made_anew(tmp
         said = subprocess.run(command, cwd=tmp_path, env=outer, capture_output=True, text=True, check=True)
         assert (f'"{named}" -m venv --clear .venv' in said.stdout) == (anew and bool(given)), said.stdout
         assert said.stdout.endswith("-m jupyterlab notebooks\n")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not there")
+def test_an_environment_that_is_a_link_is_not_emptied(tmp_path):
+    place, other = tmp_path / "clone", tmp_path / "other"
+    other.mkdir()
+    (other / "kept").touch()
+    place.mkdir()
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy2(ROOT / name, place)
+    (place / ".venv").symlink_to(other)
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    made = subprocess.run(["make", "lab"], cwd=place, env=outer, capture_output=True, text=True)
+    assert made.returncode
+    assert f".venv is a link to {other}" in made.stderr
+    assert (other / "kept").exists()
