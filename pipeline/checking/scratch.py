@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import yaml
-
-from pipeline import paths
+from pipeline import params, paths
 from pipeline.checking import runs
 from pipeline.checking.runs import RunError
 
@@ -49,7 +47,7 @@ def rerun(jobs: int, parameters: Path, seconds: float | None = None) -> Iterator
 
 def _given(parameters: Path) -> list[str]:
     """The files of one's own that parameters name: the pictures, and weights."""
-    read = yaml.safe_load(parameters.read_text(encoding="utf-8"))
+    read = params.read_yaml(parameters)
     sections = [read.get("data"), *(read.get("weights") or {}).values()] if isinstance(read, dict) else []
     return [str(section["path"]) for section in sections if isinstance(section, dict) and section.get("path")]
 

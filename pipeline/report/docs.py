@@ -23,6 +23,7 @@ from pipeline.evaluation.metrics import HIT_AT_1, MAP
 from pipeline.evaluation.names import ALL, STRICT, TEST
 from pipeline.evaluation.tables import pick
 from pipeline.report import exam_table, publication, publish, sizes, system_tables
+from pipeline.report.numbers import decimal, signed
 from pipeline.report.pages import heading
 
 PLACE, FRESH = paths.reference(publication.STUDY), paths.reference(publication.FRESH)
@@ -96,7 +97,8 @@ def claimed() -> str:
     rows = {
         "001-5.2-recall-means-statement": (
             "Recall@1 = 1.0: the first result is right",
-            f"true of any encoder while a query may find itself; {_short(hits.min())} to {_short(hits.max())} when not",
+            "true of any encoder while a query may find itself; "
+            f"{decimal(hits.min())} to {decimal(hits.max())} when not",
         ),
         "001-6.1-padding-statement": (
             "padding beats stretching",
@@ -109,7 +111,7 @@ def claimed() -> str:
         ),
         "001-4.3b-threshold": (
             "similarity above .78: 4 pictures, all right",
-            f"{_short(_evidence('001-4.3b-threshold'))} of the pairs are right",
+            f"{decimal(_evidence('001-4.3b-threshold'))} of the pairs are right",
         ),
     }
     return _table(
@@ -125,11 +127,11 @@ def components() -> str:
         found, most = curve.set_index("components")[MAP], curve["components"].max()
         enough = curve[(curve["components"] > 0) & (curve["variance"] >= space.ENOUGH)]["components"].min()
         changes[f"`{encoder}`"] = change = found[enough] - found[most]
-        centring = _signed(found[most] - found[0])
-        rows.append([encoder, _short(found[0]), centring, _signed(change), f"{enough} of {most}"])
+        centring = signed(found[most] - found[0])
+        rows.append([encoder, decimal(found[0]), centring, signed(change), f"{enough} of {most}"])
     gain, lose = ({name: one for name, one in changes.items() if (one < 0) == down} for down in (False, True))
     said = [
-        f"{len(some)} {word} ({_signed(min(some.values()))} to {_signed(max(some.values()))})"
+        f"{len(some)} {word} ({signed(min(some.values()))} to {signed(max(some.values()))})"
         for word, some in (("gain", gain), ("lose", lose))
         if some
     ]
@@ -144,14 +146,14 @@ def encoders() -> str:
     rows = [
         [
             name,
-            f"{_short(table[MAP][retrieval])} [{_short(table['mAP low'][retrieval])}, "
-            f"{_short(table['mAP high'][retrieval])}]",
-            *(_short(table[column][retrieval]) for column in ("macro mAP", HIT_AT_1, "precision@10")),
-            _short(everything[MAP][retrieval]),
+            f"{decimal(table[MAP][retrieval])} [{decimal(table['mAP low'][retrieval])}, "
+            f"{decimal(table['mAP high'][retrieval])}]",
+            *(decimal(table[column][retrieval]) for column in ("macro mAP", HIT_AT_1, "precision@10")),
+            decimal(everything[MAP][retrieval]),
         ]
         for retrieval, name in ENCODERS.items()
     ]
-    by_chance = [_short(known["mAP chance"].iloc[0]) for known in (table, everything)]
+    by_chance = [decimal(known["mAP chance"].iloc[0]) for known in (table, everything)]
     chance = ["*a random ranking*", by_chance[0], "", "", "", by_chance[1]]
     header = ["encoder", "mAP [95 %]", "macro mAP", HIT_AT_1, "precision@10", "mAP among all"]
     return _table(header, [*rows, chance])
@@ -258,7 +260,7 @@ def _bench() -> dict[str, Any]:
 def networks() -> str:
     """Each network's speed in the last bench, beside the best published mAP of an encoder with it."""
     rows = [
-        [backbone, size, f"{speed:.0f}", f"{time:.1f}", *([_short(best), f"`{name}`"] if name else ["", ""])]
+        [backbone, size, f"{speed:.0f}", f"{time:.1f}", *([decimal(best), f"`{name}`"] if name else ["", ""])]
         for backbone, size, speed, time, best, name in _speeds()
     ]
     return _table(["network", "size", "pictures a second", "ms for one", "highest mAP", "of"], rows)
@@ -336,7 +338,7 @@ def picture() -> str:
         for row, (value, kind) in enumerate(zip(map(float, values), "cm", strict=True)):
             width, y = round(360 * value), top + 18 * row
             lines.append(f'<rect x="282" y="{y}" width="{width}" height="15" class="{kind}"/>')
-            lines.append(_text(288 + width, y + 12, _short(value), "value"))
+            lines.append(_text(288 + width, y + 12, decimal(value), "value"))
     lines.append(
         _text(
             10,
@@ -468,13 +470,13 @@ def _at_80() -> str:
     """What finetuning does to the same product where the pretrained network has no more pixels; without an interval."""
     rows = pick(_metrics(), protocol=STRICT, gallery=ALL, relevance="product", metric=MAP)
     found = rows.set_index("retrieval")["value"]
-    return _signed(found["classification-cosine"] - found["efficientnet_lite0_native-cosine"])
+    return signed(found["classification-cosine"] - found["efficientnet_lite0_native-cosine"])
 
 
 def _among() -> str:
     """What finetuning does to the article type where no picture was learnt: test pictures among test pictures."""
     reached = _headline(TEST)[MAP]
-    return _signed(reached["classification-cosine"] - reached["efficientnet_lite0_stretch-cosine"])
+    return signed(reached["classification-cosine"] - reached["efficientnet_lite0_stretch-cosine"])
 
 
 def _verdict(claim: str) -> pd.Series:
@@ -493,16 +495,7 @@ def _difference(claim: str, sign: int, place: int = 0) -> str:
     found = re.findall(r": ([+-][\d.]+) \[([+-][\d.]+), ([+-][\d.]+)\]", _verdict(claim)["evidence"])
     value, *ends = (sign * float(number) for number in found[place])
     low, high = sorted(ends)
-    return f"{_signed(value)} [{_signed(low)}, {_signed(high)}]"
-
-
-def _short(value: float) -> str:
-    """Three decimals without a leading zero."""
-    return f"{value:.3f}".removeprefix("0")
-
-
-def _signed(value: float) -> str:
-    return ("−" if value < 0 else "+") + _short(abs(value))
+    return f"{signed(value)} [{signed(low)}, {signed(high)}]"
 
 
 def _notebooks() -> Iterator[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from pipeline.evaluation.names import ENCODER, HELD_OUT
 from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE
+from pipeline.report.numbers import decimal
 from pipeline.report.publication import Published
 
 # what is shown: the encoder's name there, the same where types were held out (none: it has learnt them
@@ -29,9 +30,9 @@ def whole(run: Published) -> pd.DataFrame:
     means = spread.dropna(subset=[LOW]).rename(columns={"measure": "question", "mean": VALUE})
     rows = pd.concat([asked, means]).drop_duplicates([ENCODER, "question"], keep="last")
     rows = rows.set_index([ENCODER, "question"])
-    cells = rows[[VALUE, LOW, HIGH]].map(_short)
+    cells = rows[[VALUE, LOW, HIGH]].map(decimal)
     found = cells[VALUE] + " [" + cells[LOW] + ", " + cells[HIGH] + "]"
-    chance = asked[asked[ENCODER] == SHOWN[0][0]].set_index("question")[CHANCE].map(_short)
+    chance = asked[asked[ENCODER] == SHOWN[0][0]].set_index("question")[CHANCE].map(decimal)
     columns = {
         said: ["" if one is None else found[one, question] for question, one in _names(chance.index, name, other)]
         for name, other, said in SHOWN
@@ -54,8 +55,3 @@ def has(run: Published) -> bool:
 def _names(questions: pd.Index, name: str, other: str | None) -> list[tuple[str, str | None]]:
     """Each question with the encoder that it is asked of."""
     return [(question, other if question.startswith(HELD_OUT) else name) for question in questions]
-
-
-def _short(value: float) -> str:
-    """Three decimals without a leading zero."""
-    return f"{value:.3f}".removeprefix("0")

@@ -19,6 +19,7 @@ name with * or a table's cells select. Numbers are .404, 44,441 and 78 %; an int
 
 import fnmatch
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -177,16 +178,23 @@ def _shown(values: list[float], match: re.Match) -> str:
         return f"{100 * values[0]:.{digits}f} %"
     digits = len(match["decimal"]) - 1
     if not match["interval"]:
-        return _decimal(values[0], digits, bool(match["sign"]))
-    ends = [_decimal(end, digits, bool(match["sign"])) for end in values[1:3]]
-    return f"{_decimal(values[0], digits, bool(match['sign']))} [{', '.join(ends)}]"
+        return decimal(values[0], digits, bool(match["sign"]))
+    ends = [decimal(end, digits, bool(match["sign"])) for end in values[1:3]]
+    return f"{decimal(values[0], digits, bool(match['sign']))} [{', '.join(ends)}]"
 
 
-def _decimal(value: float, digits: int, signed: bool) -> str:
-    """A number without its leading zero; with a sign where it is a difference.
+def decimal(value: float, digits: int = 3, signed: bool = False) -> str:
+    """A number without its leading zero; with a sign where it is a difference, a dash where there is none.
 
-    >>> _decimal(0.4042, 3, False), _decimal(-0.033, 2, True), _decimal(0.0, 3, True)
-    ('.404', '−.03', '+.000')
+    >>> decimal(0.4042), decimal(-0.033, 2, True), decimal(0.0, signed=True), decimal(float("nan"))
+    ('.404', '−.03', '+.000', '–')
     """
+    if math.isnan(value):
+        return "–"
     sign = "−" if value < 0 else "+" if signed else ""
     return sign + f"{abs(value):.{digits}f}".removeprefix("0")
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, three decimals."""
+    return decimal(value, signed=True)

@@ -53,13 +53,17 @@ class Published:
     def values(self) -> dict[str, float]:
         """Every number by its key."""
         others = self.table("measurements").set_index("key")["value"].to_dict()
-        return dict(zip(study.keys(self.metrics), self.metrics["value"], strict=True)) | others
+        return dict(zip(self._keys, self.metrics["value"], strict=True)) | others
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """The interval of each metric by its key."""
         ends = zip(self.metrics["low"], self.metrics["high"], strict=True)
-        return dict(zip(study.keys(self.metrics), ends, strict=True))
+        return dict(zip(self._keys, ends, strict=True))
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        return study.keys(self.metrics)
 
     @property
     def drawn(self) -> bool:

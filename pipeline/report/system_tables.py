@@ -1,7 +1,6 @@
 """What the four smaller documents' systems reached in a published run, as tables for their page."""
 
-import pandas as pd
-
+from pipeline.report.numbers import decimal, signed
 from pipeline.report.publication import Published
 
 INDEXES = {
@@ -64,9 +63,9 @@ def hybrid(run: Published) -> tuple[list[str], list[list[str]]]:
     for text, mode, relevance, *words in MODES:
         found = table.loc[(text, mode, relevance)]
         best = found.loc[found["best"].iloc[0]]
-        at = f"{_plain(best['best'], 1)} [{_plain(best['best low'], 1)}, {_plain(best['best high'], 1)}]"
-        gain = f"{_signed(best['gain'])} [{_signed(best['gain low'])}, {_signed(best['gain high'])}]"
-        rows.append([*words, _plain(found.loc[1.0, "mAP"]), _plain(found.loc[0.7, "mAP"]), at, gain])
+        at = f"{decimal(best['best'], 1)} [{decimal(best['best low'], 1)}, {decimal(best['best high'], 1)}]"
+        gain = f"{signed(best['gain'])} [{signed(best['gain low'])}, {signed(best['gain high'])}]"
+        rows.append([*words, decimal(found.loc[1.0, "mAP"]), decimal(found.loc[0.7, "mAP"]), at, gain])
     head = ["text of the gallery", "the query's text", "relevant", "image alone", "0.7 image", "best weight"]
     return [*head, "gain at the best"], rows
 
@@ -76,7 +75,7 @@ def photos(run: Published) -> tuple[list[str], list[list[str]]]:
     rows = [
         [
             words,
-            *(_plain(run.values[_photo(name, crop, what)]) for what in ("product", "articleType") for crop in CROPS),
+            *(decimal(run.values[_photo(name, crop, what)]) for what in ("product", "articleType") for crop in CROPS),
         ]
         for name, words in PHOTOS.items()
     ]
@@ -95,11 +94,3 @@ def _time(value: float) -> str:
     ('0.46', '8.5', '39', '9,785')
     """
     return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
-
-
-def _plain(value: float, digits: int = 3) -> str:
-    return "–" if pd.isna(value) else f"{value:.{digits}f}".removeprefix("0")
-
-
-def _signed(value: float) -> str:
-    return ("−" if value < 0 else "+") + _plain(abs(value))

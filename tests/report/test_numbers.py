@@ -92,7 +92,7 @@ def test_what_is_no_prose_has_no_numbers():
 
 @given(st.floats(-0.9994, 0.9994), st.integers(1, 4))
 def test_a_number_is_written_as_it_is_read(value, digits):
-    shown = numbers._decimal(value, digits, signed=True)
+    shown = numbers.decimal(value, digits, signed=True)
     if not shown[1:].startswith("."):
         return  # it rounds to one
     assert numbers.said(f"It is {shown}.") == [shown]
