@@ -60,7 +60,7 @@ def test_every_data_source_composes_with_every_suite(tmp_path, data, suite):
     assert study.data.name == data
 
 
-@pytest.mark.parametrize("suite", ["offline", "lite", "sizes", "contrast", "resnet50", "recommended"])
+@pytest.mark.parametrize("suite", ["offline", "lite", "sizes", "contrast", "resnet50", "documents", "recommended"])
 def test_all_has_what_the_suites_have(tmp_path, suite):
     values = YAML(typ="safe")
     whole, part = (
