@@ -22,8 +22,8 @@ from pipeline.evaluation.headline import headline, markdown
 from pipeline.evaluation.metrics import HIT_AT_1, MAP
 from pipeline.evaluation.names import ALL, STRICT, TEST
 from pipeline.evaluation.tables import pick
-from pipeline.report import exam_table, publication, publish, sizes, system_tables
-from pipeline.report.numbers import decimal, signed
+from pipeline.report import exam_table, finetuning_tables, publication, publish, sizes, system_tables
+from pipeline.report.numbers import DIFFERENCE, decimal, signed
 from pipeline.report.pages import heading
 
 PLACE, FRESH = paths.reference(publication.STUDY), paths.reference(publication.FRESH)
@@ -404,6 +404,11 @@ def photos() -> str:
     return _table(*system_tables.photos(_study()))
 
 
+def changes() -> str:
+    """What one change of the thesis's finetuning on labels does."""
+    return _table(*finetuning_tables.changes(_study(), "quarter"))
+
+
 def growth() -> str:
     """What millions of pictures take, and when each part has to move."""
     rates = sizes.measured()
@@ -441,6 +446,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "indexes": indexes,
     "hybrid": hybrid,
     "photos": photos,
+    "changes": changes,
     "judged": judged,
     "verdicts": verdicts,
     "figures": figures,
@@ -492,7 +498,7 @@ def _evidence(claim: str) -> float:
 
 def _difference(claim: str, sign: int, place: int = 0) -> str:
     """A difference with its interval, as a verdict's evidence has it; `sign` −1: the other way round."""
-    found = re.findall(r": ([+-][\d.]+) \[([+-][\d.]+), ([+-][\d.]+)\]", _verdict(claim)["evidence"])
+    found = DIFFERENCE.findall(_verdict(claim)["evidence"])
     value, *ends = (sign * float(number) for number in found[place])
     low, high = sorted(ends)
     return f"{signed(value)} [{signed(low)}, {signed(high)}]"

@@ -13,14 +13,17 @@ A section ends with a comment that lists what numbers its sentences have, and wh
     -->
 
 A source is a key of a metric or measurement; or a table, the column where it is not the usual one, and cells that one
-row alone has, in any column or in one, `weight=0.7`; or a finetune's numbers; or the least or the most of all that a
-name with * or a table's cells select. Numbers are .404, 44,441 and 78 %; an interval belongs to the number before it.
+row alone has, in any column or in one, `weight=0.7`; or a finetune's numbers, or those of `ingest`; or the difference
+that a verdict's evidence begins with, `evidence 001-6.1-product`; or the least, the most or the mean of all that a name
+with * or a table's cells select. `0 - SOURCE` is a difference turned round, with its interval. Numbers are .404, 44,441
+and 78 %; an interval belongs to the number before it.
 """
 
 import fnmatch
 import json
 import math
 import re
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,7 +45,9 @@ HIDDEN = [  # what is no prose: made anew by the program, comments, code, addres
     re.compile(r"`[^`\n]+`"),
     re.compile(r"\]\([^)]*\)"),
 ]
-EXTREMES = {"least": min, "most": max}
+SEVERAL = {"least": min, "most": max, "mean": statistics.fmean}
+NOTHING, EVIDENCE = "0", "evidence"
+DIFFERENCE = re.compile(r": ([+-][\d.]+) \[([+-][\d.]+), ([+-][\d.]+)\]")
 USUAL = ["value", "mean", "difference"]  # a table's column of numbers, the first that it has, of which low and high are
 
 
@@ -61,7 +66,8 @@ def faults(page: str) -> list[str]:
 
 def sections(page: str) -> list[tuple[str, str]]:
     """The page's sections, each with its heading's words; what comes before the second heading is the first."""
-    heads = list(re.finditer(r"^#+ (.+)$", page, re.MULTILINE))
+    prose = re.sub(r"^```.*?^```", lambda code: " " * len(code[0]), page, flags=re.DOTALL | re.MULTILINE)
+    heads = list(re.finditer(r"^#+ (.+)$", prose, re.MULTILINE))
     ends = [head.start() for head in heads[1:]] + [len(page)]
     return [(head[1], page[head.start() : end]) for head, end in zip(heads, ends, strict=True)]
 
@@ -115,6 +121,8 @@ def _line_faults(line: Line, run: Published) -> Iterator[str]:
         return
     if values:
         one = values[0] if len(values) == 1 else [values[0][0] - values[1][0]]
+        if line.sources[0] == NOTHING:
+            one = [-value for value in (values[1][0], *values[1][:0:-1])]
         if (shown := _shown(one, match)) != line.said:
             yield f"{line.said} is said, {run.data} has {shown}: read its sentences again"
 
@@ -125,9 +133,9 @@ def _values(source: str, run: Published) -> list[float]:
     Raises:
         LookupError: there is no such key, table or column, or not one row with those cells.
     """
-    extreme, _, many = source.partition(" ")
-    if extreme in EXTREMES:
-        return [EXTREMES[extreme](one[0] for one in _selected(many, run))]
+    word, _, many = source.partition(" ")
+    if word in SEVERAL:
+        return [SEVERAL[word](one[0] for one in _selected(many, run) if not math.isnan(one[0]))]
     found = _selected(source, run)
     if len(found) != 1:
         raise LookupError(f"{len(found)} numbers are {source!r}; one should be")
@@ -140,12 +148,18 @@ def _selected(source: str, run: Published) -> list[list[float]]:
     Raises:
         LookupError: there is no such key, table, column or row.
     """
+    if source == NOTHING:
+        return [[0.0]]
     if keys := fnmatch.filter(run.values, source) if "*" in source else [source] if source in run.values else []:
         return [[run.values[key], *run.intervals.get(key, ())] for key in keys]
     parts = re.fullmatch(r"([\w/-]+)(?:\[([^]]+)\])?(?: (.*))?", source)
     if parts is None:
         raise LookupError(f"no key of {run.data} is like {source!r}, and it is no 'table[column] cell; cell'")
     name, column, cells = parts.groups("")
+    if name == EVIDENCE:
+        return [_evidence(cells, run)]
+    if name == "ingest" and column in run.ingest:
+        return [[run.ingest[column]]]
     if column and (trained := run.place / name / "metrics.json").exists():
         return [[json.loads(trained.read_text(encoding="utf-8"))[column]]]
     table = run.table(name)
@@ -161,6 +175,19 @@ def _selected(source: str, run: Published) -> list[list[float]]:
     own, usual = [f"{column} low", f"{column} high"], ["low", "high"] if column in USUAL else []
     ends = own if {*own} <= {*table} else usual if {*usual} <= {*table} else []
     return rows[[column, *ends]].astype(float).to_numpy().tolist()
+
+
+def _evidence(claim: str, run: Published) -> list[float]:
+    """The difference that a verdict's evidence begins with, and its interval.
+
+    Raises:
+        LookupError: there is no such claim, or its evidence has none.
+    """
+    verdicts = run.verdicts.set_index("claim")["evidence"]
+    found = DIFFERENCE.search(str(verdicts.get(claim, "")))
+    if found is None:
+        raise LookupError(f"no difference is in the evidence of {claim!r}.{params.nearest(claim, verdicts.index)}")
+    return [float(number) for number in found.groups()]
 
 
 def _has(row: pd.Series, cell: str) -> bool:
