@@ -1545,6 +1545,10 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
     ],
     ("pipeline/report/numbers.py", "report/test_numbers.py"): [
+        ("an interval is not turned round", "values[1][:0:-1]", "values[1][1:]"),
+        ("empty cells are numbers", " if not math.isnan(one[0])", ""),
+        ("code has headings", '" " * len(code[0]), page', "code[0], page"),
+        ("another difference than the evidence's first", "DIFFERENCE.search(str(", "DIFFERENCE.fullmatch(str("),
         (
             "a number that moved is no fault",
             "if (shown := _shown(one, match)) != line.said:",
@@ -1556,6 +1560,13 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("an interval may be anything", 'if not match["interval"]:', "if True:"),
         ("a loss is a gain", 'sign = "−" if value < 0 else', 'sign = "+" if value < 0 else'),
         ("a cell's column is not looked at", "if mark and column in row.index else", "if not mark else"),
+    ],
+    ("pipeline/report/finetuning_tables.py", "report/test_finetuning_tables.py"): [
+        ("a difference is not turned round", "[-value for value in table", "[value for value in table"),
+        ("an interval's ends stay where they are", '["difference", HIGH, LOW]', '["difference", LOW, HIGH]'),
+        ("every place is one", 'table[table["place"] == PLACE]', 'table[table["place"] != PLACE]'),
+        ("against what is not said", '"" if against == base else', '"" if against else'),
+        ("what the run has not is asked for", "    if f", "    if not f"),
     ],
     ("pipeline/report/system_tables.py", "report/test_system_tables.py"): [
         ("the median is the slowest", "{_time(one['single p50 ms'])} (", "{_time(one['single p95 ms'])} ("),

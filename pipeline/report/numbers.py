@@ -24,7 +24,7 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -45,7 +45,7 @@ HIDDEN = [  # what is no prose: made anew by the program, comments, code, addres
     re.compile(r"`[^`\n]+`"),
     re.compile(r"\]\([^)]*\)"),
 ]
-SEVERAL = {"least": min, "most": max, "mean": statistics.fmean}
+SEVERAL: dict[str, Callable[[list[float]], float]] = {"least": min, "most": max, "mean": statistics.fmean}
 NOTHING, EVIDENCE = "0", "evidence"
 DIFFERENCE = re.compile(r": ([+-][\d.]+) \[([+-][\d.]+), ([+-][\d.]+)\]")
 USUAL = ["value", "mean", "difference"]  # a table's column of numbers, the first that it has, of which low and high are
@@ -135,7 +135,10 @@ def _values(source: str, run: Published) -> list[float]:
     """
     word, _, many = source.partition(" ")
     if word in SEVERAL:
-        return [SEVERAL[word](one[0] for one in _selected(many, run) if not math.isnan(one[0]))]
+        numbers = [one[0] for one in _selected(many, run) if not math.isnan(one[0])]
+        if not numbers:
+            raise LookupError(f"{many!r} has empty cells alone")
+        return [SEVERAL[word](numbers)]
     found = _selected(source, run)
     if len(found) != 1:
         raise LookupError(f"{len(found)} numbers are {source!r}; one should be")
