@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # as in a run, on every processor; else TensorFlow greets with it
 
 from pipeline import environment
 
@@ -127,6 +128,8 @@ def _serve(given: argparse.Namespace) -> int:
 
 def _open(opening: Opening, server: uvicorn.Server, given: argparse.Namespace, faults: list[str]) -> None:
     """Loads the program and then what it needs; what makes it useless from the beginning goes to `faults`."""
+    with environment.quiet():
+        import pipeline.encoders.compiled  # noqa: F401
     from pipeline.retrieval.database import DatabaseError
     from pipeline.site.questions import SearchError
     from pipeline.site.service import service

@@ -116,6 +116,7 @@ def test_the_site_shows_a_folder_of_pictures(programs, elsewhere):
         process.terminate()
         _, err = process.communicate(timeout=60)
     assert "left out: notes.txt: " in err
+    assert "absl" not in err  # TensorFlow greets whoever loads it
 
 
 def test_a_site_that_is_stopped_waits_for_no_network_that_is_compiled(programs, elsewhere):

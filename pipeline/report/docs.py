@@ -166,7 +166,15 @@ def exam() -> str:
 
 def questioned() -> str:
     """Every question of the exam with the intervals: a row for each, a column for each encoder, and chance."""
-    cells = exam_table.whole(_fresh())
+    return _questions(exam_table.whole(_fresh()))
+
+
+def another_split() -> str:
+    """The same on another split, in brackets what was reached on the first."""
+    return _questions(exam_table.another(publication.of(publication.SECOND), _fresh()))
+
+
+def _questions(cells: pd.DataFrame) -> str:
     return _table(["question", *cells], [[question, *row] for question, *row in cells.itertuples()])
 
 
@@ -431,6 +439,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "encoders": encoders,
     "exam": exam,
     "questioned": questioned,
+    "another_split": another_split,
     "results": results,
     "components": components,
     "questions": questions,

@@ -25,9 +25,10 @@ SHORT = {  # the exam's questions that the front page shows, and what it calls t
 
 
 def whole(run: Published) -> pd.DataFrame:
-    """What each of `SHOWN` reaches in each question, the mean of its seeds where there are several, and chance."""
+    """What those of `SHOWN` that the run has reach in each question, the mean of several seeds, and chance."""
     asked, spread = run.table("exam"), run.table("seeds")
-    means = spread.dropna(subset=[LOW]).rename(columns={"measure": "question", "mean": VALUE})
+    means = spread.dropna(subset=[LOW]) if LOW in spread else spread
+    means = means.rename(columns={"measure": "question", "mean": VALUE})
     rows = pd.concat([asked, means]).drop_duplicates([ENCODER, "question"], keep="last")
     rows = rows.set_index([ENCODER, "question"])
     cells = rows[[VALUE, LOW, HIGH]].map(decimal)
@@ -36,8 +37,15 @@ def whole(run: Published) -> pd.DataFrame:
     columns = {
         said: ["" if one is None else found[one, question] for question, one in _names(chance.index, name, other)]
         for name, other, said in SHOWN
+        if name in set(asked[ENCODER])
     }
     return pd.DataFrame({**columns, "*a random ranking*": chance}, index=chance.index)
+
+
+def another(run: Published, first: Published) -> pd.DataFrame:
+    """What each encoder reaches on another split, and in brackets what the same recipe reached on the first."""
+    here, there = whole(run), whole(first).map(lambda cell: cell.partition(" ")[0])
+    return here.apply(lambda column: [f"{cell} ({there.at[at, column.name]})" for at, cell in column.items()])
 
 
 def short(run: Published) -> tuple[list[str], list[list[str]]]:
@@ -47,9 +55,9 @@ def short(run: Published) -> tuple[list[str], list[list[str]]]:
 
 
 def has(run: Published) -> bool:
-    """Whether a run asked all that is shown."""
+    """Whether a run asked what is shown: the network that nothing taught, and both forms."""
     asked = run.table("exam")
-    return not asked.empty and {name for one in SHOWN for name in one[:2] if name} <= {*asked[ENCODER]}
+    return not asked.empty and {name for one in SHOWN if one[1] for name in one[:2]} <= {*asked[ENCODER]}
 
 
 def _names(questions: pd.Index, name: str, other: str | None) -> list[tuple[str, str | None]]:

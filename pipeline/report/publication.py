@@ -15,6 +15,7 @@ from pipeline.report import publish
 
 STUDY = "fashion_small"  # the published run of the real pictures that the pages speak of, and
 FRESH = "fashion_small_fresh"  # that of the exam, on a split drawn for it
+SECOND = "fashion_small_second"  # the exam's two forms on another split
 
 
 @dataclass(frozen=True)

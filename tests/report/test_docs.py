@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import product
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ from ruamel.yaml import YAML
 from pipeline import paths, run, stages
 from pipeline.claims import registry
 from pipeline.evaluation import exam, tables
-from pipeline.report import docs, exam_table, publish
+from pipeline.report import docs, exam_table, publication, publish
 
 PAGES = [*docs.pages(), paths.ROOT / "CONTRIBUTING.md", paths.ROOT / "CHANGELOG.md"]
 TEXTS = {page.relative_to(paths.ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
@@ -128,6 +129,25 @@ def test_the_exam_is_shown_with_the_mean_of_its_seeds_and_new_types_by_who_never
     for row in short[2:6]:
         whole = dict(zip(questions, [line[1 + short.index(row) - 2] for line in rows], strict=True))
         assert row[1:] == [whole[question].partition(" ")[0] for question in exam_table.SHORT]
+
+
+def test_another_split_has_its_own_numbers_and_the_first_ones_in_brackets(tmp_path):
+    runs = []
+    for name, encoders, plus in (("second", ASKED[:5], 0.1), ("first", ASKED, 0.0)):
+        (tmp_path / name).mkdir()
+        rows = [
+            (question, encoder, plus + place / 1000, 0.0, 0.9, plus)
+            for place, (encoder, question) in enumerate(product(encoders, exam.QUESTIONS))
+        ]
+        pd.DataFrame(rows, columns=exam.COLUMNS).to_csv(tmp_path / name / "exam.csv", index=False)
+        runs.append(publication.Published(name, tmp_path / name))
+    assert [exam_table.has(run) for run in runs] == [True, True]
+    shown = exam_table.another(*runs)
+    said = {encoder: words for encoder, _, words in exam_table.SHOWN}
+    assert list(shown) == [*(said[name] for name in ("pretrained", "closed", "open")), "*a random ranking*"]
+    at = list(product(ASKED, exam.QUESTIONS)).index(("closed", "articleType"))
+    assert shown.at["articleType", said["closed"]] == f".{100 + at:03} [.000, .900] (.{at:03})"
+    assert shown.at["articleType", "*a random ranking*"] == ".100 (.000)"
 
 
 def test_the_page_of_results_leads_with_test_pictures_among_test_pictures_and_names_the_pixels():
