@@ -131,6 +131,21 @@ def test_the_exam_is_shown_with_the_mean_of_its_seeds_and_new_types_by_who_never
         assert row[1:] == [whole[question].partition(" ")[0] for question in exam_table.SHORT]
 
 
+@pytest.mark.parametrize(("least", "said"), [(1.0, "1.0 in each"), (0.9984, ".998 or more in each")])
+def test_what_a_query_that_may_find_itself_reaches_is_the_least_of_every_size(monkeypatch, least, said):
+    rows = [
+        ("one", "thesis", "200", "articleType", "hit@1", 1.0),
+        ("one", "thesis", "500", "articleType", "hit@1", least),
+        ("one", "thesis", "500", "gender", "hit@1", 0.1),
+        ("one", "thesis", "500", "articleType", "mAP", 0.2),
+        ("one", "strict", "all", "articleType", "hit@1", 0.3),
+        ("other", "thesis", "200", "articleType", "hit@1", 0.4),
+    ]
+    columns = ["retrieval", "protocol", "gallery", "relevance", "metric", "value"]
+    monkeypatch.setattr(docs, "_metrics", lambda: pd.DataFrame(rows, columns=columns))
+    assert docs._itself(pd.Index(["one"])) == said
+
+
 def test_another_split_has_its_own_numbers_and_the_first_ones_in_brackets(tmp_path):
     runs = []
     for name, encoders, plus in (("second", ASKED[:5], 0.1), ("first", ASKED, 0.0)):
