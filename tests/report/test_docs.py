@@ -229,8 +229,9 @@ def test_the_licence_is_said_the_same_everywhere():
 def test_one_version_is_said_where_it_is_installed_cited_and_described():
     project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = YAML(typ="safe").load((paths.ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    first = re.search(r"^## (\S+)", TEXTS["CHANGELOG.md"], re.MULTILINE)[1].rstrip(",")
+    first, day = re.search(r"^## (\S+), (.+)$", TEXTS["CHANGELOG.md"], re.MULTILINE).groups()
     assert project["version"] == citation["version"] == first
+    assert str(citation.get("date-released", "not released yet")) == day
     assert f"git tag -a v{first} " in TEXTS["CONTRIBUTING.md"]
 
 
