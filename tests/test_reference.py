@@ -212,11 +212,9 @@ def test_the_published_run_can_be_asked_about_todays_claims(verdicts_of_the_day)
     counts = summary.counts(summary.with_unpublished(verdicts_of_the_day, registry.load())).loc["all"]
     assert re.search(rf"\| all +\| +{counts['reproduced']} \| +{counts['differs']} \|", said)
     assert "62 retrievals" in said
-    assert publish.published_names() == ["fashion_small", "fashion_small_fresh", "fashion_small_second", "sample"]
-    with pytest.raises(
-        PagesError,
-        match=r"nothing was published of 'gallery'. Allowed: \['fashion_small', 'fashion_small_fresh', 'sample'\]",
-    ):
+    names = ["fashion_small", "fashion_small_fresh", "fashion_small_second", "sample"]
+    assert publish.published_names() == names
+    with pytest.raises(PagesError, match=re.escape(f"nothing was published of 'gallery'. Allowed: {names}")):
         publish.describe("gallery")
 
 
