@@ -22,15 +22,6 @@ CHANGES = {
         ("quarter_joint", "the same, with contrast by type and product, gender and colour as labels", "quarter_pairs"),
         ("quarter_head", "the head alone, the network frozen", "quarter"),
     ],
-    "contrast": [
-        ("contrast", "contrast by view, 5 epochs, batches of 32", None),
-        ("contrast_a_category", "*a*: contrast by category", "contrast"),
-        ("contrast_b_batches_128", "*b*: batches of 128, as many steps", "contrast"),
-        ("contrast_c_epochs_30", "*b*, *c*: 30 epochs of batches of 192, as many steps", "contrast"),
-        ("contrast_c_epochs_30_of_32", "*c*: 30 epochs of batches of 32, six times the steps", "contrast"),
-        ("contrast_d_augmented", "*d*: light and contrast of a picture changed too", "contrast"),
-        ("contrast_a_to_d", "*a* to *d* together, as many steps", "contrast"),
-    ],
 }
 PLACE = "articleType, all"
 

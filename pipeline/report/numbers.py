@@ -100,12 +100,15 @@ def _line(text: str) -> Line:
     """A line of a list.
 
     Raises:
-        ValueError: it has neither a source nor a reason.
+        ValueError: it has neither a source nor a reason, or too many sources.
     """
     number, mark, rest = re.match(r"(.*?)(?: ([=:]) (.*))?$", text.strip()).groups()  # type: ignore[union-attr]
     if mark is None:
         raise ValueError(f"a line is 'NUMBER = SOURCE' or 'NUMBER : why it is not published'; found {text!r}")
-    return Line(number, tuple(rest.split(" - ")) if mark == "=" else ())
+    sources = tuple(rest.split(" - ")) if mark == "=" else ()
+    if len(sources) > 2 or sources == (NOTHING,):
+        raise ValueError(f"a source is one, or one less another; found {rest!r}")
+    return Line(number, sources)
 
 
 def _line_faults(line: Line, run: Published) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pipeline.report.docs import pages
 
 EXAM = (
     "exam.csv",
-    "question,encoder,value,low,high,chance\nsame,open,0.4042,0.3832,0.4236,0.1\nsame,closed,0.3,,,0.1\nchange,less,-0.104,,,\n",
+    "question,encoder,value,low,high,chance\nsame,open,0.4042,0.3832,0.4236,0.1\nsame,closed,0.3,,,0.1\nchange,less,-0.104,,,\nsome,a,0.3,,,\nsome,b,,,,\n",
 )
 GAINS = "weights.csv", "weight,mAP,low,high,gain,gain low,gain high\n0.7,0.5,0.45,0.55,0.005,-0.003,0.014\n"
 
@@ -57,6 +57,7 @@ def run(tmp_path, monkeypatch):
         ("At least .30.", ".30 = least exam same"),
         ("At most .51.", ".51 = most a/*"),
         ("On average .352.", ".352 = mean exam same"),
+        ("On average .300.", ".300 = mean exam some"),
         ("It gains +.104.", "+.104 = 0 - exam[value] less"),
         ("It loses −.005 [−.014, +.003].", "−.005 [−.014, +.003] = 0 - weights[gain] 0.7"),
         ("It gains +.035 [+.025, +.047].", "+.035 [+.025, +.047] = evidence it-6.1"),
@@ -100,6 +101,12 @@ def test_a_fault_is_named_with_what_the_run_has(run, prose, lines, fault):
 def test_a_line_without_source_and_reason_is_refused(run):
     with pytest.raises(ValueError, match="a line is 'NUMBER = SOURCE' or 'NUMBER : why"):
         numbers.faults(run("It finds .404.", ".404"))
+
+
+@pytest.mark.parametrize("sources", ["0", "a/key - a/key - a/key"])
+def test_a_number_has_one_source_or_one_less_another(run, sources):
+    with pytest.raises(ValueError, match="a source is one, or one less another; found"):
+        numbers.faults(run("It finds .404.", f".404 = {sources}"))
 
 
 def test_each_section_has_its_own_list(run):
