@@ -128,8 +128,6 @@ def _serve(given: argparse.Namespace) -> int:
 
 def _open(opening: Opening, server: uvicorn.Server, given: argparse.Namespace, faults: list[str]) -> None:
     """Loads the program and then what it needs; what makes it useless from the beginning goes to `faults`."""
-    with environment.quiet():
-        import pipeline.encoders.compiled  # noqa: F401
     from pipeline.retrieval.database import DatabaseError
     from pipeline.site.questions import SearchError
     from pipeline.site.service import service
@@ -156,7 +154,8 @@ def _site(given: argparse.Namespace) -> Site:
     from pipeline.site.site import Site
 
     if given.gallery:
-        from pipeline import own
+        with environment.quiet():
+            from pipeline import own
 
         return Site(own.study(given.gallery, given.encoder))
     if not paths.CHECKOUT:

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import params, paths
+from pipeline import environment, params, paths
 from pipeline.encoders.card import WeightsError
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def encoder(spec: params.Encoder, weights_folder: Path) -> "Compiled":
     Raises:
         WeightsError: no weights, or those of another network. CompileError: the process died or took too long.
     """
-    from pipeline.encoders import compiled
+    with environment.quiet():  # TensorFlow greets whoever loads it
+        from pipeline.encoders import compiled
 
     if not compiled.tf.config.list_physical_devices("GPU"):
         _write("encoder", compiled.place(spec, weights_folder), spec, weights_folder)
