@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,8 @@ QUIET = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # read when matplotlib is loaded: before the kernel is
 }
 
+_silence = threading.RLock()  # of two threads the later would take the first's silence for what was before
+
 
 def variables() -> dict[str, str]:
     """The environment variables, for this machine; a number of TensorFlow's threads that is already given stays."""
@@ -52,7 +55,7 @@ def quiet() -> Iterator[None]:
     A fault shows what was, unless it is a ValueError, whose message says all.
     """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as kept, os.fdopen(os.dup(2), "wb") as shown:
+    with _silence, tempfile.TemporaryFile() as kept, os.fdopen(os.dup(2), "wb") as shown:
         os.dup2(kept.fileno(), 2)
         try:
             yield

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 
 import pytest
 
@@ -77,6 +78,23 @@ def test_what_libraries_say_as_they_are_loaded_is_shown_with_a_fault_alone(capfd
     assert capfd.readouterr().err == said
     os.write(2, b"again")
     assert capfd.readouterr().err == "again"
+
+
+def test_of_two_threads_that_are_silent_the_later_leaves_stderr_as_it_was(capfd):
+    second_may_end = threading.Event()
+
+    def later():
+        with environment.quiet():
+            second_may_end.wait(5)
+
+    other = threading.Thread(target=later)
+    with environment.quiet():
+        other.start()
+        other.join(0.2)  # it is silent too, or waits to be
+    second_may_end.set()
+    other.join()
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
 
 
 def test_nothing_is_packed_that_was_split_otherwise_than_the_parameters_say(in_sample, monkeypatch):

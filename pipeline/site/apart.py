@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,8 @@ def encoder(spec: params.Encoder, weights_folder: Path) -> "Compiled":
     Raises:
         WeightsError: no weights, or those of another network. CompileError: the process died or took too long.
     """
-    with environment.quiet():  # TensorFlow greets whoever loads it
+    # it greets whoever loads it; else no moment is silent, since others may have something to say
+    with nullcontext() if "tensorflow" in sys.modules else environment.quiet():
         from pipeline.encoders import compiled
 
     if not compiled.tf.config.list_physical_devices("GPU"):
