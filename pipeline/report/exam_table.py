@@ -45,7 +45,9 @@ def whole(run: Published) -> pd.DataFrame:
 def another(run: Published, first: Published) -> pd.DataFrame:
     """What each encoder reaches on another split, and in brackets what the same recipe reached on the first."""
     here, there = whole(run), whole(first).map(lambda cell: cell.partition(" ")[0])
-    return here.apply(lambda column: [f"{cell} ({there.at[at, column.name]})" for at, cell in column.items()])
+    return here.apply(
+        lambda column: [f"{cell} ({there.at[at, column.name]})" if cell else "" for at, cell in column.items()]
+    )
 
 
 def short(run: Published) -> tuple[list[str], list[list[str]]]:

@@ -148,7 +148,7 @@ def test_what_a_query_that_may_find_itself_reaches_is_the_least_of_every_size(mo
 
 def test_another_split_has_its_own_numbers_and_the_first_ones_in_brackets(tmp_path):
     runs = []
-    for name, encoders, plus in (("second", ASKED[:5], 0.1), ("first", ASKED, 0.0)):
+    for name, encoders, plus in (("second", ASKED[:5], 0.1), ("third", ASKED, 0.1), ("first", ASKED, 0.0)):
         (tmp_path / name).mkdir()
         rows = [
             (question, encoder, plus + place / 1000, 0.0, 0.9, plus)
@@ -156,8 +156,13 @@ def test_another_split_has_its_own_numbers_and_the_first_ones_in_brackets(tmp_pa
         ]
         pd.DataFrame(rows, columns=exam.COLUMNS).to_csv(tmp_path / name / "exam.csv", index=False)
         runs.append(publication.Published(name, tmp_path / name))
-    assert [exam_table.has(run) for run in runs] == [True, True]
-    shown = exam_table.another(*runs)
+    second, third, first = runs
+    assert all(exam_table.has(run) for run in runs)
+    tuned = exam_table.another(third, first)["**closed and tuned**: the network too"]
+    assert [question for question, cell in tuned.items() if not cell] == [
+        question for question in exam.QUESTIONS if question.startswith("held-out")
+    ]
+    shown = exam_table.another(second, first)
     said = {encoder: words for encoder, _, words in exam_table.SHOWN}
     assert list(shown) == [*(said[name] for name in ("pretrained", "closed", "open")), "*a random ranking*"]
     at = list(product(ASKED, exam.QUESTIONS)).index(("closed", "articleType"))
