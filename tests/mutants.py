@@ -1027,7 +1027,9 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
     ],
     ("pipeline/encoders/descriptors.py", "encoders/test_descriptors.py"): [
-        ("the white ground counts", "keepdims=True) < PAPER", "keepdims=True) < 256"),
+        ("the white ground counts", "keepdims=True) < LIGHTEST", "keepdims=True) < 256"),
+        ("an engine rounds what lies on an edge", "ops.floor(values * count + EDGE)", "ops.floor(values * count)"),
+        ("an engine says what is white", "EDGE, LIGHTEST = 5e-5, PAPER - 0.005", "EDGE, LIGHTEST = 5e-5, PAPER + 1e-5"),
         ("JPEG's order of frequencies is another", "(1, 0), (2, 0), (1, 1)", "(1, 0), (1, 1), (2, 0)"),
         (
             "the box is not the product's",
@@ -1562,8 +1564,10 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("a cell's column is not looked at", "if mark and column in row.index else", "if not mark else"),
     ],
     ("pipeline/report/finetuning_tables.py", "report/test_finetuning_tables.py"): [
-        ("a difference is not turned round", "[-value for value in table", "[value for value in table"),
+        ("a difference is not turned round", "(-number for number in table", "(number for number in table"),
         ("an interval's ends stay where they are", '["difference", HIGH, LOW]', '["difference", LOW, HIGH]'),
+        ("seeds are set against others", "if seed in others]", "if seed in others][::-1] * 2"),
+        ("one training is said to be all", "fmean(found)) + (", "found[0]) + ("),
         ("every place is one", 'table[table["place"] == PLACE]', 'table[table["place"] != PLACE]'),
         ("against what is not said", '"" if against == base else', '"" if against else'),
         ("what the run has not is asked for", "    if f", "    if not f"),

@@ -11,6 +11,9 @@ import numpy as np
 from keras import layers, ops
 
 PAPER = 238  # a pixel that is as light as this in all channels is the ground that products are photographed on
+# Means of whole numbers often lie on a bin's edge, and each engine rounds to its own side of it: such a value counts
+# for the upper bin. Of means of 3 × 3 pixels the next lies 1.4e-4 of a bin below an edge (hue), or 1/9 below PAPER.
+EDGE, LIGHTEST = 5e-5, PAPER - 0.005
 RGB, HSV = (6, 6, 6), (8, 6, 3)  # bins of each channel
 CELLS, DIRECTIONS = (8, 6), 8  # as many as have both axes among them: no edge is as near to one as to another
 COARSE, BOX = 4, (4, 3)  # bins of a channel, and cells of the product's box
@@ -157,7 +160,7 @@ def _pictures(input_shape: tuple[int, int, int], include_top: bool, weights: Non
 
 def _shown(pictures):
     """1 where a pixel is not the white ground, else 0; all of a picture that is nothing else: (B, h, w, 1)."""
-    shown = ops.cast(ops.min(pictures, axis=3, keepdims=True) < PAPER, "float32")
+    shown = ops.cast(ops.min(pictures, axis=3, keepdims=True) < LIGHTEST, "float32")
     return ops.maximum(shown, ops.cast(ops.equal(ops.max(shown, axis=(1, 2), keepdims=True), 0), "float32"))
 
 
@@ -168,7 +171,7 @@ def _cells(shown, axis: int, count: int):
     places = np.arange(side, dtype="float32")
     first = ops.min(ops.where(along > 0, places, float(side)), axis=1, keepdims=True)
     last = ops.max(ops.where(along > 0, places, -1.0), axis=1, keepdims=True)
-    part = ops.floor(ops.subtract(places, first) * count / (last - first + 1.0))
+    part = ops.floor(ops.subtract(places, first) * count / (last - first + 1.0) + EDGE)
     return ops.one_hot(ops.cast(ops.clip(part, 0, count - 1), "int32"), count)
 
 
@@ -197,7 +200,7 @@ def _histogram(channels, bins: tuple[int, int, int], counted):
 
 
 def _one_hot(values, count: int):
-    place = ops.minimum(ops.floor(values * count), count - 1.0)
+    place = ops.minimum(ops.floor(values * count + EDGE), count - 1.0)
     return ops.one_hot(ops.cast(place, "int32"), count)
 
 

@@ -34,6 +34,8 @@ QUESTIONS = {
     "masterCategory": (STRICT, TEST, "masterCategory", MAP),
     "held-out types, among themselves": (HELD_OUT, UNSEEN, "articleType", MAP),
     "held-out types, first neighbour": (HELD_OUT, UNSEEN, "articleType", HIT_AT_1),
+    "held-out types, among all": (HELD_OUT, ALL, "articleType", MAP),
+    "held-out types, first neighbour among all": (HELD_OUT, ALL, "articleType", HIT_AT_1),
     "held-out types, same listing among all": (HELD_OUT, ALL, "product", MAP),
     "22 types, query in, mAP": (UPC_IN, TEST, "articleType", MAP),
     "22 types, precision@15": (UPC, TEST, "articleType", "precision@15"),

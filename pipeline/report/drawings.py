@@ -109,8 +109,7 @@ def _grid(run: Published) -> Figure:
 
 
 def _exam(run: Published) -> Figure:
-    table = run.table("exam")
-    wide = exam.side_by_side(table if len(table) else exam.table(run.metrics))
+    wide = exam.side_by_side(exam.table(run.metrics))
     return study_plots.heatmap(wide, "cosine: mAP, or the share named; the last row is chance")
 
 

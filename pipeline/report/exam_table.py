@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from pipeline.evaluation import exam
 from pipeline.evaluation.names import ENCODER, HELD_OUT
 from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE
 from pipeline.report.numbers import decimal
@@ -20,13 +21,14 @@ SHORT = {  # the exam's questions that the front page shows, and what it calls t
     "type and colour": "type and colour",
     "articleType": "article type",
     "held-out types, among themselves": "new types",
-    "held-out types, same listing among all": "same listing, new types",
+    "held-out types, among all": "new types among all",
+    "held-out types, same listing among all": "their listing",
 }
 
 
 def whole(run: Published) -> pd.DataFrame:
     """What those of `SHOWN` that the run has reach in each question, the mean of several seeds, and chance."""
-    asked, spread = run.table("exam"), run.table("seeds")
+    asked, spread = exam.table(run.metrics), run.table("seeds")  # what is asked today, of a run of another day too
     means = spread.dropna(subset=[LOW]) if LOW in spread else spread
     means = means.rename(columns={"measure": "question", "mean": VALUE})
     rows = pd.concat([asked, means]).drop_duplicates([ENCODER, "question"], keep="last")
@@ -58,7 +60,7 @@ def short(run: Published) -> tuple[list[str], list[list[str]]]:
 
 def has(run: Published) -> bool:
     """Whether a run asked what is shown: the network that nothing taught, and both forms."""
-    asked = run.table("exam")
+    asked = exam.table(run.metrics)
     return not asked.empty and {name for one in SHOWN if one[1] for name in one[:2]} <= {*asked[ENCODER]}
 
 

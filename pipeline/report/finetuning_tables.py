@@ -1,5 +1,8 @@
 """What one change of a finetune does in a published run, as tables for the page of results."""
 
+from collections.abc import Callable
+from statistics import fmean
+
 from pipeline.evaluation.metrics import MAP
 from pipeline.evaluation.names import ALL, STRICT
 from pipeline.evaluation.tables import HIGH, LOW
@@ -24,28 +27,53 @@ CHANGES = {
     ],
 }
 PLACE = "articleType, all"
+SEEDS = (0, 1, 2)
 
 
 def changes(run: Published, base: str) -> tuple[list[str], list[list[str]]]:
-    """Each of a base's changes that the run has: the encoder's mAP among all pictures, and the difference it makes."""
-    table = run.table("one_change")
-    table = table[table["place"] == PLACE].set_index(["first", "second"]) if len(table) else table
+    """Each of a base's changes that the run has: the encoder's mAP among all pictures, and the difference it makes.
+
+    Of an encoder that was trained with several seeds the mean, and in brackets the least and the most; else a
+    difference has its interval over queries.
+    """
     rows = []
     for encoder, said, against in CHANGES[base]:
         if f"{encoder}-cosine" not in run.params["retrievals"]:
             continue
-        cells = [said, decimal(run.values[_key(encoder)])]
+        found = [*_trainings(run, encoder).values()]
+        cells = [said, decimal(fmean(found)) + (f" [{_span(found, decimal)}]" if len(found) > 1 else "")]
         if against is None:
             rows.append([*cells, ""])
             continue
-        one, other = _key(encoder), _key(against)
-        if (one, other) in table.index:
-            found = table.loc[(one, other), ["difference", LOW, HIGH]].tolist()
-        else:
-            found = [-value for value in table.loc[(other, one), ["difference", HIGH, LOW]]]
         which = "" if against == base else " against the row above"
-        rows.append([*cells, f"{signed(found[0])} [{signed(found[1])}, {signed(found[2])}]{which}"])
+        rows.append([*cells, _difference(run, encoder, against) + which])
     return ["one change", "mAP", "difference"], rows
+
+
+def _difference(run: Published, encoder: str, against: str) -> str:
+    """What a change does: of each seed against the same seed where both have several, else by the run's own table."""
+    ones, others = _trainings(run, encoder), _trainings(run, against)
+    found = [ones[seed] - others[seed] for seed in ones if seed in others]
+    if len(found) > 1:
+        return f"{signed(fmean(found))} [{_span(found, signed)}]"
+    table = run.table("one_change")
+    table = table[table["place"] == PLACE].set_index(["first", "second"])
+    one, other = _key(encoder), _key(against)
+    if (one, other) in table.index:
+        value, low, high = table.loc[(one, other), ["difference", LOW, HIGH]].tolist()
+    else:
+        value, low, high = (-number for number in table.loc[(other, one), ["difference", HIGH, LOW]])
+    return f"{signed(value)} [{signed(low)}, {signed(high)}]"
+
+
+def _trainings(run: Published, encoder: str) -> dict[int, float]:
+    """What an encoder has by each seed that the run searched with, the first that without a seed in its name."""
+    names = {seed: f"{encoder}_seed_{seed}" if seed else encoder for seed in SEEDS}
+    return {seed: run.values[_key(name)] for seed, name in names.items() if _key(name) in run.values}
+
+
+def _span(values: list[float], shown: Callable[[float], str]) -> str:
+    return f"{shown(min(values))} to {shown(max(values))}"
 
 
 def _key(encoder: str) -> str:

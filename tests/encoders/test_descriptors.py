@@ -147,7 +147,54 @@ def test_a_large_picture_is_reduced_by_whole_numbers(rng):
     large = small.repeat(3, axis=1).repeat(3, axis=2)
     for name in ("Colours", "Jpeg", "Layout", "Gradients", "Texture", "Thumbnail"):
         network = getattr(descriptors, name)
-        assert of(network((240, 180, 3)), large) == pytest.approx(of(network(SHAPE), small), abs=2e-3), name
+        assert of(network((240, 180, 3)), large) == pytest.approx(of(network(SHAPE), small), abs=1e-5), name
+
+
+def on_edges(rng, count):
+    """Pictures whose means of 3 × 3 pixels lie on edges of bins and a ninth beside them: pixels, and nine times the
+    means, (B, h, w, 3)."""
+    edges = np.concatenate([np.arange(1, 6) * 384, np.arange(1, 3) * 768, [9 * descriptors.PAPER, 0, 9 * 128, 9 * 255]])
+    sums = np.clip(rng.choice(edges, (count, *SHAPE)) + rng.integers(-1, 2, (count, *SHAPE)), 0, 9 * 255)
+    sums[:, ::2, :, 1] = (sums[:, ::2, :, 0] + 3 * sums[:, ::2, :, 2]) // 4  # hues on edges, and close to them
+    pixels = (sums[..., None] + np.arange(9)) // 9  # nine whole numbers of that sum
+    blocks = pixels.reshape(*sums.shape, 3, 3).transpose(0, 1, 4, 2, 5, 3)
+    return blocks.reshape(count, 3 * SHAPE[0], 3 * SHAPE[1], 3).astype(np.uint8), sums
+
+
+def exact_colours(sums):
+    """The descriptor of one picture by whole numbers alone, from nine times its means (h, w, 3)."""
+    flat = sums.reshape(-1, 3).astype(np.int64)
+    flat = flat[flat.min(axis=1) < 9 * descriptors.PAPER]
+    rgb = np.minimum(flat * 6 // (256 * 9), 5)
+    red, green, blue = flat.T
+    value, spread = flat.max(axis=1), flat.max(axis=1) - flat.min(axis=1)
+    by = np.maximum(spread, 1)
+    turn = np.where(
+        value == red, (green - blue) % (6 * by), np.where(value == green, blue - red + 2 * by, red - green + 4 * by)
+    )
+    hue = np.where(spread > 0, np.minimum(turn * 8 // (6 * by), 7), 0)
+    saturation = np.minimum(spread * 6 // np.maximum(value, 1), 5)
+    bins = [
+        (rgb[:, 0] * 6 + rgb[:, 1]) * 6 + rgb[:, 2],
+        (hue * 6 + saturation) * 3 + np.minimum(value * 3 // (256 * 9), 2),
+    ]
+    counts = [np.bincount(found, minlength=size) for found, size in zip(bins, (216, 144), strict=True)]
+    return np.sqrt(np.concatenate(counts) / len(flat) / 2)
+
+
+@pytest.mark.parametrize("engine", ["tensorflow", "litert"])
+def test_a_colour_on_a_bins_edge_counts_for_the_upper_bin_whichever_engine_runs_it(engine, rng, tmp_path):
+    pixels, sums = on_edges(rng, 4)
+    network = descriptors.Colours(pixels.shape[1:])
+    if engine == "litert":
+        inputs = keras.Input(pixels.shape[1:], dtype="uint8")
+        whole = keras.Model(inputs, keras.layers.Flatten()(network(keras.ops.cast(inputs, "float32"))))
+        (tmp_path / "colours.tflite").write_bytes(compiled.converted(whole))
+        found = compiled.interpreted(tmp_path / "colours.tflite").run(pixels)
+    else:
+        found = of(network, pixels)
+    for ours, of_one in zip(found, sums, strict=True):
+        assert ours == pytest.approx(exact_colours(of_one), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", sorted(DESCRIPTORS))

@@ -4,12 +4,14 @@ import json
 import shutil
 
 import children
+import clones
 import numpy as np
 import pytest
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import compiled, concatenation, exported, extract, pretrained, store
+from pipeline.encoders import compiled, concatenation, exported, extract, packed, pretrained, store
+from pipeline.params import cards
 
 TINY = {**children.ENCODER.model_dump(), "weights": "tiny"}
 COLOURS = {**TINY, "backbone": "colours", "weights": "colours"}
@@ -61,6 +63,26 @@ def test_both_files_give_the_vectors_of_the_study(study, name):
         exported.run_onnx(folder / "model.onnx", pictures),
     ):
         assert np.abs(found - known.vectors).max() < 1e-5 * lengths
+
+
+@pytest.mark.parametrize("name", cards.published())
+def test_one_that_comes_along_gives_its_own_vectors_in_both_files(study, name):
+    """Each has a head, classifiers and descriptors in its graph; the two above have none."""
+    source = params.Weights(source="packed", backbone="efficientnet_lite0", path=name)
+    pretrained.make(source, paths.weights("sample", name))
+    spec = packed.read_spec(packed.found(name, clones.ROOT)).model_copy(update={"weights": name})
+    given = study.model_copy(update={"weights": {name: source}, "encoders": {name: spec}, "concatenations": {}})
+    ids = catalog.load("sample")[catalog.ID].tolist()
+    extract.extract_features("sample", name, spec, ids, paths.features("sample", name))
+    folder = exported.export(given, name)
+    with paths.open_images("sample") as archive:
+        pictures = extract.load_pictures(archive, ids, spec)
+    theirs = packed.load(name).encoder.run(pictures)
+    for found in (
+        compiled.interpreted(folder / "model.tflite").run(pictures),
+        exported.run_onnx(folder / "model.onnx", pictures),
+    ):
+        assert np.abs(found - theirs).max() < 1e-5 * np.linalg.norm(theirs, axis=1).max()
 
 
 def test_the_card_says_how_a_picture_is_prepared_and_what_the_parts_are(study):

@@ -60,7 +60,10 @@ def test_every_data_source_composes_with_every_suite(tmp_path, data, suite):
     assert study.data.name == data
 
 
-@pytest.mark.parametrize("suite", ["offline", "lite", "sizes", "contrast", "resnet50", "documents", "recommended"])
+PARTS = ["offline", "lite", "sizes", "contrast", "resnet50", "documents", "seeds", "recommended"]
+
+
+@pytest.mark.parametrize("suite", PARTS)
 def test_all_has_what_the_suites_have(tmp_path, suite):
     values = YAML(typ="safe")
     whole, part = (
@@ -78,6 +81,19 @@ def test_all_has_what_the_suites_have(tmp_path, suite):
     ):
         for name, entry in part.get(section, {}).items():
             assert whole[section][name] == entry, f"{section}.{name}"
+
+
+def test_another_seed_is_all_that_a_finetune_of_seeds_has_of_its_own(tmp_path):
+    values = YAML(typ="safe")
+    seeds, offline = (
+        values.load(compose(tmp_path / f"{name}.yaml", f"suite={name}").read_text()) for name in ("seeds", "offline")
+    )
+    assert len(seeds["finetunes"]) == 16
+    for name, spec in seeds["finetunes"].items():
+        first, seed = name.rsplit("_seed_", 1)
+        assert spec == {**offline["finetunes"][first], "seed": int(seed)}, name
+        assert seeds["encoders"][name] == {**offline["encoders"][first], "weights": name}, name
+        assert seeds["retrievals"][f"{name}-cosine"] == {"encoder": name, "distance": "cosine"}
 
 
 @pytest.mark.parametrize(

@@ -95,21 +95,30 @@ def test_which_encoders_lose_by_fewer_components_is_said_by_the_numbers(tmp_path
     assert docs.components().endswith("1 gain (+.020 to +.020).")
 
 
+def published(place, rows):
+    """A publication of what some encoders reach in the exam: a row for each question and encoder."""
+    asked = pd.DataFrame(rows, columns=exam.COLUMNS)
+    where = pd.DataFrame([exam.QUESTIONS[question] for question in asked["question"]], columns=PLACE)
+    measured = pd.concat([asked.drop(columns="question"), where], axis=1).assign(distance="cosine")
+    (place / "metrics").mkdir(parents=True)
+    measured.to_csv(place / "metrics" / "all.csv", index=False)
+    (place / "params.yaml").write_text("retrievals: {all: {}}")
+    return publication.Published(place.name, place)
+
+
+PLACE = ["protocol", "gallery", "relevance", "metric"]
 ASKED = ["closed", "closed_seed_1", "closed_on_new_types", "open", "pretrained", "closed_and_tuned"]
 
 
 def test_the_exam_is_shown_with_the_mean_of_its_seeds_and_new_types_by_who_never_saw_them(tmp_path, monkeypatch):
     monkeypatch.setattr(docs, "FRESH", tmp_path)
     questions = list(exam.QUESTIONS)
-    asked = pd.DataFrame(
-        [
-            (question, encoder, (place + 2 * row) / 100, (place + row) / 100, (place + 3 * row) / 100, place / 1000)
-            for row, encoder in enumerate(ASKED, 1)
-            for place, question in enumerate(questions)
-        ],
-        columns=exam.COLUMNS,
-    )
-    asked.to_csv(tmp_path / "exam.csv", index=False)
+    rows = [
+        (question, encoder, (place + 2 * row) / 100, (place + row) / 100, (place + 3 * row) / 100, place / 1000)
+        for row, encoder in enumerate(ASKED, 1)
+        for place, question in enumerate(questions)
+    ]
+    published(tmp_path, rows)
     spread = pd.DataFrame({"encoder": "closed", "measure": [*questions, "accuracy"], "seeds": 2, "mean": 0.5})
     spread.assign(low=[0.4] * len(questions) + [None], high=0.6).to_csv(tmp_path / "seeds.csv", index=False)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in docs.questioned().splitlines()[2:]]
@@ -149,13 +158,11 @@ def test_what_a_query_that_may_find_itself_reaches_is_the_least_of_every_size(mo
 def test_another_split_has_its_own_numbers_and_the_first_ones_in_brackets(tmp_path):
     runs = []
     for name, encoders, plus in (("second", ASKED[:5], 0.1), ("third", ASKED, 0.1), ("first", ASKED, 0.0)):
-        (tmp_path / name).mkdir()
         rows = [
             (question, encoder, plus + place / 1000, 0.0, 0.9, plus)
             for place, (encoder, question) in enumerate(product(encoders, exam.QUESTIONS))
         ]
-        pd.DataFrame(rows, columns=exam.COLUMNS).to_csv(tmp_path / name / "exam.csv", index=False)
-        runs.append(publication.Published(name, tmp_path / name))
+        runs.append(published(tmp_path / name, rows))
     second, third, first = runs
     assert all(exam_table.has(run) for run in runs)
     tuned = exam_table.another(third, first)["**closed and tuned**: the network too"]

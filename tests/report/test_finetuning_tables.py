@@ -41,6 +41,18 @@ def test_a_change_has_its_difference_from_the_base_or_the_row_above(run):
     ]
 
 
+def test_of_several_trainings_each_is_set_against_the_same_seed(run):
+    more = {"quarter_seed_1": 0.52, "quarter_seed_2": 0.54, "classification_seed_2": 0.78, "quarter_supcon_seed_1": 0.5}
+    run.values.update({key(name): number for name, number in more.items()})
+    said = {encoder: words for encoder, words, _ in CHANGES["quarter"]}
+    assert finetuning_tables.changes(run, "quarter")[1] == [
+        [said["quarter"], ".520 [.500 to .540]", ""],
+        [said["classification"], ".765 [.750 to .780]", "+.245 [+.240 to +.250]"],
+        [said["quarter_augmented"], ".450", "−.050 [−.060, −.040]"],
+        [said["quarter_supcon"], ".480 [.460 to .500]", "+.010 [−.010, +.020] against the row above"],
+    ]
+
+
 @pytest.mark.parametrize("base", CHANGES)
 def test_each_change_is_set_against_its_base_or_the_row_above(base):
     rows = CHANGES[base]
