@@ -109,7 +109,7 @@ def _grid(run: Published) -> Figure:
 
 
 def _exam(run: Published) -> Figure:
-    wide = exam.side_by_side(exam.table(run.metrics))
+    wide = exam.side_by_side(run.exam)
     return study_plots.heatmap(wide, "cosine: mAP, or the share named; the last row is chance")
 
 

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from pipeline.evaluation import exam
 from pipeline.evaluation.names import ENCODER, HELD_OUT
 from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE
 from pipeline.report.numbers import decimal
@@ -28,7 +27,7 @@ SHORT = {  # the exam's questions that the front page shows, and what it calls t
 
 def whole(run: Published) -> pd.DataFrame:
     """What those of `SHOWN` that the run has reach in each question, the mean of several seeds, and chance."""
-    asked, spread = exam.table(run.metrics), run.table("seeds")  # what is asked today, of a run of another day too
+    asked, spread = run.exam, run.table("seeds")
     means = spread.dropna(subset=[LOW]) if LOW in spread else spread
     means = means.rename(columns={"measure": "question", "mean": VALUE})
     rows = pd.concat([asked, means]).drop_duplicates([ENCODER, "question"], keep="last")
@@ -60,8 +59,7 @@ def short(run: Published) -> tuple[list[str], list[list[str]]]:
 
 def has(run: Published) -> bool:
     """Whether a run asked what is shown: the network that nothing taught, and both forms."""
-    asked = exam.table(run.metrics)
-    return not asked.empty and {name for one in SHOWN if one[1] for name in one[:2]} <= {*asked[ENCODER]}
+    return not run.exam.empty and {name for one in SHOWN if one[1] for name in one[:2]} <= {*run.exam[ENCODER]}
 
 
 def _names(questions: pd.Index, name: str, other: str | None) -> list[tuple[str, str | None]]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.data.catalog import DRAWN
-from pipeline.evaluation import study
+from pipeline.evaluation import exam, study
 from pipeline.report import publish
 
 STUDY = "fashion_small"  # the published run of the real pictures that the pages speak of, and
@@ -34,6 +34,11 @@ class Published:
     def metrics(self) -> pd.DataFrame:
         """Every retrieval's numbers."""
         return publish.published_metrics(self.place, list(self.params["retrievals"]))
+
+    @cached_property
+    def exam(self) -> pd.DataFrame:
+        """What the exam asks today, of a run of another day too."""
+        return exam.table(self.metrics)
 
     @cached_property
     def params(self) -> dict[str, Any]:

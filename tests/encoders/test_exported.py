@@ -50,6 +50,12 @@ def study(workplace):
         yield made
 
 
+def of_both_files(folder, pictures):
+    """What each of an encoder's files makes of pictures, LiteRT's first."""
+    run = compiled.interpreted(folder / "model.tflite").run
+    return run(pictures), exported.run_onnx(folder / "model.onnx", pictures)
+
+
 @pytest.mark.parametrize("name", ["tiny", "both"])
 def test_both_files_give_the_vectors_of_the_study(study, name):
     folder = exported.export(study, name)
@@ -58,10 +64,7 @@ def test_both_files_give_the_vectors_of_the_study(study, name):
     with paths.open_images("sample") as archive:
         pictures = extract.load_pictures(archive, list(known.ids), study.encoders["tiny"])
     lengths = np.linalg.norm(known.vectors, axis=1).max()
-    for found in (
-        compiled.interpreted(folder / "model.tflite").run(pictures),
-        exported.run_onnx(folder / "model.onnx", pictures),
-    ):
+    for found in of_both_files(folder, pictures):
         assert np.abs(found - known.vectors).max() < 1e-5 * lengths
 
 
@@ -78,10 +81,7 @@ def test_one_that_comes_along_gives_its_own_vectors_in_both_files(study, name):
     with paths.open_images("sample") as archive:
         pictures = extract.load_pictures(archive, ids, spec)
     theirs = packed.load(name).encoder.run(pictures)
-    for found in (
-        compiled.interpreted(folder / "model.tflite").run(pictures),
-        exported.run_onnx(folder / "model.onnx", pictures),
-    ):
+    for found in of_both_files(folder, pictures):
         assert np.abs(found - theirs).max() < 1e-5 * np.linalg.norm(theirs, axis=1).max()
 
 

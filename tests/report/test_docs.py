@@ -95,6 +95,9 @@ def test_which_encoders_lose_by_fewer_components_is_said_by_the_numbers(tmp_path
     assert docs.components().endswith("1 gain (+.020 to +.020).")
 
 
+PLACE = ["protocol", "gallery", "relevance", "metric"]
+
+
 def published(place, rows):
     """A publication of what some encoders reach in the exam: a row for each question and encoder."""
     asked = pd.DataFrame(rows, columns=exam.COLUMNS)
@@ -106,7 +109,6 @@ def published(place, rows):
     return publication.Published(place.name, place)
 
 
-PLACE = ["protocol", "gallery", "relevance", "metric"]
 ASKED = ["closed", "closed_seed_1", "closed_on_new_types", "open", "pretrained", "closed_and_tuned"]
 
 
