@@ -1195,6 +1195,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("pipeline/evaluation/seeds.py", "evaluation/test_seeds.py"): [
         ("one seed is a spread", 'kept["count"] > 1', 'kept["count"] > 0'),
+        ("macro F1 has the accuracy's interval", 'reached["measure"] != "accuracy"', 'reached["measure"] == "product"'),
     ],
     (
         "pipeline/evaluation/changes.py",
@@ -1231,6 +1232,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("pipeline/evaluation/classification.py", "evaluation/test_classification.py"): [
         ("classes that are only predicted count", "labels=np.unique(true), ", ""),
+        ("an accuracy's pictures are drawn singly", "RESAMPLES, 0, products)", "RESAMPLES, 0)"),
     ],
     ("pipeline/training/losses.py", "training/test_losses.py::test_sup_con_equals_equation_2_of_its_paper"): [
         ("an anchor stands in its own softmax", "ops.where(candidate, similarity, -FAR)", "similarity"),

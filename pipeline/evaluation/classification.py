@@ -4,6 +4,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, f1_score
 
+from pipeline.evaluation import statistics
+
+RESAMPLES = 2000
+
 
 def true_and_predicted(true: pd.Series, scores: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """The label of each image that has one, and the class that scores highest for it; object (N,) each, N at most B.
@@ -38,3 +42,16 @@ def learnable(true: np.ndarray, predicted: np.ndarray, known: set[str]) -> dict[
     if possible.any():
         values["accuracy_learnable"] = float(accuracy_score(true[possible], predicted[possible]))
     return values
+
+
+def accuracy_interval(true: np.ndarray, predicted: np.ndarray, products: np.ndarray) -> tuple[float, float]:
+    """The lowest and the highest accuracy that other products of the same kinds would give; nan of no image.
+
+    Macro F1 has no such interval: of a type that one product has, drawing products anew tells nothing of its others.
+
+    Args:
+        true, predicted: (N,). products: a number per image (N,); the images of a product are drawn as one.
+    """
+    drawn = statistics.draws(len(true), RESAMPLES, 0, products)
+    low, high = statistics.interval(statistics.resampled_means(drawn, (true == predicted).astype(float)[:, None]))
+    return float(low[0]), float(high[0])

@@ -8,10 +8,10 @@ from pipeline.data import catalog
 from pipeline.encoders import store
 from pipeline.encoders.card import read_card
 from pipeline.evaluation import protocols
-from pipeline.evaluation.classification import accuracy, true_and_predicted
-from pipeline.evaluation.finetunes import REACHED, reached
+from pipeline.evaluation.classification import accuracy, accuracy_interval, true_and_predicted
+from pipeline.evaluation.finetunes import BOUNDS, REACHED, reached
 
-COLUMNS = ["encoder", "first", "second", "share", *REACHED]
+COLUMNS = ["encoder", "first", "second", "share", *REACHED, *BOUNDS]
 
 
 def table(
@@ -44,20 +44,24 @@ def together(
 ) -> pd.DataFrame:
     """A row per concatenation: its parts, how often they name a test image's type together, and mAP at `PLACES`.
 
-    Accuracy and macro F1 as finetuning has them: a blank type is left out, one that was never learnt counts as wrong.
+    Accuracy, its interval and macro F1 as finetuning has them: a blank type is left out, one that was never learnt
+    counts as wrong.
 
     Args:
         predicted: by encoder with classifiers, what `predictions` gives.
     """
     predicted, rows = dict(predicted), []
     test = catalog.rows_of(frame, catalog.TEST)
+    tested = frame.iloc[test]
+    products = catalog.products(tested[tested[catalog.ARTICLE].notna()])
     for name, spec in concatenations.items():
         shares = ((spec.first, 1 - spec.share), (spec.second, spec.share))
         parts = [predicted[part] * share for part, share in shares if part in predicted]
-        correct = {"accuracy": np.nan, "macro F1": np.nan}
+        correct = dict.fromkeys(("accuracy", "macro F1", *BOUNDS), np.nan)
         if parts:
             predicted[name] = parts[0] if len(parts) == 1 else parts[0].add(parts[1], fill_value=0)
-            correct = accuracy(*true_and_predicted(frame[catalog.ARTICLE].iloc[test], predicted[name].iloc[test]))
+            said = true_and_predicted(tested[catalog.ARTICLE], predicted[name].iloc[test])
+            correct = accuracy(*said) | dict(zip(BOUNDS, accuracy_interval(*said, products), strict=True))
         parts_of = {"encoder": name, "first": spec.first, "second": spec.second, "share": spec.share}
         rows.append({**parts_of, **correct, **reached(name, values)})
     return pd.DataFrame(rows, columns=COLUMNS)  # also of a study that has none

@@ -20,6 +20,8 @@ PLACES = {  # where a finetune is judged, and what a key at that place ends with
 }
 NAMED = {"test_accuracy": "accuracy", "test_macro_f1": "macro F1"}
 REACHED = [*NAMED.values(), *PLACES]
+ENDS = {"test_accuracy_low": "accuracy low", "test_accuracy_high": "accuracy high"}
+BOUNDS = [*ENDS.values()]  # the interval of the accuracy, over products
 COLUMNS = [
     "encoder",
     "start",
@@ -31,6 +33,7 @@ COLUMNS = [
     "epochs",
     "seed",
     *REACHED,
+    *BOUNDS,
 ]
 
 
@@ -64,7 +67,7 @@ def table(cards: dict[str, dict], values: dict[str, float]) -> pd.DataFrame:
                 "changed pictures": "yes" if card["augment"] else "no",
                 "epochs": metrics["epochs"],
                 "seed": card["seed"],
-                **{said: metrics[name] if _could(metrics, name) else np.nan for name, said in NAMED.items()},
+                **{said: metrics[name] if _could(metrics, name) else np.nan for name, said in (NAMED | ENDS).items()},
                 **reached(encoder, values),
             }
         )

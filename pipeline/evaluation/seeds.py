@@ -2,11 +2,12 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 
 from pipeline import params
 from pipeline.evaluation.exam import QUESTIONS
-from pipeline.evaluation.finetunes import PLACES, REACHED, SETTINGS
+from pipeline.evaluation.finetunes import BOUNDS, PLACES, REACHED, SETTINGS
 from pipeline.evaluation.keys import key
 from pipeline.evaluation.tables import HIGH, LOW
 
@@ -19,15 +20,17 @@ def table(
     """Finetunes that differ in seed alone, and concatenations of such: the mean, lowest and highest of what they reach.
 
     `seeds` counts those that a measure is known of: not every seed's encoder need be searched with. One alone is no
-    spread. `low` and `high`, of the exam's questions, are the means of the seeds' bounds: over other products the
-    interval of the seeds' mean is about as wide or narrower. They know nothing of other seeds.
+    spread. `low` and `high`, of the exam's questions and of the accuracy, are the means of the seeds' bounds: over
+    other products the interval of the seeds' mean is about as wide or narrower. They know nothing of other seeds.
 
     Args:
         cards: as `finetunes.cards` gives them.
         rows: what `finetunes.table` and `concatenated.table` make of them.
         asked: as `exam.table` gives it; what it asks too is told by its words.
     """
-    reached = rows.melt(["encoder"], REACHED, var_name="measure")
+    reached = rows.melt(["encoder", *BOUNDS], REACHED, var_name="measure")
+    reached = reached.rename(columns=dict(zip(BOUNDS, (LOW, HIGH), strict=True)))
+    reached.loc[reached["measure"] != "accuracy", [LOW, HIGH]] = np.nan
     asked = asked.rename(columns={"question": "measure"})[["encoder", "measure", "value", LOW, HIGH]]
     told = {key(*QUESTIONS[question]) for question in asked["measure"].unique() if question in QUESTIONS}
     twice = [name for name, place in PLACES.items() if place in told]

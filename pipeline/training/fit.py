@@ -216,10 +216,21 @@ class _Run:
         if (label := self._classified()) and values:
             train = pd.concat([self.parts["learn"], self.parts["validate"]])
             known = set(train[batches.column_of(label)].dropna())
-            values |= _prefixed("test", classification.learnable(*test, known))
+            values |= _prefixed("test", classification.learnable(*test, known) | self._sure(label, *test, known))
         if len(seen[0]):
             both = (np.concatenate(columns) for columns in zip(test, seen, strict=True))
             values |= _prefixed("ungrouped", _accuracy(*both))
+        return values
+
+    def _sure(self, label: str, true: np.ndarray, predicted: np.ndarray, known: set[str]) -> dict[str, float]:
+        """The intervals of the test part's accuracies, over products: of all its pictures, and of the learnable."""
+        rows, possible = self.parts["test"], np.isin(true, list(known))
+        products = catalog.products(rows[rows[batches.column_of(label)].notna()])
+        values: dict[str, float] = {}
+        for name, some in (("accuracy", np.full(len(true), True)), ("accuracy_learnable", possible)):
+            if some.any():
+                low, high = classification.accuracy_interval(true[some], predicted[some], products[some])
+                values |= {f"{name}_low": low, f"{name}_high": high}
         return values
 
     def _said(self, part: str, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

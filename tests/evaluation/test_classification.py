@@ -1,5 +1,6 @@
 """Labels and predictions side by side, and how often they agree."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -26,3 +27,18 @@ def test_macro_f1_is_over_the_true_labels_alone():
         "accuracy": pytest.approx(0.5),
         "macro F1": pytest.approx(2 * 1 * 0.5 / 1.5),
     }
+
+
+def test_the_interval_of_the_accuracy_draws_products_whole(rng):
+    """300 products of four pictures, all right or all wrong: as if there were 300 pictures."""
+    right = np.repeat(rng.random(300) < 0.7, 4)
+    low, high = classification.accuracy_interval(np.ones(1200), right.astype(float), np.repeat(np.arange(300), 4))
+    spread = 1.96 * np.sqrt(right.mean() * (1 - right.mean()) / 300)
+    assert [low, high] == pytest.approx([right.mean() - spread, right.mean() + spread], abs=0.01)
+    alone = classification.accuracy_interval(np.ones(1200), right.astype(float), np.arange(1200))
+    assert alone[1] - alone[0] == pytest.approx((high - low) / 2, rel=0.1)
+
+
+def test_no_image_has_no_interval():
+    nothing = np.empty(0, object)
+    assert np.isnan(classification.accuracy_interval(nothing, nothing, np.empty(0, int))).all()

@@ -10,12 +10,13 @@ from small_world import keep
 
 from pipeline import paths
 from pipeline.data import catalog
-from pipeline.evaluation import concatenated, finetunes
+from pipeline.evaluation import classification, concatenated, finetunes
 
 TYPES = pd.DataFrame(
     {
         catalog.SPLIT: ["test", "train", "test", "test", "test", "test"],
         catalog.ARTICLE: ["Tops", "Tops", "Belts", "Belts", None, "Rare"],
+        catalog.PRODUCT: ["Red Top", "Red Top", "Belt", "Belt", "Belt", None],
     }
 )
 
@@ -34,6 +35,15 @@ OTHER = probabilities_of([0.9, 0.1], [1, 0], [0.6, 0.4], [0.9, 0.1], [1, 0], [1,
 def test_what_two_classifiers_predict_together_is_their_weighted_sum(share, accuracy):
     table = concatenated.together({"both": pair("one", "other", share)}, {"one": ONE, "other": OTHER}, TYPES, {})
     assert table["accuracy"].tolist() == [pytest.approx(accuracy)]
+
+
+def test_the_accuracys_interval_is_over_products():
+    """Of three products one has one right of two, one none of one, one both right or one of two."""
+    table = concatenated.together({"both": pair("one", "other", 0.6)}, {"one": ONE, "other": OTHER}, TYPES, {})
+    true, predicted = np.array(["Tops", "Belts", "Belts", "Rare"]), np.array(["Belts", "Belts", "Belts", "Belts"])
+    expected = classification.accuracy_interval(true, predicted, np.array([1, 0, 0, 2]))
+    assert table[finetunes.BOUNDS].to_numpy().tolist() == [list(expected)]
+    assert expected[0] < table["accuracy"].item() < expected[1]
 
 
 def test_macro_f1_weighs_every_type_of_the_test_pictures_the_same():

@@ -86,6 +86,7 @@ def test_an_objective_is_one_line_of_weights_kinds_and_labels(terms, words):
 
 def test_a_row_says_where_a_finetune_starts_and_what_it_reaches(rng):
     metrics = {"epochs": 7, "test_accuracy": 0.75, "test_macro_f1": 0.5}
+    metrics |= {"test_accuracy_low": 0.7, "test_accuracy_high": 0.8}
     one = card(metrics, init="start", image_size=[80, 64], frozen="backbone", seed=4, epochs=9)
     other = card(image_size=128, augment=AUGMENT, objective=[{**SUP_CON, "by": "product"}])
     found = found_of(one=one, other=other)
@@ -107,10 +108,13 @@ def test_a_row_says_where_a_finetune_starts_and_what_it_reaches(rng):
         "articleType": values["one-cosine/strict/test/articleType/mAP"],
         "gender+articleType": values["one-cosine/strict/test/gender+articleType/mAP"],
         "product": values["one-cosine/strict/test/product/mAP"],
+        "accuracy low": 0.7,
+        "accuracy high": 0.8,
     }
     assert (second["pixels"], second["changed pictures"], second["product"]) == ("128×128", "yes", 0.25)
     unknown = {name for name, value in second.items() if isinstance(value, float) and np.isnan(value)}
-    assert unknown == {"accuracy", "macro F1", "articleType, all", "articleType", "gender+articleType"}
+    unmeasured = {"accuracy", "macro F1", "articleType, all", "articleType", "gender+articleType"}
+    assert unknown == {*unmeasured, "accuracy low", "accuracy high"}
 
 
 def test_a_classifier_of_products_that_no_test_picture_has_names_nothing(rng):

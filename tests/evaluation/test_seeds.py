@@ -1,5 +1,6 @@
 """Whose spread over seeds is shown, and how wide it is."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from cards import AUGMENT, BATCHES, OPTIMISER, SUP_CON, card, found_of, pair, values_of
@@ -21,7 +22,8 @@ def test_the_spread_over_seeds_is_the_slow_loops(rng):
     groups = {"a": {"share": 0.5}, "b": {"frozen": "backbone"}}
     changes = {f"{name}{seed}": {**groups[name], "seed": seed} for seed in (3, 1, 2) for name in groups}
     del changes["b2"]
-    reached = {name: {"epochs": 3, "test_accuracy": rng.random(), "test_macro_f1": rng.random()} for name in changes}
+    named = ("test_accuracy", "test_macro_f1", "test_accuracy_low", "test_accuracy_high")
+    reached = {name: {"epochs": 3, **dict(zip(named, rng.random(4), strict=True))} for name in changes}
     cards = {name: card(reached[name], **changed) for name, changed in changes.items()}
     found = found_of(alone=card(image_size=64), **cards)
     values = values_of(found, rng)
@@ -40,6 +42,11 @@ def test_the_spread_over_seeds_is_the_slow_loops(rng):
         assert row["seeds"] == len(numbers)
         assert row["mean"] == pytest.approx(sum(numbers) / len(numbers))
         assert (row["lowest"], row["highest"]) == (min(numbers), max(numbers))
+        assert np.isnan([row["low"], row["high"]]).all() == (row["measure"] != "accuracy")
+    for first, members in {"a3": ["a3", "a1", "a2"], "b3": ["b3", "b1"]}.items():
+        row = spread.set_index(["encoder", "measure"]).loc[(first, "accuracy")]
+        ends = [np.mean([reached[name][f"test_accuracy_{end}"] for name in members]) for end in ("low", "high")]
+        assert [row["low"], row["high"]] == pytest.approx(ends)
 
 
 def test_a_measure_that_one_seed_alone_has_is_no_spread(rng):
@@ -78,9 +85,10 @@ def test_the_exam_is_spread_too_with_the_mean_of_its_bounds(rng):
 
 def test_a_study_that_trains_nothing_writes_tables_that_can_be_read_again(tmp_path):
     measured = Measured(pd.DataFrame(columns=["retrieval", "encoder", "distance", *study.PLACE, "metric", "value"]), {})
+    nothing = pd.DataFrame(columns=[catalog.SPLIT, catalog.ARTICLE, catalog.PRODUCT])
     made = {
         "finetunes": finetunes.table({}, {}),
-        "concatenations": concatenated.together({}, {}, pd.DataFrame({catalog.SPLIT: [], catalog.ARTICLE: []}), {}),
+        "concatenations": concatenated.together({}, {}, nothing, {}),
         "one_change": changes.table({}, measured),
         "sequences": sequences.table({}, {}, measured),
         "seeds": seeds.table({}, {}, finetunes.table({}, {}), NOTHING),
@@ -106,7 +114,7 @@ def test_concatenations_of_repeats_are_repeats(rng):
         "chain": pair("ab", "c"),
         "chain1": pair("ab1", "c"),
     }
-    frame = pd.DataFrame({catalog.SPLIT: ["test"], catalog.ARTICLE: ["Tops"]})
+    frame = pd.DataFrame({catalog.SPLIT: ["test"], catalog.ARTICLE: ["Tops"], catalog.PRODUCT: ["Red Top"]})
     values = values_of(joined, rng)
     spread = seeds.table(found, joined, concatenated.together(joined, {}, frame, values), NOTHING)
     products = spread[spread["measure"] == "product"].set_index("encoder")

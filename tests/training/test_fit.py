@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from pipeline import params, paths
 from pipeline.data import catalog
 from pipeline.encoders import backbones, extract, weights
-from pipeline.evaluation import validation
+from pipeline.evaluation import classification, validation
 from pipeline.training import batches, fit
 
 AUGMENT = {"flip": True, "crop": 0.1, "pad": 0.1, "rotation": 5.0, "brightness": 0.1, "contrast": 0.1, "colour": 0.1}
@@ -466,6 +466,10 @@ def test_by_year_the_accuracy_has_its_ceiling_beside_it_and_what_was_seen_counts
     }
     assert len(set(expected.values())) == 4
     assert {key: metrics[key] for key in expected} == pytest.approx(expected, abs=1e-6)
+    for name, some in (("accuracy", test), ("accuracy_learnable", test & ~new)):
+        products = catalog.products(asked[test])[some[test].to_numpy()]
+        ends = classification.accuracy_interval(np.ones(some.sum()), right[some].to_numpy(float), products)
+        assert [metrics[f"test_{name}_low"], metrics[f"test_{name}_high"]] == pytest.approx(ends, abs=1e-6)
     assert metrics["ungrouped_macro_f1"] != metrics["test_macro_f1"]
 
 
@@ -487,6 +491,7 @@ def test_blank_labels_are_left_out(place):
     history, metrics = tuned("blank", spec, frame=frame)
     assert np.isfinite(history.to_numpy(float)).all()
     test = batches.parts(frame, spec)["test"].dropna(subset=[catalog.ARTICLE])
+    assert metrics["test_accuracy_low"] < metrics["test_accuracy"] < metrics["test_accuracy_high"]
     assert metrics["test_accuracy"] * len(test) == pytest.approx(round(metrics["test_accuracy"] * len(test)), abs=1e-3)
 
 
