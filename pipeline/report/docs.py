@@ -169,6 +169,11 @@ def questioned() -> str:
     return _questions(exam_table.whole(_fresh()))
 
 
+def baselines() -> str:
+    """Every question of the exam by what learns nothing."""
+    return _questions(exam_table.baselines(_fresh()))
+
+
 def another_split() -> str:
     """The same on another split, in brackets what was reached on the first."""
     return _questions(exam_table.another(publication.of(publication.SECOND), _fresh()))
@@ -439,6 +444,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "encoders": encoders,
     "exam": exam,
     "questioned": questioned,
+    "baselines": baselines,
     "another_split": another_split,
     "results": results,
     "components": components,

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from pipeline.evaluation.named import NAMES
 from pipeline.evaluation.names import ENCODER, HELD_OUT
 from pipeline.evaluation.tables import CHANCE, HIGH, LOW, VALUE
 from pipeline.report.numbers import decimal
@@ -15,6 +16,15 @@ SHOWN = [
     ("closed_and_tuned", None, "**closed and tuned**: the network too"),
     ("open", "open", "**open**: types are yet to come"),
 ]
+BASELINES = {  # what needs no training, and what it is
+    "hash": "perceptual hash",
+    "colours": "colour histogram",
+    "gradients": "edges",
+    "untrained": "EfficientNet-Lite0, untrained",
+    "pretrained": "pretrained",
+    "pretrained_and_colours": "pretrained and a tenth colours",
+    NAMES: "product names, no picture",
+}
 SHORT = {  # the exam's questions that the front page shows, and what it calls them
     "same listing": "same listing",
     "type and colour": "type and colour",
@@ -41,6 +51,20 @@ def whole(run: Published) -> pd.DataFrame:
         if name in set(asked[ENCODER])
     }
     return pd.DataFrame({**columns, "*a random ranking*": chance}, index=chance.index)
+
+
+def baselines(run: Published) -> pd.DataFrame:
+    """What those of `BASELINES` that the run has reach in each question, without intervals, and chance.
+
+    The rows of the names are those that the run wrote: they are no retrieval, and the metrics have none of them.
+    """
+    written = run.table("exam")
+    rows = pd.concat([run.exam, written[written[ENCODER] == NAMES]])
+    wide = rows.pivot(index="question", columns=ENCODER, values=VALUE)
+    chance = run.exam.groupby("question", sort=False)[CHANCE].first()
+    columns = {said: wide[name] for name, said in BASELINES.items() if name in wide}
+    shown = pd.DataFrame({"a random ranking": chance, **columns}, index=chance.index)
+    return shown.map(lambda value: "" if pd.isna(value) else decimal(value))
 
 
 def another(run: Published, first: Published) -> pd.DataFrame:

@@ -142,6 +142,23 @@ def test_the_exam_is_shown_with_the_mean_of_its_seeds_and_new_types_by_who_never
         assert row[1:] == [whole[question].partition(" ")[0] for question in exam_table.SHORT]
 
 
+def test_what_learns_nothing_stands_beside_chance_and_the_names_where_they_were_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(docs, "FRESH", tmp_path)
+    rows = [
+        (question, encoder, (place + 10 * row) / 100, 0, 1, place / 1000)
+        for row, encoder in enumerate(("colours", "closed", "hash"))
+        for place, question in enumerate(exam.QUESTIONS)
+    ]
+    published(tmp_path, rows)
+    written = [*rows[:3], ("articleType", "product names", 0.75, 0.7, 0.8, 0.003)]
+    pd.DataFrame(written, columns=exam.COLUMNS).to_csv(tmp_path / "exam.csv", index=False)
+    head, _, *lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in docs.baselines().splitlines())
+    assert head == ["question", "a random ranking", "perceptual hash", "colour histogram", "product names, no picture"]
+    for place, line in enumerate(lines):
+        numbers = [f"{value:.3f}".lstrip("0") for value in (place / 1000, (place + 20) / 100, place / 100)]
+        assert line == [list(exam.QUESTIONS)[place], *numbers, ".750" if line[0] == "articleType" else ""]
+
+
 @pytest.mark.parametrize(("least", "said"), [(1.0, "1.0 in each"), (0.9984, ".998 or more in each")])
 def test_what_a_query_that_may_find_itself_reaches_is_the_least_of_every_size(monkeypatch, least, said):
     rows = [
