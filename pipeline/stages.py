@@ -73,6 +73,7 @@ def _whole_study(study: Study, item: str | None) -> dict[str, Any]:
         "posteriors": {name: encoder.posteriors for name, encoder in encoders if encoder.posteriors},
         "preprocessing": {name: encoder.preprocessing for name, encoder in encoders},
         "concatenations": {name: spec.model_dump() for name, spec in study.concatenations.items()},
+        "expansions": {name: spec.model_dump() for name, spec in study.expansions.items()},
         "spaces": study.embedding_space.encoders,
         "chapters": {stage: items for stage, items in systems.items() if items},
         "not_run": study.not_run,
@@ -188,6 +189,15 @@ STAGES = (
         writes=((paths.features, KEY),),
     ),
     Stage(
+        "expansion",
+        "every vector beside the same one expanded by its nearest of the train part",
+        section="expansions",
+        each=KEY,
+        work="pipeline.retrieval.expansion:run",
+        reads=(CATALOG, FEATURES),
+        writes=((paths.features, KEY),),
+    ),
+    Stage(
         "knn_retrieval",
         "every test query against the gallery: neighbours, scores under every protocol, distances",
         section="retrievals",
@@ -247,6 +257,7 @@ STAGES = (
         params=(
             "encoders",
             "concatenations",
+            "expansions",
             "embedding_space.encoders",
             "retrievals",
             *params.SYSTEMS,
@@ -316,6 +327,7 @@ STAGES = (
             "weights",
             "encoders",
             "concatenations",
+            "expansions",
             "finetunes",
             "retrievals",
             *params.SYSTEMS,
@@ -378,17 +390,25 @@ def makers(kind: Callable[..., Path], item: str) -> str:
     """What makes an item's file of a kind, a function of `paths`: its stages, of which one has such an item.
 
     >>> makers(paths.features, "arcface")
-    'feature_extraction@arcface, or visual_words@arcface, or concatenation@arcface'
+    'feature_extraction@arcface, or visual_words@arcface, or concatenation@arcface, or expansion@arcface'
     """
     return ", or ".join(f"{stage.name}@{item}" for stage in STAGES if any(file[0] is kind for file in stage.writes))
 
 
 def follows() -> dict[str, list[str]]:
-    """By stage, the stages that make what it reads, in the table's order; one that reads nothing follows none."""
+    """By stage, the stages that make what it reads, in the table's order; one that reads nothing follows none.
+
+    Of two that make what the other reads the later one follows: a concatenation is never of an expansion.
+    """
     made = {stage.name: {_kind(file) for file in [*stage.writes, *stage.metrics]} for stage in STAGES}
     read = {stage.name: {_kind(file) for file in stage.reads} for stage in following()}
+    order = list(made)
+
+    def after(name: str, other: str) -> bool:
+        return order.index(other) < order.index(name) or not made[name] & read.get(other, set())
+
     return {
-        name: [other for other, kinds in made.items() if other != name and kinds & wanted]
+        name: [other for other, kinds in made.items() if other != name and kinds & wanted and after(name, other)]
         for name, wanted in read.items()
     }
 

@@ -1193,6 +1193,16 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ): [
         ("the share is of what is left", '/ wide["query in"]', '/ wide["query out"]'),
     ],
+    ("pipeline/retrieval/expansion.py", "retrieval/test_expansion.py"): [
+        ("a test picture is added to others", "catalog.rows_of(frame, catalog.TRAIN)", "np.arange(len(frame))"),
+        ("a picture is its own neighbour", "np.where(context[near] == rows[:, None], indexes.NOWHERE, near)", "near"),
+        ("one neighbour is added", "near, spec.alpha)", "near[:, :1], spec.alpha)"),
+        (
+            "nothing stands beside a share of one",
+            "if spec.share < 1 else expanded",
+            "if spec.share < 1 else vectors[rows]",
+        ),
+    ],
     ("pipeline/evaluation/seeds.py", "evaluation/test_seeds.py"): [
         ("one seed is a spread", 'kept["count"] > 1', 'kept["count"] > 0'),
         ("macro F1 has the accuracy's interval", 'reached["measure"] != "accuracy"', 'reached["measure"] == "product"'),

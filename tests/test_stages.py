@@ -178,7 +178,10 @@ def place(tmp_path):
         ("pipeline/training/losses.py", {"finetuning"}),
         (
             "pipeline/evaluation/statistics.py",
-            {"hybrid", "user_photos", "evaluation", "training_chapter", "verdicts_chapter", "reenactment"},
+            {
+                *("finetuning", "hybrid", "user_photos", "recommendation", "evaluation", "training_chapter"),
+                *("verdicts_chapter", "reenactment"),
+            },
         ),
         ("pipeline/evaluation/thresholds.py", {"knn_retrieval", "evaluation", "verdicts_chapter"}),
         ("pipeline/figures/curves.py", {"finetuning"}),
@@ -226,5 +229,8 @@ def test_a_stage_follows_those_that_make_what_it_reads():
     follows = stages.follows()
     assert follows["ingest"] == []
     assert follows["finetuning"] == ["ingest", "weights"]  # and itself, where one starts from another
-    assert follows["knn_retrieval"] == ["ingest", "feature_extraction", "visual_words", "concatenation"]
+    assert follows["concatenation"] == ["feature_extraction", "visual_words"]  # and itself
+    assert follows["expansion"] == ["ingest", "feature_extraction", "visual_words", "concatenation"]
+    assert follows["feature_extraction"] == ["ingest", "weights", "finetuning"]
+    assert follows["knn_retrieval"] == ["ingest", "feature_extraction", "visual_words", "concatenation", "expansion"]
     assert {"hybrid", "index_study", "user_photos", "recommendation", "knn_retrieval"} <= set(follows["evaluation"])

@@ -12,7 +12,7 @@ from pipeline.evaluation.metrics import AP, MAP
 from pipeline.evaluation.names import QUERY
 from pipeline.evaluation.tables import HIGH, LOW, Measured, TableError, read
 
-FEATURES = Of(("encoders", "bags", "concatenations"))
+FEATURES = Of(("encoders", "bags", "concatenations", "expansions"))
 EXTRACTED, ENOUGH, EVERY = "as extracted", "90 percent", "all"  # numbers of principal components that have names
 # what changes, and the two counts of components whose difference it is
 REDUCTION = {"centring alone": (EVERY, EXTRACTED), "90 % of the variance, both centred": (ENOUGH, EVERY)}

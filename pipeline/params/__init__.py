@@ -16,6 +16,7 @@ from pipeline.params.chapters import (
     ThesisModel,
     Within,
 )
+from pipeline.params.expansion import Expansion
 from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Backbone, Distance, Index, retrieval_name
 from pipeline.params.loading import load
@@ -37,6 +38,7 @@ __all__ = [
     "EmbeddingSpace",
     "Encoder",
     "Evaluation",
+    "Expansion",
     "Finetune",
     "Hybrid",
     "HybridText",

@@ -10,7 +10,7 @@ from pipeline.params.sections import Section
 
 
 class Retrieval(Section):
-    """One encoder's features, or a concatenation's, under one distance."""
+    """One encoder's features, a concatenation's or an expansion's, under one distance."""
 
     encoder: FeaturesName
     distance: Distance

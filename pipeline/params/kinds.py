@@ -62,7 +62,7 @@ class Names:
 WeightsName = Annotated[Name, Names(("weights", "finetunes"))]
 EncoderName = Annotated[Name, Names(("encoders",))]
 RetrievalName = Annotated[Name, Names(("retrievals",))]
-FeaturesName = Annotated[Name, Names(("encoders", "bags", "concatenations"))]
+FeaturesName = Annotated[Name, Names(("encoders", "bags", "concatenations", "expansions"))]
 
 
 def retrieval_name(encoder: str, distance: str) -> str:

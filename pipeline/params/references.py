@@ -18,6 +18,9 @@ APART = [  # sections whose names must differ: what each makes lies side by side
     ("encoders", "concatenations"),
     ("encoders", "bags"),
     ("bags", "concatenations"),
+    ("encoders", "expansions"),
+    ("bags", "expansions"),
+    ("concatenations", "expansions"),
 ]
 
 

@@ -6,6 +6,7 @@ import pydantic
 from pydantic import Field
 
 from pipeline.params.chapters import Chapters, Retrieval
+from pipeline.params.expansion import Expansion
 from pipeline.params.finetuning import Finetune
 from pipeline.params.kinds import Name, Near, Seed
 from pipeline.params.networks import Bag, Concatenation, Encoder, Weights
@@ -39,6 +40,7 @@ class _Sections(Section):
     encoders: Annotated[dict[Name, Encoder], Field(min_length=1)]
     bags: dict[Name, Bag] = {}
     concatenations: dict[Name, Concatenation]
+    expansions: dict[Name, Expansion] = {}
     retrievals: Annotated[dict[Name, Retrieval], Field(min_length=1)]
     not_run: dict[Name, str]
     scale: Scale = Scale()  # what was published before there was a choice was computed where it was started

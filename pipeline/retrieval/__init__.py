@@ -1,5 +1,5 @@
 """From a query's vector to a ranking.
 
-Owns: distances, exact rankings, indexes, re-ranking.
-Imports: encoders, params, progress, vectors.
+Owns: distances, exact rankings, indexes, re-ranking, vectors expanded by their neighbours.
+Imports: data, encoders, params, paths, progress, vectors.
 """

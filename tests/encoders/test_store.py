@@ -154,7 +154,9 @@ def test_more_pictures_than_before_or_fewer_take_the_place_of_the_other_form(tmp
 
 
 def test_a_missing_file_says_its_stage(tmp_path):
-    with pytest.raises(StoreError, match="dvc repro feature_extraction@e, or visual_words@e, or concatenation@e$"):
+    with pytest.raises(
+        StoreError, match="dvc repro feature_extraction@e, or visual_words@e, or concatenation@e, or expansion@e$"
+    ):
         store.read(tmp_path / "e.sqlite")
 
 

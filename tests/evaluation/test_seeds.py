@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from cards import AUGMENT, BATCHES, OPTIMISER, SUP_CON, card, found_of, pair, values_of
 
-from pipeline import files, stages
+from pipeline import files, params, stages
 from pipeline.data import catalog
 from pipeline.evaluation import changes, concatenated, exam, finetunes, mismatch, seeds, sequences, study
 from pipeline.evaluation.tables import Measured
@@ -122,6 +122,23 @@ def test_concatenations_of_repeats_are_repeats(rng):
     assert (products["seeds"] == 2).all()
     both = [values[f"{name}-cosine/strict/test/product/mAP"] for name in ("chain", "chain1")]
     assert products.loc["chain", ["lowest", "highest"]].tolist() == sorted(both)
+
+
+def test_expansions_of_repeats_are_repeats_and_those_with_other_settings_are_not(rng):
+    found = found_of(a=card(), a1=card(seed=1))
+    one = params.Expansion(encoder="a", neighbours=5, alpha=3.0, share=0.5)
+    made = {
+        "more": one,
+        "more1": one.model_copy(update={"encoder": "a1"}),
+        "most1": one.model_copy(update={"encoder": "a1", "neighbours": 9}),
+        "both": pair("a", "a1"),
+        "of_both": one.model_copy(update={"encoder": "both"}),
+    }
+    rows = [("articleType", name, *rng.random(3), 0.1) for name in made]
+    asked = pd.DataFrame(rows, columns=exam.COLUMNS)
+    spread = seeds.table(found, made, finetunes.table(found, {}), asked)
+    assert spread[["encoder", "seeds"]].to_numpy().tolist() == [["more", 2]]
+    assert spread["mean"].item() == pytest.approx((rows[0][2] + rows[1][2]) / 2)
 
 
 DISTINCT = {

@@ -60,6 +60,7 @@ def test_every_data_source_composes_with_every_suite(tmp_path, data, suite):
     assert study.data.name == data
 
 
+EXPANSION = {"encoder": "joint", "neighbours": 10, "alpha": 3.0, "share": 0.5}
 PARTS = ["offline", "lite", "sizes", "contrast", "resnet50", "documents", "seeds", "recommended"]
 
 
@@ -75,6 +76,7 @@ def test_all_has_what_the_suites_have(tmp_path, suite):
         "encoders",
         "bags",
         "concatenations",
+        "expansions",
         "retrievals",
         "user_photos",
         "index_studies",
@@ -262,6 +264,24 @@ def test_a_missing_key_is_named(refused):
 )
 def test_a_concatenation_is_of_two_that_stand_before_it(refused, joined, words):
     assert words in refused("concatenations", value=joined)
+
+
+@pytest.mark.parametrize(
+    ("expanded", "words"),
+    [
+        ({"more": {**EXPANSION, "encoder": "join"}}, "Did you mean 'joint'?"),
+        ({"more": {**EXPANSION, "encoder": "more"}}, "expansions.more.encoder names nothing"),
+        ({"joint": EXPANSION}, "'joint' is in encoders and in expansions"),
+        ({"joint_and_arcface": EXPANSION}, "'joint_and_arcface' is in concatenations and in expansions"),
+        ({"more": {**EXPANSION, "share": 1.1}}, "less than or equal to 1"),
+        ({"more": {**EXPANSION, "share": 0}}, "greater than 0"),
+        ({"more": {**EXPANSION, "alpha": -1}}, "greater than or equal to 0"),
+        ({"more": {**EXPANSION, "neighbours": 0}}, "greater than or equal to 1"),
+        ({"more": {**EXPANSION, "neighbour": 5}}, "Did you mean 'neighbours'?"),
+    ],
+)
+def test_an_expansion_is_of_an_encoder_or_a_concatenation(refused, expanded, words):
+    assert words in refused("expansions", value=expanded)
 
 
 def test_a_concatenation_may_be_part_of_a_later_one_and_is_searched_like_an_encoder(values, tmp_path):
