@@ -5,7 +5,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.compat import StringIO
 
-from pipeline import files, paths, sources, stages
+from pipeline import files, params, paths, sources, stages
 from pipeline.stages import DATA, ITEM, KEY, SOURCES, STAGES, Stage, chapters, following
 
 HEADER = (
@@ -25,6 +25,16 @@ def check() -> None:
     if paths.GRAPH.read_text(encoding="utf-8") != text():
         raise ValueError(
             "dvc.yaml is not what pipeline/stages.py and imports say. Write it anew: python -m pipeline.run graph"
+        )
+
+
+def check_sections() -> None:
+    """Raises ParamsError where `params.yaml` lacks a section whose items DVC would run, though it may be empty."""
+    sections = {stage.section.partition(".")[0] for stage in STAGES if stage.each}
+    if missing := sorted(sections - set(params.read_yaml(paths.PARAMS))):
+        raise params.ParamsError(
+            f"params.yaml lacks the section {missing[0]!r}, which studies have since it was written. Compose it anew, "
+            f"or add the line: {missing[0]}: {{}}"
         )
 
 

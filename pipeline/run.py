@@ -100,6 +100,7 @@ def repro(options: list[str]) -> int:
 
     jobs, options = _jobs(options)
     study = params.load()
+    written.check_sections()
     registry.load()  # a claim that cannot be judged stops here, not in the last chapter
     written.check()
     code, stages_made = reproduce.reproduce(options, jobs)
@@ -184,6 +185,11 @@ def _given_away(
     if not names:
         raise ValueError(f"{command} takes an encoder. Allowed: {allowed}")
     for name in names:
+        if name in study.expansions:
+            raise ValueError(
+                f"{name} is an expansion, which takes the train part's vectors beside the network. {command} its "
+                f"encoder: {study.expansions[name].encoder}"
+            )
         known("params.yaml", f"an encoder to {command}", name, allowed)
     for name in names:
         with environment.quiet():

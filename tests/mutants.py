@@ -1195,8 +1195,14 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("pipeline/retrieval/expansion.py", "retrieval/test_expansion.py"): [
         ("a test picture is added to others", "catalog.rows_of(frame, catalog.TRAIN)", "np.arange(len(frame))"),
-        ("a picture is its own neighbour", "np.where(context[near] == rows[:, None], indexes.NOWHERE, near)", "near"),
-        ("one neighbour is added", "near, spec.alpha)", "near[:, :1], spec.alpha)"),
+        ("a picture is its own neighbour", " | (places == rows[:, None])", ""),
+        (
+            "features in another order will do",
+            "list(features.ids) != frame[catalog.ID].tolist()",
+            "len(features.ids) != len(frame)",
+        ),
+        ("another train part has the same name", ", features.ids[context].tolist()]", "]"),
+        ("one neighbour is added", "places, spec.alpha)", "places[:, :1], spec.alpha)"),
         (
             "nothing stands beside a share of one",
             "if spec.share < 1 else expanded",

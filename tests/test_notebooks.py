@@ -61,7 +61,16 @@ def test_chapter_5_opened_by_hand_names_nothing_that_the_samples_run_has_not_mad
     chapter = paths.ROOT / "notebooks/05_evaluation.ipynb"
     made = stages.parameters(study, stages.find("evaluation"), None)
     given = {name: ast.literal_eval(told["default"]) for name, told in papermill.inspect_notebook(str(chapter)).items()}
-    for name in ("retrievals", "weights", "preprocessing", "posteriors", "concatenations", "spaces", "chapters"):
+    for name in (
+        "retrievals",
+        "weights",
+        "preprocessing",
+        "posteriors",
+        "concatenations",
+        "expansions",
+        "spaces",
+        "chapters",
+    ):
         assert set(given[name]) <= set(made[name]), name
 
 

@@ -141,6 +141,17 @@ def test_chapter_5_writes_the_tables_that_the_graph_follows():
     assert {"verdicts", *map(ast.literal_eval, tables.keys)} == set(stages.TABLES)
 
 
+def test_parameters_without_a_section_that_the_graph_runs_are_refused_before_dvc_reads_them(monkeypatch, tmp_path):
+    graph.check_sections()
+    kept = [line for line in paths.PARAMS.read_text().splitlines() if not line.startswith("bags:")]
+    (tmp_path / "params.yaml").write_text("\n".join(kept))
+    monkeypatch.setattr(paths, "PARAMS", tmp_path / "params.yaml")
+    with pytest.raises(
+        params.ParamsError, match=r"lacks the section 'bags'.*Compose it anew, or add the line: bags: \{\}"
+    ):
+        graph.check_sections()
+
+
 def test_a_graph_that_was_edited_by_hand_is_refused(monkeypatch, tmp_path):
     graph.check()
     (tmp_path / "dvc.yaml").write_text(graph.text() + "# by hand\n")

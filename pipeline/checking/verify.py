@@ -36,6 +36,8 @@ MADE, PREPARED = "outputs/", "build/"  # where stages' products lie, and what th
 ABSENT = "absent"
 NO_COPY = "no copy of the published files is here"
 TRAINS = "finetuning@"  # how a stage begins whose numbers another number of threads moves more than others'
+# how stages begin whose vectors, and what is near to them, jump where an expansion's two last neighbours are as near
+JUMP = ("expansion@", "knn_retrieval@")
 Present = dict[str, str | None]
 Made = Mapping[str, Mapping[str, Any]]  # how each stage came about, as `repro` records it
 
@@ -117,7 +119,8 @@ def _judge(row: Row, here: Run, reference: Run, present: Present, before: list[R
     row.is_(OTHER, _own_inputs(entry, known))
     row.is_(OTHER, _after(OTHER, before))
     row.trained = any(other.trained for other in before)
-    _results(row, known, here, reference)
+    jumps = row.stage.startswith(JUMP) and any(one.stage.startswith(JUMP[0]) for one in (row, *before))
+    _results(row, known, here, reference, jumps)
 
 
 def _after(verdict: str, before: list[Row]) -> list[str]:
@@ -127,12 +130,15 @@ def _after(verdict: str, before: list[Row]) -> list[str]:
     return [f"follows from {others[0]}{more}, {verdict}"] if others else []
 
 
-def _results(row: Row, known: Entry, here: Run, reference: Run) -> None:
-    """What lies here of the stage's products, held against the published: bytes, else numbers."""
+def _results(row: Row, known: Entry, here: Run, reference: Run, jumps: bool) -> None:
+    """What lies here of the stage's products, held against the published: bytes, else numbers.
+
+    `jumps`: single vectors may be others though nothing was trained anew, so they are judged as if it had been.
+    """
     differing = [path for path, hash_ in known.outs.items() if row.outs.get(path, hash_) != hash_]
     row.trained |= bool(differing) and row.stage.startswith(TRAINS)
     for path in differing:
-        row.moved += _moved(path, known.outs[path], here, reference, row.trained)
+        row.moved += _moved(path, known.outs[path], here, reference, row.trained or jumps)
     failed = [moved for moved in row.moved if moved.within is False]
     if failed:
         row.is_(DIFFERS if row.verdict == SAME else row.verdict, _short(failed))  # else there is a reason to differ

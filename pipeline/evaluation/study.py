@@ -222,15 +222,20 @@ def told(rows: pd.DataFrame) -> str:
     return f"of {len(rows)} differences ({ends}) {up} better, {down} worse, {len(rows) - up - down} cannot be told"
 
 
-def pairs_of(measured: Measured, weights: dict[str, str], place: str = MAIN) -> pd.DataFrame:
+def pairs_of(
+    measured: Measured, weights: dict[str, str], place: str = MAIN, expanded: dict[str, str] | None = None
+) -> pd.DataFrame:
     """The differences that the thesis argues about: each with all else equal.
 
     `preparation`: an encoder against the first with the same weights, under the same distance; `distance`: a distance
-    against the encoder's first; `weights`: the first encoder of some weights against that of the first weights.
+    against the encoder's first; `weights`: the first encoder of some weights against that of the first weights;
+    `neighbours`: an encoder expanded by its neighbours against the same as it is, under the same distance.
 
     Args:
         weights: by encoder, the name of its weights.
+        expanded: by expansion, the name of its encoder.
     """
+    plain = expanded or {}
     known = (
         measured.table[[RETRIEVAL, ENCODER, DISTANCE]]
         .drop_duplicates()
@@ -243,7 +248,9 @@ def pairs_of(measured: Measured, weights: dict[str, str], place: str = MAIN) -> 
             "preparation": known[(known[ENCODER] == first_of[row.weights]) & (known[DISTANCE] == row.distance)],
             "distance": known[known[ENCODER] == row.encoder].head(1),
         }
-        if row.encoder == first_of[row.weights]:
+        if row.encoder in plain:
+            rivals["neighbours"] = known[(known[ENCODER] == plain[row.encoder]) & (known[DISTANCE] == row.distance)]
+        elif row.encoder == first_of[row.weights]:
             rivals["weights"] = known[(known[ENCODER] == first_of.iloc[0]) & (known[DISTANCE] == row.distance)]
         for what, rival in rivals.items():
             if len(rival) and rival[RETRIEVAL].iloc[0] != row.retrieval:

@@ -15,7 +15,9 @@ SHOWN = [
     ("closed", "closed_on_new_types", "**closed**: the types are known"),
     ("closed_and_tuned", None, "**closed and tuned**: the network too"),
     ("open", "open", "**open**: types are yet to come"),
+    ("open_expanded", "open_expanded", "**open**, with its neighbours' help"),
 ]
+NEEDED = {"pretrained", "closed", "closed_on_new_types", "open"}  # of those, without which nothing is shown
 BASELINES = {  # what needs no training, and what it is
     "hash": "perceptual hash",
     "colours": "colour histogram",
@@ -23,6 +25,8 @@ BASELINES = {  # what needs no training, and what it is
     "untrained": "EfficientNet-Lite0, untrained",
     "pretrained": "pretrained",
     "pretrained_and_colours": "pretrained and a tenth colours",
+    "pretrained_and_gradients": "pretrained and a quarter edges",
+    "pretrained_and_gradients_expanded": "the same, with its neighbours' help",
     NAMES: "product names, no picture",
 }
 SHORT = {  # the exam's questions that the front page shows, and what it calls them
@@ -83,7 +87,7 @@ def short(run: Published) -> tuple[list[str], list[list[str]]]:
 
 def has(run: Published) -> bool:
     """Whether a run asked what is shown: the network that nothing taught, and both forms."""
-    return not run.exam.empty and {name for one in SHOWN if one[1] for name in one[:2]} <= {*run.exam[ENCODER]}
+    return not run.exam.empty and {*run.exam[ENCODER]} >= NEEDED
 
 
 def _names(questions: pd.Index, name: str, other: str | None) -> list[tuple[str, str | None]]:

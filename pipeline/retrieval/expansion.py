@@ -1,7 +1,8 @@
 """An encoder's vectors beside the same ones expanded by their neighbours: what the catalogue's pictures agree on.
 
-Neighbours are sought in the train part alone, without its labels. So a test picture helps nobody's vector, its own and
-its copies' neither: what a protocol hides stays hidden, and every vector can be made before anyone asks.
+Neighbours are sought in the train part alone, without its labels: no test picture, and so no copy of one, is in a
+vector but its own. Pictures of the train part are in others' vectors, also where they ask themselves (the thesis's
+protocol, thresholds that are chosen, a hybrid's weights) or cannot be found (even years, the test part as gallery).
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from pipeline.retrieval import indexes, reranking
 from pipeline.retrieval.ranking import pass_over
 from pipeline.vectors import unit
 
-ROWS = 1024  # expanded at once: bounds memory beside the features
+ROWS = 1024  # expanded at once
 
 
 def run(study: params.Study, name: str) -> None:
@@ -38,13 +39,13 @@ def expand(data: str, name: str, spec: params.Expansion) -> FeatureSet:
     if list(features.ids) != frame[catalog.ID].tolist():
         raise store.StoreError(
             f"{spec.encoder} must have features of the catalogue's pictures in its order. "
-            f"Received: {len(features.ids)} and {len(frame)} pictures. Run its stage again"
+            f"Received: {len(features.ids)} and {len(frame)} pictures, or others. Run its stage again"
         )
-    facts = json.dumps([features.encoder_id, spec.model_dump()], sort_keys=True)
-    identity = f"{name}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
     vectors, context = unit(features.vectors), catalog.rows_of(frame, catalog.TRAIN)
     if not len(context):
-        raise ValueError("the catalogue has no train part: it needs pictures of two products or more")
+        raise ValueError(f"none of the catalogue's {len(frame)} pictures is in its train part. Run: dvc repro ingest")
+    facts = json.dumps([features.encoder_id, spec.model_dump(), features.ids[context].tolist()], sort_keys=True)
+    identity = f"{name}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
     meta = {"encoder_id": identity, "dimension": str(vectors.shape[1] * (2 if spec.share < 1 else 1)), "encoder": name}
     made = zip(_portions(features.ids), beside(vectors, context, spec), strict=True)
     store.write(paths.features(data, name), meta, len(vectors), ((list(ids), rows) for ids, rows in made))
@@ -65,9 +66,10 @@ def beside(vectors: np.ndarray, context: np.ndarray, spec: params.Expansion) -> 
     for start in progress(range(0, len(vectors), ROWS), "expanding", f"{ROWS} pictures"):
         rows = np.arange(start, min(start + ROWS, len(vectors)))
         near, _ = search(vectors[rows], spec.neighbours + 1)
-        near = np.where(context[near] == rows[:, None], indexes.NOWHERE, near)
-        near = pass_over(near, near == indexes.NOWHERE, spec.neighbours)
-        expanded = reranking.expanded(vectors[rows], vectors[context], near, spec.alpha)
+        places = np.where(near == indexes.NOWHERE, near, context[near])
+        passed = (places == indexes.NOWHERE) | (places == rows[:, None])
+        places = pass_over(np.where(passed, indexes.NOWHERE, places), passed, spec.neighbours)
+        expanded = reranking.expanded(vectors[rows], vectors, places, spec.alpha)
         yield concatenation.join(vectors[rows], expanded, spec.share) if spec.share < 1 else expanded
 
 

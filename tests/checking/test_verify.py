@@ -269,6 +269,17 @@ def test_more_than_last_digits_differs_whatever_the_machine(world):
     assert STATUS[worst(rows.values())] == 5
 
 
+@pytest.mark.parametrize(("maker", "verdict"), [("feature_extraction@a", DIFFERS), ("expansion@a", UNJUDGED)])
+def test_a_vector_of_an_expansion_may_jump_where_two_neighbours_are_as_near(world, maker, verdict):
+    last_digits(world, by=0.001)
+    features(world.out / "features/a.sqlite", world.vectors * (1 + 0.02 * np.arange(4)))
+    world.lock()
+    for lock in (world.place / "dvc.lock", world.place / "reference/sample/dvc.lock"):
+        lock.write_text(lock.read_text().replace("feature_extraction@a", maker))
+    names = [maker if name == "feature_extraction@a" else name for name in STAGES]
+    assert told(found(world, names=names)) == {maker: verdict, "evaluation": CLOSE}
+
+
 def train_anew(world, metric, by):
     change_weights(world)
     change_features(world)

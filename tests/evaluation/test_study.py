@@ -297,8 +297,8 @@ def studied(*names):
     return tables.Measured(pd.DataFrame(rows, columns=["retrieval", "encoder", "distance"]), {})
 
 
-def pairs_of(measured, weights):
-    pairs = study.pairs_of(measured, weights, "p/g/r/m")
+def pairs_of(measured, weights, expanded=None):
+    pairs = study.pairs_of(measured, weights, "p/g/r/m", expanded)
     assert pairs["first"].str.endswith("/p/g/r/m").all()
     assert pairs["second"].str.endswith("/p/g/r/m").all()
     return [(row.what, row.first.split("/")[0], row.second.split("/")[0]) for row in pairs.itertuples(index=False)]
@@ -331,6 +331,14 @@ def test_a_concatenation_stands_for_itself_though_weights_have_its_name():
     assert pairs_of(measured, {"pad": "imagenet", "tuned_head": "tuned"}) == [
         ("weights", "tuned_head-cosine", "pad-cosine"),
         ("weights", "tuned-cosine", "pad-cosine"),
+    ]
+
+
+def test_an_expansion_stands_against_its_encoder_and_for_no_weights():
+    measured = studied("pad-cosine", "more-cosine", "more-euclidean", "lone-cosine")
+    assert pairs_of(measured, {"pad": "imagenet"}, {"more": "pad", "lone": "unsearched"}) == [
+        ("distance", "more-euclidean", "more-cosine"),
+        ("neighbours", "more-cosine", "pad-cosine"),
     ]
 
 

@@ -71,7 +71,7 @@ def test_a_share_of_one_leaves_nothing_else(world):
 
 
 def test_a_test_picture_is_in_nobodys_vector_but_its_own(world):
-    """So a query that a protocol hides from the gallery has not left its mark there, nor have its copies."""
+    """So a test query that a protocol hides from the gallery has not left its mark there."""
     vectors, learnt = world
     before = expansion.expand("sample", "more", SPEC).vectors.copy()
     asked = np.flatnonzero(~learnt)[::2]
@@ -102,6 +102,15 @@ def test_few_train_pictures_are_all_that_is_added_and_a_lone_one_stays_as_it_is(
     assert alone[3] == pytest.approx(vectors[3], abs=1e-6)
 
 
+def test_a_blank_vector_is_nobodys_neighbour_by_more_than_nothing(rng):
+    vectors = rng.normal(size=(6, 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[2] = 0
+    made = np.concatenate([*expansion.beside(vectors, np.arange(6), SPEC)])
+    assert np.isfinite(made).all()
+    assert not made[2].any()
+
+
 def test_what_is_asked_for_makes_the_identity(world):
     def identity(**changes):
         return expansion.expand("sample", "more", SPEC.model_copy(update=changes)).encoder_id
@@ -109,16 +118,26 @@ def test_what_is_asked_for_makes_the_identity(world):
     identities = [identity(), identity(neighbours=4), identity(alpha=1.0), identity(share=0.5)]
     assert len(set(identities)) == 4
     assert identity() == identities[0]
+    frame = catalog.load("sample")
+    frame.assign(**{catalog.SPLIT: frame[catalog.SPLIT].iloc[::-1].to_numpy()}).to_parquet(
+        paths.catalog("sample"), index=False
+    )
+    assert identity() not in identities  # the same features, expanded by other pictures
 
 
 def test_features_of_other_pictures_are_refused(world):
-    keep(world[0][:-1])
-    with pytest.raises(store.StoreError, match=r"one must have features of the catalogue's pictures.*Run its stage"):
-        expansion.expand("sample", "more", SPEC)
+    vectors, _ = world
+    turned = [f"{row}.jpg" for row in reversed(range(PICTURES))]
+    for others, ids in ((vectors[:-1], None), (vectors, turned)):
+        keep(others, ids)
+        with pytest.raises(
+            store.StoreError, match=r"one must have features of the catalogue's pictures.*Run its stage"
+        ):
+            expansion.expand("sample", "more", SPEC)
 
 
 def test_a_catalogue_without_a_train_part_is_refused(world):
     frame = catalog.load("sample")
     frame.assign(**{catalog.SPLIT: catalog.TEST}).to_parquet(paths.catalog("sample"), index=False)
-    with pytest.raises(ValueError, match="the catalogue has no train part"):
+    with pytest.raises(ValueError, match=r"none of the catalogue's 1064 pictures is in its train part"):
         expansion.expand("sample", "more", SPEC)
