@@ -1195,7 +1195,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ],
     ("pipeline/retrieval/expansion.py", "retrieval/test_expansion.py"): [
         ("a test picture is added to others", "catalog.rows_of(frame, catalog.TRAIN)", "np.arange(len(frame))"),
-        ("a picture is its own neighbour", " | (places == rows[:, None])", ""),
+        ("a picture is its own neighbour", "itself = places == rows[:, None]", "itself = places == -2"),
         (
             "features in another order will do",
             "list(features.ids) != frame[catalog.ID].tolist()",

@@ -36,8 +36,8 @@ MADE, PREPARED = "outputs/", "build/"  # where stages' products lie, and what th
 ABSENT = "absent"
 NO_COPY = "no copy of the published files is here"
 TRAINS = "finetuning@"  # how a stage begins whose numbers another number of threads moves more than others'
-# how stages begin whose vectors, and what is near to them, jump where an expansion's two last neighbours are as near
-JUMP = ("expansion@", "knn_retrieval@")
+EXPANDS = "expansion@"  # how a stage begins of which single vectors jump, where two neighbours are nearly as near
+RANKS = "knn_retrieval@"  # and one that says what is near to them
 Present = dict[str, str | None]
 Made = Mapping[str, Mapping[str, Any]]  # how each stage came about, as `repro` records it
 
@@ -119,7 +119,8 @@ def _judge(row: Row, here: Run, reference: Run, present: Present, before: list[R
     row.is_(OTHER, _own_inputs(entry, known))
     row.is_(OTHER, _after(OTHER, before))
     row.trained = any(other.trained for other in before)
-    jumps = row.stage.startswith(JUMP) and any(one.stage.startswith(JUMP[0]) for one in (row, *before))
+    expanded = any(other.stage.startswith(EXPANDS) for other in before)
+    jumps = row.stage.startswith(EXPANDS) or (expanded and row.stage.startswith(RANKS))
     _results(row, known, here, reference, jumps)
 
 

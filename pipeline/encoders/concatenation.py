@@ -1,12 +1,9 @@
 """Two encoders' features as one vector: what one network misses, another may see."""
 
-import hashlib
-import json
-
 import numpy as np
 
 from pipeline import params, paths
-from pipeline.encoders import store
+from pipeline.encoders import derived, store
 from pipeline.encoders.store import FeatureSet
 from pipeline.vectors import unit
 
@@ -33,14 +30,11 @@ def concatenate(data: str, name: str, spec: params.Concatenation) -> FeatureSet:
             f"{spec.first} and {spec.second} must have features of the same pictures in one order. "
             f"Received: {len(first.ids)} and {len(second.ids)}. Run their stages again"
         )
-    facts = json.dumps([first.encoder_id, second.encoder_id, spec.share])
-    identity = f"{name}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
+    facts = [first.encoder_id, second.encoder_id, spec.share]
     dimension = first.vectors.shape[1] + second.vectors.shape[1]
-    meta = {"encoder_id": identity, "dimension": str(dimension), "encoder": name}
     parts = (slice(start, start + ROWS) for start in range(0, len(first.ids), ROWS))
     joined = ((list(first.ids[rows]), join(first.vectors[rows], second.vectors[rows], spec.share)) for rows in parts)
-    store.write(paths.features(data, name), meta, len(first.ids), joined)
-    return store.read(paths.features(data, name))
+    return derived.write(data, name, facts, len(first.ids), dimension, joined)
 
 
 def join(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:

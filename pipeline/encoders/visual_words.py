@@ -6,8 +6,6 @@ Google", section 4 (words), Arandjelović and Zisserman (2012), section 3 (the r
 2.3.2. Differs: words are means of 0s and 1s under the Euclidean distance, and no word is weighed by its rarity.
 """
 
-import hashlib
-import json
 import zipfile
 
 import cv2
@@ -16,7 +14,7 @@ from sklearn.cluster import MiniBatchKMeans
 
 from pipeline import params, paths
 from pipeline.data import catalog, images
-from pipeline.encoders import store
+from pipeline.encoders import derived
 from pipeline.encoders.store import FeatureSet
 from pipeline.progress import ahead, progress
 
@@ -39,9 +37,7 @@ def words(data: str, name: str, spec: params.Bag) -> FeatureSet:
     frame = catalog.load(data)
     ids = frame[catalog.ID].tolist()
     learnt = catalog.draw(catalog.rows_of(frame, catalog.TRAIN), spec.pictures, spec.seed)
-    facts = json.dumps([data, frame[catalog.SHA256].fillna("").tolist(), spec.model_dump()], sort_keys=True)
-    identity = f"{name}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
-    meta = {"encoder_id": identity, "dimension": str(spec.words), "encoder": name}
+    facts = [data, frame[catalog.SHA256].fillna("").tolist(), spec.model_dump()]
     with paths.open_images(data) as archive:
         fitted = vocabulary(_corners(archive, [ids[row] for row in sorted(learnt)], spec), spec)
 
@@ -51,8 +47,7 @@ def words(data: str, name: str, spec: params.Bag) -> FeatureSet:
 
         starts = range(0, len(ids), ROWS)
         parts = progress(ahead(counted, starts, AHEAD), "words", f"x{ROWS} pictures", len(starts))
-        store.write(paths.features(data, name), meta, len(ids), parts)
-    return store.read(paths.features(data, name))
+        return derived.write(data, name, facts, len(ids), spec.words, parts)
 
 
 def corners(picture: np.ndarray, most: int) -> np.ndarray:

@@ -5,19 +5,17 @@ vector but its own. Pictures of the train part are in others' vectors, also wher
 protocol, thresholds that are chosen, a hybrid's weights) or cannot be found (even years, the test part as gallery).
 """
 
-import hashlib
-import json
 from collections.abc import Iterator
 
 import numpy as np
 
 from pipeline import params, paths
 from pipeline.data import catalog
-from pipeline.encoders import concatenation, store
+from pipeline.encoders import concatenation, derived, store
 from pipeline.encoders.store import FeatureSet
 from pipeline.progress import progress
 from pipeline.retrieval import indexes, reranking
-from pipeline.retrieval.ranking import pass_over
+from pipeline.retrieval.ranking import NOWHERE, pass_over
 from pipeline.vectors import unit
 
 ROWS = 1024  # expanded at once
@@ -44,18 +42,17 @@ def expand(data: str, name: str, spec: params.Expansion) -> FeatureSet:
     vectors, context = unit(features.vectors), catalog.rows_of(frame, catalog.TRAIN)
     if not len(context):
         raise ValueError(f"none of the catalogue's {len(frame)} pictures is in its train part. Run: dvc repro ingest")
-    facts = json.dumps([features.encoder_id, spec.model_dump(), features.ids[context].tolist()], sort_keys=True)
-    identity = f"{name}:{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
-    meta = {"encoder_id": identity, "dimension": str(vectors.shape[1] * (2 if spec.share < 1 else 1)), "encoder": name}
-    made = zip(_portions(features.ids), beside(vectors, context, spec), strict=True)
-    store.write(paths.features(data, name), meta, len(vectors), ((list(ids), rows) for ids, rows in made))
-    return store.read(paths.features(data, name))
+    facts = [features.encoder_id, spec.model_dump(), features.ids[context].tolist()]
+    dimension = vectors.shape[1] * (2 if spec.share < 1 else 1)
+    parts = ((list(features.ids[rows]), made) for rows, made in beside(vectors, context, spec))
+    return derived.write(data, name, facts, len(vectors), dimension, parts)
 
 
-def beside(vectors: np.ndarray, context: np.ndarray, spec: params.Expansion) -> Iterator[np.ndarray]:
-    """Each vector beside the same with its nearest of the context added: (B, 2D) at a time, with a share of 1 (B, D).
+def beside(vectors: np.ndarray, context: np.ndarray, spec: params.Expansion) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each vector beside the same with its nearest of the context added, some rows at a time.
 
-    Each neighbour is weighted by its similarity to the power `alpha`; an item of the context is not its own neighbour.
+    Positions (B,) with vectors (B, 2D), or (B, D) where the share is 1. Each neighbour is weighted by its
+    similarity to the power `alpha`; an item of the context is not its own neighbour.
     Source: Radenović, Tolias and Chum (2019), section 4.3 (αQE), and Turcot and Lowe (2009), section 4 (the gallery's
     items too). Differs: both add neighbours of the whole gallery, and search with the expanded vector alone.
 
@@ -66,12 +63,8 @@ def beside(vectors: np.ndarray, context: np.ndarray, spec: params.Expansion) -> 
     for start in progress(range(0, len(vectors), ROWS), "expanding", f"{ROWS} pictures"):
         rows = np.arange(start, min(start + ROWS, len(vectors)))
         near, _ = search(vectors[rows], spec.neighbours + 1)
-        places = np.where(near == indexes.NOWHERE, near, context[near])
-        passed = (places == indexes.NOWHERE) | (places == rows[:, None])
-        places = pass_over(np.where(passed, indexes.NOWHERE, places), passed, spec.neighbours)
+        places = np.append(context, NOWHERE)[near]  # there is no neighbour at −1, the last
+        itself = places == rows[:, None]
+        places = pass_over(np.where(itself, NOWHERE, places), itself, spec.neighbours)
         expanded = reranking.expanded(vectors[rows], vectors, places, spec.alpha)
-        yield concatenation.join(vectors[rows], expanded, spec.share) if spec.share < 1 else expanded
-
-
-def _portions(ids: np.ndarray) -> Iterator[np.ndarray]:
-    return (ids[start : start + ROWS] for start in range(0, len(ids), ROWS))
+        yield rows, concatenation.join(vectors[rows], expanded, spec.share) if spec.share < 1 else expanded

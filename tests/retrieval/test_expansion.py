@@ -51,6 +51,11 @@ def by_hand(vectors, learnt, row, spec=SPEC):
     return np.concatenate(parts) if spec.share < 1 else unit(total)
 
 
+def rows_of(vectors, context, spec=SPEC):
+    """Every vector with its nearest of a few."""
+    return np.concatenate([made for _, made in expansion.beside(vectors, np.array(context), spec)])
+
+
 def test_every_vector_stands_beside_its_expanded_one_as_a_loop_makes_it(world):
     vectors, learnt = world
     made = expansion.expand("sample", "more", SPEC)
@@ -95,10 +100,10 @@ def test_labels_are_not_looked_at(world):
 def test_few_train_pictures_are_all_that_is_added_and_a_lone_one_stays_as_it_is(rng):
     vectors = rng.normal(size=(5, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    made = np.concatenate([*expansion.beside(vectors, np.array([0, 3]), SPEC)])
+    made = rows_of(vectors, [0, 3])
     learnt = np.isin(np.arange(5), [0, 3])
     assert made == pytest.approx(np.stack([by_hand(vectors, learnt, row) for row in range(5)]), abs=1e-6)
-    alone = np.concatenate([*expansion.beside(vectors, np.array([3]), SPEC.model_copy(update={"share": 1.0}))])
+    alone = rows_of(vectors, [3], SPEC.model_copy(update={"share": 1.0}))
     assert alone[3] == pytest.approx(vectors[3], abs=1e-6)
 
 
@@ -106,7 +111,7 @@ def test_a_blank_vector_is_nobodys_neighbour_by_more_than_nothing(rng):
     vectors = rng.normal(size=(6, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[2] = 0
-    made = np.concatenate([*expansion.beside(vectors, np.arange(6), SPEC)])
+    made = rows_of(vectors, range(6))
     assert np.isfinite(made).all()
     assert not made[2].any()
 
