@@ -29,6 +29,8 @@ X86 = {
 # A training step of TensorFlow's sums in another order with another number of threads: one number, whatever the cores.
 THREADS = "TF_NUM_INTRAOP_THREADS"
 TRAINED_WITH = "2"
+# What a person may set to train faster, with other last digits.
+CHOSEN = (THREADS, "TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")
 # glibc hands every activation back to the system and takes it anew; kept, a training step takes half the time.
 GLIBC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
 # On Windows a process cannot become another one: it would end at once, and who waits for it would go on.
@@ -43,9 +45,10 @@ _silence = threading.RLock()  # of two threads the later would take the first's 
 
 
 def variables() -> dict[str, str]:
-    """The environment variables, for this machine; a number of TensorFlow's threads that is already given stays."""
-    threads = {THREADS: os.environ.get(THREADS, TRAINED_WITH)}
-    return QUIET | threads | (X86 if _has_avx2() else {}) | (GLIBC if sys.platform == "linux" else {})
+    """The environment variables, for this machine; of TensorFlow's threads and oneDNN, what is already given stays."""
+    given = {name: os.environ[name] for name in CHOSEN if name in os.environ}
+    kernels, memory = X86 if _has_avx2() else {}, GLIBC if sys.platform == "linux" else {}
+    return QUIET | {THREADS: TRAINED_WITH} | kernels | memory | given
 
 
 @contextmanager

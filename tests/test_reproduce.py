@@ -13,7 +13,7 @@ import psutil
 import pytest
 from clones import ran, stage
 
-from pipeline import environment, paths, reproduce
+from pipeline import environment, machine, paths, reproduce
 
 
 def shown(lines, code=0, capture=None):
@@ -204,11 +204,19 @@ with reproduce._alone():
 
 
 def test_what_processes_are_started_with_is_the_same_whatever_the_person_has_set(monkeypatch):
-    for name in environment.variables():
+    for name in environment.CHOSEN:
+        monkeypatch.delenv(name, raising=False)
+    expected = environment.variables()
+    for name in set(expected) - set(environment.CHOSEN):
         monkeypatch.setenv(name, "another")
     assert not environment.is_set()
-    chosen = reproduce._variables()
-    assert all(chosen[name] == value for name, value in environment.variables().items())
+    assert reproduce._variables().items() >= expected.items()
+
+
+def test_threads_and_onednn_are_as_a_person_sets_them_and_the_receipt_says_so(monkeypatch):
+    for name in environment.CHOSEN:
+        monkeypatch.setenv(name, "1")
+        assert reproduce._variables()[name] == machine.describe()["variables"][name] == "1"
 
 
 PARTS = """
