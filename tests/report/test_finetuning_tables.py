@@ -3,6 +3,8 @@
 import pandas as pd
 import pytest
 
+from pipeline import paths
+from pipeline.params.sections import read_yaml
 from pipeline.report import finetuning_tables, publication
 from pipeline.report.finetuning_tables import CHANGES
 
@@ -51,6 +53,21 @@ def test_of_several_trainings_each_is_set_against_the_same_seed(run):
         [said["quarter_augmented"], ".450", "−.050 [−.060, −.040]"],
         [said["quarter_supcon"], ".480 [.460 to .500]", "+.010 [−.010, +.020] against the row above"],
     ]
+
+
+def test_where_more_than_one_setting_differs_there_is_a_difference_and_no_interval(run):
+    run.params["retrievals"]["quarter_128-cosine"] = {}
+    run.values[key("quarter_128")] = 0.4
+    rows = finetuning_tables.changes(run, "quarter")[1]
+    assert rows[-1][1:] == [".400", "−.100, several changes, no interval"]
+
+
+@pytest.mark.parametrize("base", CHANGES)
+def test_each_change_is_one_that_is_run_or_was_published(base):
+    known = set(publication.of(publication.STUDY).params["encoders"])
+    for path in paths.SUITES.glob("suite/*.yaml"):
+        known |= set(read_yaml(path).get("encoders", {}))
+    assert {encoder for encoder, *_ in CHANGES[base]} <= known
 
 
 @pytest.mark.parametrize("base", CHANGES)
