@@ -1602,6 +1602,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
     ("pipeline/report/exam_table.py", "report/test_docs.py"): [
         ("one training is shown for three", 'keep="last"', 'keep="first"'),
         ("held-out types are asked of who has learnt them", "other if question.startswith(HELD_OUT) else name", "name"),
+        ("an aim that is just met is not bold", "if value >= least", "if value > least"),
     ],
     ("pipeline/report/pages.py", "report/test_pages.py"): [
         ("a chapter that did not run is linked", "if chapter in ran else", "if chapter else"),

@@ -174,6 +174,11 @@ def baselines() -> str:
     return _questions(exam_table.baselines(_fresh()))
 
 
+def aims() -> str:
+    """What the plan wanted of the exam, and what was reached on both splits."""
+    return _table(*exam_table.aims(_fresh(), publication.of(publication.SECOND)))
+
+
 def another_split() -> str:
     """The same on another split, in brackets what was reached on the first."""
     return _questions(exam_table.another(publication.of(publication.SECOND), _fresh()))
@@ -445,6 +450,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "exam": exam,
     "questioned": questioned,
     "baselines": baselines,
+    "aims": aims,
     "another_split": another_split,
     "results": results,
     "components": components,

@@ -118,19 +118,19 @@ def _line_faults(line: Line, run: Published) -> Iterator[str]:
         yield f"{line.said} is no number of the forms .404 [.383, .424], 44,441 and 78 %"
         return
     try:
-        values = [_values(source.strip(), run) for source in line.sources]
+        found = [values(source.strip(), run) for source in line.sources]
     except LookupError as error:
         yield f"{line.said}: {error.args[0]}"
         return
-    if values:
-        one = values[0] if len(values) == 1 else [values[0][0] - values[1][0]]
+    if found:
+        one = found[0] if len(found) == 1 else [found[0][0] - found[1][0]]
         if line.sources[0] == NOTHING:
-            one = [-value for value in (values[1][0], *values[1][:0:-1])]
+            one = [-value for value in (found[1][0], *found[1][:0:-1])]
         if (shown := _shown(one, match)) != line.said:
             yield f"{line.said} is said, {run.data} has {shown}: read its sentences again"
 
 
-def _values(source: str, run: Published) -> list[float]:
+def values(source: str, run: Published) -> list[float]:
     """What a source has: the number, and its interval where the table has one.
 
     Raises:

@@ -159,6 +159,32 @@ def test_what_learns_nothing_stands_beside_chance_and_the_names_where_they_were_
         assert line == [list(exam.QUESTIONS)[place], *numbers, ".750" if line[0] == "articleType" else ""]
 
 
+def test_an_aim_is_bold_where_it_is_met_by_the_mean_of_seeds_or_the_one_training(tmp_path):
+    rows = [(question, encoder, 0.5, 0.4, 0.6, 0.1) for encoder, question in product(ASKED, exam.QUESTIONS)]
+    one, two = published(tmp_path / "one", rows), published(tmp_path / "two", rows)
+    spread = pd.DataFrame(
+        [("closed_and_tuned", "same listing", 0.44, 0.43, 0.46), ("closed_and_tuned", "accuracy", 0.89, None, None)],
+        columns=["encoder", "measure", "mean", "low", "high"],
+    )
+    spread.to_csv(tmp_path / "one/seeds.csv", index=False)
+    accuracy = pd.DataFrame(
+        {"encoder": ["closed_and_tuned"], "accuracy": 0.8, "accuracy low": 0.7, "accuracy high": 0.9}
+    )
+    accuracy.to_csv(tmp_path / "two/concatenations.csv", index=False)
+    for publication_of in (one, two):
+        publication_of.__dict__["values"] = {}  # neither has other measurements
+    head, lines = exam_table.aims(one, two)
+    table = pd.DataFrame(lines, columns=head).set_index("question")
+    assert list(table) == ["aim", "by", f"`{one.data}`", f"`{two.data}`"]
+    assert table.loc["same listing"].tolist() == [
+        *("≥ .45", "**closed and tuned**", ".440 [.430, .460]", "**.500** [.400, .600]")
+    ]
+    assert table.loc["accuracy"].tolist()[2:] == ["**.890**", ".800 [.700, .900]"]
+    assert table.loc["held-out types, among all"].tolist()[:3] == ["≥ .60", "**open**", ".500 [.400, .600]"]
+    assert table.loc["odd years, accuracy of learnt types"].tolist()[2:] == ["", ""]
+    assert all(reached for *_, reached in exam_table.aims(publication.of(publication.FRESH))[1])
+
+
 @pytest.mark.parametrize(("least", "said"), [(1.0, "1.0 in each"), (0.9984, ".998 or more in each")])
 def test_what_a_query_that_may_find_itself_reaches_is_the_least_of_every_size(monkeypatch, least, said):
     rows = [
