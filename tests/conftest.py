@@ -83,6 +83,7 @@ QUIET = [
     "--use-fake-ui-for-media-stream",
 ]
 
+pytest_plugins = ["crashes"]
 collect_ignore_glob = ["*conftest.py"]  # they have no examples to run, and one name for several modules
 
 
