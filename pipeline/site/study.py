@@ -1,5 +1,6 @@
 """What a student asks of a search: how right it is beside what was measured, where the likeness lies, and the map."""
 
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ AROUND = 3  # pictures of a map that a question lies between
 MAPS = ["umap", "tsne"]
 PRECISION = "precision@"  # of so many, as chapter 5 calls it
 DIGITS = 6
+# Where there is no OpenMP numba takes its own threads, and ends a process in which two people ask them for something.
+_counting = threading.Lock()
 SAID = {  # of how the cells' shares add up to the similarity
     "exactly": "This encoder takes the mean over the cells, so what they add is the similarity, exactly.",
     "but for a rest": "A linear head follows the mean over the cells: what they add is exact, and the rest, a constant "
@@ -65,10 +68,12 @@ def scored(now: Snapshot, far: np.ndarray, kind: str, cutoffs: list[int]) -> dic
     ranked = np.argsort(far, kind="stable")[: np.isfinite(far).sum()]
     hits = (now.told[ranked, TOLD.index(catalog.ARTICLE)] == kind)[None]
     relevant, size = hits.sum(axis=1), np.array([len(ranked)])
+    with _counting:
+        precision = metrics.average_precision(hits, relevant)[0]
     return {
         "relevant": int(relevant[0]),
         "among": len(ranked),
-        "AP": _number(metrics.average_precision(hits, relevant)[0]),
+        "AP": _number(precision),
         "chance": _number(metrics.chance_average_precision(relevant, size)[0]),
         "precision": {str(k): _number(metrics.precision_at(hits, relevant, k)[0]) for k in cutoffs},
     }

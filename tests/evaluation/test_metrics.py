@@ -2,6 +2,7 @@
 
 import math
 
+import numba
 import numpy as np
 import pytest
 import pytrec_eval
@@ -14,6 +15,9 @@ from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics
 from pipeline.retrieval.ranking import rank
 
+numba.config.THREADING_LAYER = (
+    "default"  # ranx asks for threads with which numba ends a process that has two of its own
+)
 WEIGHTS = np.array([3, 2, 1], np.float32)
 relaxed = settings(deadline=None)  # the first call compiles
 COUNTING = [metrics.hit_at, metrics.recall_at, metrics.precision_at, metrics.average_precision, metrics.f1_at]
