@@ -1754,6 +1754,9 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("one who has left is worked for", "if await request.is_disconnected():", "if False:"),
         ("all may wait", "if lane.waiting >= MOST_WAITING:", "if lane.waiting > 10 * MOST_WAITING:"),
     ],
+    ("pipeline/site/study.py", "site/test_study.py"): [
+        ("two people count at once", "    with _counting:", "    if True:"),
+    ],
     ("pipeline/site/bodies.py", "site/test_turns.py"): [
         ("bodies are never let go", "self.held -= length", "self.held -= 0"),
         ("a form that is cut short is taken", 'if not parts[-1].startswith(b"--"):', "if not parts[-1]:"),
