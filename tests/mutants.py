@@ -1565,7 +1565,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ),
     ],
     ("pipeline/report/numbers.py", "report/test_numbers.py"): [
-        ("an interval is not turned round", "values[1][:0:-1]", "values[1][1:]"),
+        ("an interval is not turned round", "found[1][:0:-1]", "found[1][1:]"),
         ("empty cells are numbers", " if not math.isnan(one[0])", ""),
         ("code has headings", '" " * len(code[0]), page', "code[0], page"),
         ("another difference than the evidence's first", "DIFFERENCE.search(str(", "DIFFERENCE.fullmatch(str("),
