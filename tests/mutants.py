@@ -1754,7 +1754,7 @@ MUTANTS: dict[tuple[str, str], list[tuple[str, str, str]]] = {
         ("one who has left is worked for", "if await request.is_disconnected():", "if False:"),
         ("all may wait", "if lane.waiting >= MOST_WAITING:", "if lane.waiting > 10 * MOST_WAITING:"),
     ],
-    ("pipeline/site/study.py", "site/test_study.py"): [
+    ("pipeline/site/study.py", "site/test_judged.py::test_a_machine_without_openmp_answers_several_people"): [
         ("two people count at once", "    with _counting:", "    if True:"),
     ],
     ("pipeline/site/bodies.py", "site/test_turns.py"): [

@@ -1,7 +1,10 @@
 """What a student asks: a search judged as chapter 4 judges it, cells that add up, the map, and several products."""
 
 import io
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -23,6 +26,22 @@ from pipeline.site import study as module
 from pipeline.site.questions import Judged, NotReady, Pair
 from pipeline.site.site import Site
 from pipeline.systems import detector
+
+ASKED = """
+import types, threading, numba, numpy as np
+from pipeline.site import study
+told = np.array([["a", *["Shirts"] * 20], ["b", *["Shoes"] * 20]] * 2000, object)
+now, far = types.SimpleNamespace(told=told), np.random.default_rng(0).random(4000)
+expected = study.scored(now, far, "Shoes", [10])
+assert numba.threading_layer() == "workqueue"
+
+def ask():
+    for _ in range(200):
+        assert study.scored(now, far, "Shoes", [10]) == expected
+
+people = [threading.Thread(target=ask) for _ in range(8)]
+[one.start() for one in people], [one.join() for one in people]
+"""
 
 
 def encoded(image, kind="PNG"):
@@ -227,3 +246,10 @@ def test_a_detector_of_another_network_is_told_once_beside_what_colour_finds(stu
     assert len(found["boxes"]) == 1 and "trained on another network" in found["fault"]
     monkeypatch.setattr(encoders, "detector", lambda *given: pytest.fail("it was tried again"))
     assert site.find_boxes(encoded(photo)) == found
+
+
+def test_a_machine_without_openmp_answers_several_people():
+    """numba then counts with threads of its own, and ends a process in which two ask them at once."""
+    command = ["env", "NUMBA_THREADING_LAYER=workqueue", sys.executable, "-c", ASKED]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
