@@ -69,11 +69,11 @@ def scored(now: Snapshot, far: np.ndarray, kind: str, cutoffs: list[int]) -> dic
     hits = (now.told[ranked, TOLD.index(catalog.ARTICLE)] == kind)[None]
     relevant, size = hits.sum(axis=1), np.array([len(ranked)])
     with _counting:
-        precision = metrics.average_precision(hits, relevant)[0]
+        average = metrics.average_precision(hits, relevant)[0]
     return {
         "relevant": int(relevant[0]),
         "among": len(ranked),
-        "AP": _number(precision),
+        "AP": _number(average),
         "chance": _number(metrics.chance_average_precision(relevant, size)[0]),
         "precision": {str(k): _number(metrics.precision_at(hits, relevant, k)[0]) for k in cutoffs},
     }

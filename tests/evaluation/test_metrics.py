@@ -15,9 +15,7 @@ from pipeline.encoders.store import FeatureSet
 from pipeline.evaluation import metrics
 from pipeline.retrieval.ranking import rank
 
-numba.config.THREADING_LAYER = (
-    "default"  # ranx asks for threads with which numba ends a process that has two of its own
-)
+numba.config.THREADING_LAYER = "default"  # ranx sets one that ends a process in which two threads count at once
 WEIGHTS = np.array([3, 2, 1], np.float32)
 relaxed = settings(deadline=None)  # the first call compiles
 COUNTING = [metrics.hit_at, metrics.recall_at, metrics.precision_at, metrics.average_precision, metrics.f1_at]
